@@ -1,0 +1,15 @@
+"""The SAM 2 network: stateless torch modules that know nothing of videos, files or ROS."""
+
+from sam2_ros.model.build import build_sam2
+from sam2_ros.model.config import VARIANTS, ModelConfig
+from sam2_ros.model.sam2_network import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
+
+__all__ = [
+    'VARIANTS',
+    'ImageFeatures',
+    'MaskDecoding',
+    'MemoryRead',
+    'ModelConfig',
+    'Sam2Network',
+    'build_sam2',
+]

@@ -1,0 +1,56 @@
+"""Build a network by name and load its weights."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from sam2_ros.model.checkpoints import load_checkpoint
+from sam2_ros.model.config import VARIANTS
+from sam2_ros.model.sam2_network import Sam2Network
+
+WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / 'weights'
+
+
+def bundled_weights(name: str) -> Path | None:
+    """Path of the weights that come with the package for variant ``name``, or None."""
+    path = WEIGHTS_FOLDER / f'{name}.safetensors'
+    return path if path.is_file() else None
+
+
+def build_sam2(
+    name: str,
+    checkpoint: str | Path | None = None,
+    *,
+    device: str | torch.device = 'cpu',
+    dtype: torch.dtype = torch.float32,
+    image_size: int | None = None,
+) -> Sam2Network:
+    """Build variant ``name`` (a key of ``VARIANTS``) in evaluation mode, without gradients.
+
+    ``checkpoint``: Meta's ``.pt``, a Hugging Face ``model.safetensors`` or our own ``.safetensors``; without one the
+    bundled weights are used, and where there are none random ones with a warning (tests and benchmarks only).
+    ``image_size``: side of the network input in pixels, a multiple of 32 (default: the variant's own).
+    Raises ValueError for an unknown name or size and CheckpointError for a file that does not fit.
+    """
+    if name not in VARIANTS:
+        raise ValueError(f'unknown model {name!r}; available: {", ".join(VARIANTS)}')
+    if not dtype.is_floating_point:
+        raise TypeError(f'dtype must be a floating point type such as torch.float32, got {dtype}')
+    model = Sam2Network(VARIANTS[name], image_size=image_size)
+    path = checkpoint if checkpoint is not None else bundled_weights(name)
+    if path is None:
+        warnings.warn(
+            f'{name} has no bundled weights and no checkpoint was given: its weights are random. '
+            f'Get them with: python -m sam2_ros.tools.download_weights {name}',
+            stacklevel=2,
+        )
+    else:
+        load_checkpoint(model, path)
+    # the random Fourier matrix stays float32: see RandomPositionEncoding
+    gaussian = model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.clone()
+    model.to(device=device, dtype=dtype)
+    model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix = gaussian.to(device)
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,148 @@
+"""Strict loading of checkpoints: Meta's `.pt`, Hugging Face's and our own `.safetensors`.
+
+The content decides how a file is read, not its name. Everything is read on the CPU and nothing in a file is executed.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from sam2_ros.model.config import VARIANTS
+from sam2_ros.model.hugging_face import is_hugging_face, to_meta
+from sam2_ros.model.official_files import OFFICIAL_FILES
+from sam2_ros.model.sam2_network import Sam2Network
+
+_ZIP_MAGIC = b'PK\x03\x04'  # how a file of torch.save begins
+_KEYS_SHOWN = 3
+_MEMORY_PARTS = ('memory_attention.', 'memory_encoder.', 'obj_ptr_proj.', 'mask_downsample.')
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be read, or does not belong to the network it was given for."""
+
+
+def load_checkpoint(model: nn.Module, path: str | Path) -> None:
+    """Copy the weights of a checkpoint into `model`, cast to the dtype and device of its parameters.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is damaged, or its tensors are not exactly those of `model`; the message lists the
+            first missing, unexpected and misshapen keys and the variant that the file looks like. `model` is unchanged.
+    """
+    load_into(model, load_state_dict(path), source=str(path))
+
+
+def load_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read the tensors of a checkpoint, on the CPU, in the dtype of the file, under Meta's names.
+
+    Accepts Meta's layout (`torch.save({'model': state_dict})`), Hugging Face's safetensors and safetensors with Meta's
+    names. A file that bears the name of one of Meta's files must have its size and SHA-256.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is damaged, of another format, or not what its name says.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}')
+    _check_official(path)
+    with open(path, 'rb') as file:
+        is_torch = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+    state_dict = _read_torch(path) if is_torch else _read_safetensors(path)
+    for key, tensor in state_dict.items():
+        if not tensor.is_floating_point():
+            raise CheckpointError(f'{path}: {key} is {tensor.dtype}, weights are floating-point numbers')
+    return to_meta(state_dict) if is_hugging_face(state_dict) else state_dict
+
+
+def load_into(model: nn.Module, state_dict: Mapping[str, Tensor], *, source: str = 'the state dict') -> None:
+    """Copy tensors in Meta's names into `model`, which must have exactly these names and shapes.
+
+    Raises:
+        CheckpointError: as in `load_checkpoint`; `source` names the origin of the tensors in the message.
+    """
+    expected, given = _shapes(model.state_dict()), _shapes(state_dict)
+    if expected != given:
+        raise CheckpointError(f'{source} does not fit the network: {_differences(expected, given)}. {_guess(given)}')
+    model.load_state_dict(state_dict)
+
+
+def _check_official(path: Path) -> None:
+    official = OFFICIAL_FILES.get(path.stem)
+    if official is None or official.name != path.name:
+        return
+    try:
+        official.verify(path)
+    except ValueError as error:
+        raise CheckpointError(
+            f'{error}: it is damaged or another file; download it again, or rename it if these are weights of your own'
+        ) from error
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f'{path} cannot be read, it is truncated or damaged: {_first_line(error)}') from error
+    state_dict = content.get('model') if isinstance(content, dict) else None
+    if not isinstance(state_dict, dict) or not all(isinstance(value, Tensor) for value in state_dict.values()):
+        raise CheckpointError(f"{path} is no SAM 2 checkpoint: a dict {{'model': state_dict}} of tensors is expected")
+    return state_dict
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path, device='cpu')
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f'{path} is neither a .pt nor a .safetensors file, or it is truncated or damaged: {_first_line(error)}'
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _shapes(state_dict: Mapping[str, Tensor]) -> Shapes:
+    return {key: tuple(tensor.shape) for key, tensor in state_dict.items()}
+
+
+def _differences(expected: Shapes, given: Shapes) -> str:
+    """Say how two sets of tensors differ, with the first few names of each kind."""
+    missing = [key for key in expected if key not in given]
+    unexpected = [key for key in given if key not in expected]
+    misshapen = [
+        f'{key} {given[key]} instead of {shape}' for key, shape in expected.items() if given.get(key, shape) != shape
+    ]
+    kinds = (('missing', missing), ('unexpected', unexpected), ('misshapen', misshapen))
+    return '; '.join(f'{len(keys)} {kind} ({_first(keys)})' for kind, keys in kinds if keys)
+
+
+def _first(keys: list[str]) -> str:
+    return ', '.join(keys[:_KEYS_SHOWN]) + (', ...' if len(keys) > _KEYS_SHOWN else '')
+
+
+def _guess(given: Shapes) -> str:
+    """Say which variant has the most tensors in common with the given ones."""
+    shared = {name: len(_variant_shapes(name).items() & given.items()) for name in VARIANTS}
+    best = max(shared, key=lambda name: (shared[name], -len(_variant_shapes(name))))
+    shapes = _variant_shapes(best)
+    if shapes == given:
+        return f'It is a {best}'
+    if given and given.items() <= shapes.items() and not any(key.startswith(_MEMORY_PARTS) for key in given):
+        return f'It looks like the image part of {best}; the memory is missing, take the file of the video model'
+    if 2 * shared[best] < len(shapes):
+        return f'It looks like none of {", ".join(VARIANTS)}'
+    return f'It looks most like {best}: {shared[best]} of its {len(shapes)} tensors agree'
+
+
+def _variant_shapes(name: str) -> Shapes:
+    with torch.device('meta'):
+        return _shapes(Sam2Network(VARIANTS[name]).state_dict())

@@ -1,0 +1,123 @@
+"""Memory attention: current features attend to themselves and to the memory bank (SAM 2 section 4).
+
+One head, axial rotary position encoding in real arithmetic. Two identities save work without changing results:
+- a fixed reordering of the channels of queries and keys leaves their products as they are, so rotated pairs need
+  not be interleaved again;
+- attention weights sum to 1, so the value projection can follow the weighted sum: the sum then runs over the
+  memory's few channels (64) instead of the hidden 256.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sam2_ros.model.config import ModelConfig
+from sam2_ros.model.position_encoding import axial_rope_table, sine_position_2d
+
+INPUT_POSITION_WEIGHT = 0.1  # share of the sine position added to the features once
+QUERY_CHUNK = 256  # rows of the attention matrix held at a time on CPU
+
+
+@dataclass(frozen=True)
+class MemoryTokens:
+    """What the queries attend to: ``values`` (N, K, Cm), ``keys`` = values plus position codes (N, K, Cm).
+
+    The first tokens are whole (h, w) maps in row-major order; the last ``num_pointer_tokens`` have no place in the
+    image and are not rotated.
+    """
+
+    values: Tensor
+    keys: Tensor
+    num_pointer_tokens: int
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate adjacent channel pairs of (..., L, C) by angles (L, C/2), in float32; even channels come first after it."""
+    even, odd = x[..., 0::2].float(), x[..., 1::2].float()
+    return torch.cat((even * cos - odd * sin, even * sin + odd * cos), dim=-1).to(x.dtype)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention of one head, (N, Lq, C), (N, Lk, C), (N, Lk, Cv) -> (N, Lq, Cv).
+
+    Fused kernels need Cv = C and are slow for bfloat16 on CPU (4096 x 28736: 0.64 s, in chunks 0.23 s, 2 cores), so
+    half precision on CPU is computed in chunks of queries.
+    """
+    if q.device.type == 'cpu' and q.dtype != torch.float32:
+        keys = k.transpose(1, 2)
+        scale = 1 / math.sqrt(q.shape[-1])
+        chunks = (torch.softmax(rows * scale @ keys, dim=-1) @ v for rows in q.split(QUERY_CHUNK, dim=1))
+        return torch.cat(list(chunks), dim=1)
+    missing = q.shape[-1] - v.shape[-1]
+    out = F.scaled_dot_product_attention(q[:, None], k[:, None], F.pad(v, (0, missing))[:, None])
+    return out[:, 0, :, : v.shape[-1]]
+
+
+class RotaryAttention(nn.Module):
+    """Single-head attention; keys and values have ``memory_dim`` channels."""
+
+    def __init__(self, channels: int, memory_dim: int) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(channels, channels)
+        self.k_proj = nn.Linear(memory_dim, channels)
+        self.v_proj = nn.Linear(memory_dim, channels)
+        self.out_proj = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, memory: MemoryTokens, table: tuple[Tensor, Tensor]) -> Tensor:
+        """x (N, hw, C) -> (N, hw, C); ``table`` holds cosines and sines (hw, C/2) of the grid."""
+        q = rotate(self.q_proj(x), *table)
+        k = self.k_proj(memory.keys)
+        num_spatial = k.shape[1] - memory.num_pointer_tokens
+        maps = rotate(k[:, :num_spatial].unflatten(1, (-1, x.shape[1])), *table).flatten(1, 2)
+        if memory.num_pointer_tokens:
+            pointers = k[:, num_spatial:]
+            pointers = torch.cat((pointers[..., 0::2], pointers[..., 1::2]), dim=-1)
+            maps = torch.cat((maps, pointers), dim=1)
+        return self.out_proj(self.v_proj(attend(q, maps, memory.values)))
+
+
+class MemoryAttentionLayer(nn.Module):
+    """Self-attention, cross-attention to memory, feed-forward; pre-norm, residual."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        channels = config.hidden_dim
+        self.self_attn = RotaryAttention(channels, channels)
+        self.cross_attn_image = RotaryAttention(channels, config.memory_dim)
+        self.linear1 = nn.Linear(channels, config.memory_feedforward)
+        self.linear2 = nn.Linear(config.memory_feedforward, channels)
+        self.norm1 = nn.LayerNorm(channels)
+        self.norm2 = nn.LayerNorm(channels)
+        self.norm3 = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor, memory: MemoryTokens, table: tuple[Tensor, Tensor]) -> Tensor:
+        own = self.norm1(x)
+        x = x + self.self_attn(own, MemoryTokens(own, own, 0), table)
+        if x.shape[0] < memory.values.shape[0]:  # until here all objects share the image's features
+            x = x.expand(memory.values.shape[0], -1, -1)
+        x = x + self.cross_attn_image(self.norm2(x), memory, table)
+        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
+
+
+class MemoryAttention(nn.Module):
+    """Image features (1 or N, C, h, w) and memory of N objects -> conditioned features (N, C, h, w)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(MemoryAttentionLayer(config) for _ in range(config.memory_layers))
+        self.norm = nn.LayerNorm(config.hidden_dim)
+
+    def forward(self, features: Tensor, memory: MemoryTokens) -> Tensor:
+        _, channels, height, width = features.shape
+        position = sine_position_2d(height, width, channels, features.device)
+        x = features + (INPUT_POSITION_WEIGHT * position).to(features.dtype)
+        x = x.flatten(2).transpose(1, 2)
+        table = axial_rope_table(height, width, channels, features.device)
+        for layer in self.layers:
+            x = layer(x, memory, table)
+        return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

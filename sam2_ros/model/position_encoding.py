@@ -1,0 +1,80 @@
+"""Position codes: 2-D sine maps, the prompt encoder's random Fourier code, pointer time codes, rotary tables.
+
+All tables are computed and kept in float32. The cached ones are pure functions of their arguments.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+TEMPERATURE = 10000.0
+
+
+@lru_cache(maxsize=32)
+def sine_position_2d(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+    """Sine map (channels, height, width): first half of the channels encodes y, second half x.
+
+    Positions run 1..N over N + 1e-6, times 2 pi; sine and cosine alternate (SAM 2 ``PositionEmbeddingSine``).
+    """
+    with torch.inference_mode(False):
+        half = channels // 2
+        frequency = TEMPERATURE ** (2 * (torch.arange(half, device=device, dtype=torch.float32) // 2) / half)
+
+        def axis(size: int) -> Tensor:  # (size, half)
+            position = torch.arange(1, size + 1, device=device, dtype=torch.float32) / (size + 1e-6) * 2 * math.pi
+            angle = position[:, None] / frequency
+            return torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=2).flatten(1)
+
+        y = axis(height)[:, None].expand(height, width, half)
+        x = axis(width)[None].expand(height, width, half)
+        return torch.cat((y, x), dim=-1).permute(2, 0, 1).contiguous()
+
+
+@lru_cache(maxsize=32)
+def axial_rope_table(height: int, width: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, each (height * width, channels / 2), of the axial rotary encoding.
+
+    The first half of the columns rotates with x, the second with y; frequencies are 1e4 ** (-4 i / channels).
+    """
+    with torch.inference_mode(False):
+        index = torch.arange(0, channels, 4, device=device, dtype=torch.float32)[: channels // 4]
+        frequency = 1.0 / TEMPERATURE ** (index / channels)
+        token = torch.arange(height * width, device=device, dtype=torch.float32)
+        x, y = token % width, torch.div(token, width, rounding_mode='floor')
+        angle = torch.cat((x[:, None] * frequency, y[:, None] * frequency), dim=1)
+        return angle.cos(), angle.sin()
+
+
+def sine_position_1d(position: Tensor, channels: int) -> Tensor:
+    """Code (..., channels) of scalar positions (...): all sines, then all cosines (not interleaved)."""
+    half = channels // 2
+    frequency = TEMPERATURE ** (2 * (torch.arange(half, device=position.device, dtype=torch.float32) // 2) / half)
+    angle = position.float()[..., None] / frequency
+    return torch.cat((angle.sin(), angle.cos()), dim=-1)
+
+
+class RandomPositionEncoding(nn.Module):
+    """Random Fourier code of points, the same matrix for prompts and for the image grid.
+
+    The matrix product stays in float32 whatever the model's dtype: rounding it to bfloat16 moves clicks visibly.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer('positional_encoding_gaussian_matrix', torch.randn(2, channels // 2))
+        self.positional_encoding_gaussian_matrix: Tensor
+
+    def forward(self, points: Tensor) -> Tensor:
+        """points (..., 2) as (x, y) in 0..1 -> float32 code (..., channels)."""
+        angle = 2 * math.pi * ((2 * points.float() - 1) @ self.positional_encoding_gaussian_matrix.float())
+        return torch.cat((angle.sin(), angle.cos()), dim=-1)
+
+    def grid(self, size: int) -> Tensor:
+        """Float32 code (1, channels, size, size) of the cell centres of a square grid."""
+        centre = (torch.arange(size, device=self.positional_encoding_gaussian_matrix.device) + 0.5) / size
+        y, x = torch.meshgrid(centre, centre, indexing='ij')
+        return self(torch.stack((x, y), dim=-1)).permute(2, 0, 1)[None]

@@ -1,0 +1,284 @@
+"""The SAM 2 / SAM 2.1 network: stateless verbs the tracker calls, batched over objects.
+
+Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sam2_ros.model.config import (
+    MASK_STRIDE,
+    MEMORY_MASK_BIAS,
+    MEMORY_MASK_SCALE,
+    MODEL_STRIDE,
+    NO_OBJECT_LOGIT,
+    NUM_SPATIAL_SLOTS,
+    SIZE_MULTIPLE,
+    ModelConfig,
+)
+from sam2_ros.model.image_encoder import ImageEncoder
+from sam2_ros.model.layers import MLP
+from sam2_ros.model.mask_decoder import SINGLE_MASK, MaskDecoder, choose_mask
+from sam2_ros.model.memory_attention import MemoryAttention, MemoryTokens
+from sam2_ros.model.memory_encoder import MemoryEncoder
+from sam2_ros.model.position_encoding import sine_position_1d, sine_position_2d
+from sam2_ros.model.prompt_encoder import PromptEmbedding, PromptEncoder
+
+LEARNED_CODE_STD = 0.02  # spread of freshly initialised codes, as in the published training
+MASK_PROMPT_LOGIT = 10.0  # a given mask becomes logits of +-10
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Encoder output: ``stride4`` (B, C/8, S/4, S/4) and ``stride8`` (B, C/4, S/8, S/8), projected for the decoder;
+    ``stride16`` (B, C, h, w), raw."""
+
+    stride4: Tensor
+    stride8: Tensor
+    stride16: Tensor
+
+    def select(self, index: Tensor) -> ImageFeatures:
+        """Features of the images ``index`` (N,) long: one row per object."""
+        return ImageFeatures(self.stride4[index], self.stride8[index], self.stride16[index])
+
+
+@dataclass(frozen=True)
+class MemoryRead:
+    """What N objects read from their banks; every object reads the same number of memories and pointers.
+
+    ``spatial`` (N, M, Cm, h, w), M >= 1; ``temporal_index`` (N, M) long: 6 for conditioning entries, 0 for the newest
+    recent one and up to 5; ``pointers`` (N, K, C), K may be 0; ``pointer_position`` (N, K): distance in frames over
+    the horizon (used by SAM 2.1 only).
+    """
+
+    spatial: Tensor
+    temporal_index: Tensor
+    pointers: Tensor
+    pointer_position: Tensor
+
+
+@dataclass(frozen=True)
+class MaskDecoding:
+    """Decoder result for N objects.
+
+    ``mask_logits`` (N, S/4, S/4) float32, the chosen mask; ``predicted_iou`` (N,) 0..1; ``object_score_logit`` (N,),
+    visible when > 0; ``object_pointer`` (N, C); ``candidate_logits`` (N, 3, S/4, S/4) and ``candidate_ious`` (N, 3)
+    of the multimask tokens; ``chosen`` (N,) index of the chosen candidate, -1 for the single mask of token 0.
+    """
+
+    mask_logits: Tensor
+    predicted_iou: Tensor
+    object_score_logit: Tensor
+    object_pointer: Tensor
+    candidate_logits: Tensor
+    candidate_ious: Tensor
+    chosen: Tensor
+
+
+class Sam2Network(nn.Module):
+    """All learned parts under Meta's parameter names. ``image_size`` is the model size S, a multiple of 32."""
+
+    def __init__(self, config: ModelConfig, *, image_size: int | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.image_size = config.image_size if image_size is None else image_size
+        channels, memory_dim = config.hidden_dim, config.memory_dim
+        self.image_encoder = ImageEncoder(config)
+        self.memory_attention = MemoryAttention(config)
+        self.memory_encoder = MemoryEncoder(config)
+        self.sam_prompt_encoder = PromptEncoder(channels)
+        self.sam_mask_decoder = MaskDecoder(channels)
+        self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
+        self.obj_ptr_proj = MLP(channels, channels, channels, 3)
+        self.maskmem_tpos_enc = nn.Parameter(torch.zeros(NUM_SPATIAL_SLOTS, 1, 1, memory_dim))
+        self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, channels))
+        # published parameter that no path reads, kept so that checkpoints load strictly
+        self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, channels))
+        self.no_obj_ptr = nn.Parameter(torch.zeros(1, channels))
+        if config.pointer_time:
+            self.no_obj_embed_spatial = nn.Parameter(torch.zeros(1, memory_dim))
+            self.obj_ptr_tpos_proj = nn.Linear(channels, memory_dim)
+        for parameter in self.parameters(recurse=False):
+            nn.init.trunc_normal_(parameter, std=LEARNED_CODE_STD)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square network input in pixels."""
+        return self._image_size
+
+    @image_size.setter
+    def image_size(self, value: int) -> None:
+        if not isinstance(value, int) or value < SIZE_MULTIPLE or value % SIZE_MULTIPLE:
+            raise ValueError(f'image_size must be a positive multiple of {SIZE_MULTIPLE} pixels, got {value!r}')
+        self._image_size = value
+
+    @property
+    def device(self) -> torch.device:
+        return self.no_mem_embed.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.no_mem_embed.dtype
+
+    def encode_image(self, images: Tensor) -> ImageFeatures:
+        """Normalised RGB images (B, 3, S, S), any float dtype -> features. Run once per frame."""
+        size = self.image_size
+        if images.ndim != 4 or images.shape[1:] != (3, size, size):
+            raise ValueError(f'images must be (B, 3, {size}, {size}), got {tuple(images.shape)}')
+        if not images.is_floating_point():
+            raise TypeError(f'images must be normalised floats, got {images.dtype}')
+        stride4, stride8, stride16 = self.image_encoder(images.to(self.dtype))
+        return ImageFeatures(self.sam_mask_decoder.conv_s0(stride4), self.sam_mask_decoder.conv_s1(stride8), stride16)
+
+    def embed_prompts(
+        self, points: Tensor, labels: Tensor, mask_logits: Tensor | None = None, has_mask: Tensor | None = None
+    ) -> PromptEmbedding:
+        """Prompts of N objects.
+
+        ``points`` (N, P, 2): (x, y) in model pixels 0..S, P may be 0; ``labels`` (N, P) integers: 1 positive,
+        0 negative, 2 and 3 the box corners (which come first), -1 padding. ``mask_logits`` (N, 1, S/4, S/4) is the
+        dense prompt, read where ``has_mask`` (N,) bool is true (everywhere without it).
+        """
+        low = self.image_size // MASK_STRIDE
+        if points.ndim != 3 or points.shape[2] != 2 or points.shape[:2] != labels.shape:
+            raise ValueError(
+                f'points must be (N, P, 2) with labels (N, P), got {tuple(points.shape)} and {tuple(labels.shape)}'
+            )
+        if labels.is_floating_point():
+            raise TypeError(f'labels must be integers, got {labels.dtype}')
+        if mask_logits is not None and mask_logits.shape != (len(points), 1, low, low):
+            raise ValueError(f'mask_logits must be ({len(points)}, 1, {low}, {low}), got {tuple(mask_logits.shape)}')
+        return self.sam_prompt_encoder(points, labels, mask_logits, has_mask, self.image_size)
+
+    def decode_masks(
+        self,
+        features: ImageFeatures,
+        conditioned: Tensor,
+        prompt: PromptEmbedding,
+        multimask: Tensor,
+        *,
+        occlusion_gate: bool = True,
+        stability_fallback: bool = True,
+    ) -> MaskDecoding:
+        """Masks of N objects from ``conditioned`` (N, C, h, w) features and their prompts.
+
+        ``multimask`` (N,) bool asks for the best of three candidates (the official rule: at most one point).
+        ``occlusion_gate`` sets every mask to -1024 where the object score is not above 0, as the video predictor
+        does; the image predictor and training do without. ``stability_fallback``: see ``choose_mask``.
+        """
+        if conditioned.shape[0] != prompt.sparse.shape[0] or multimask.shape != conditioned.shape[:1]:
+            raise ValueError(
+                f'conditioned, prompt and multimask must have one row per object, got {conditioned.shape[0]}, '
+                f'{prompt.sparse.shape[0]} and {tuple(multimask.shape)}'
+            )
+        if multimask.dtype != torch.bool:
+            raise TypeError(f'multimask must be bool, got {multimask.dtype}')
+        grid_pos = self.sam_prompt_encoder.pe_layer.grid(conditioned.shape[-1]).to(conditioned.dtype)
+        output = self.sam_mask_decoder(
+            conditioned + prompt.dense, grid_pos, prompt.sparse, stride8=features.stride8, stride4=features.stride4
+        )
+        choice = choose_mask(output, multimask, stability_fallback=stability_fallback)
+        visible = output.object_score_logit > 0
+        pointer = torch.where(visible[:, None], self.obj_ptr_proj(choice.token), self.no_obj_ptr)
+        masks, candidates = choice.mask, output.masks[:, 1:]
+        if occlusion_gate:
+            masks = torch.where(visible[:, None, None], masks, NO_OBJECT_LOGIT)
+            candidates = torch.where(visible[:, None, None, None], candidates, NO_OBJECT_LOGIT)
+        return MaskDecoding(
+            masks, choice.iou, output.object_score_logit, pointer, candidates, output.ious[:, 1:], choice.chosen
+        )
+
+    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
+        """Turn given masks (N, S, S), 0 or 1, into a decoding without predicting one (official mask prompts).
+
+        The logits are +-10, averaged to stride 4; the predicted IoU is 1, the object score +-10. Only the object
+        pointer comes from the decoder: unconditioned raw features, the learned 4x4 convolution of the mask, token 0.
+        """
+        size = self.image_size
+        if masks.ndim != 3 or masks.shape[1:] != (size, size):
+            raise ValueError(f'masks must be (N, {size}, {size}), got {tuple(masks.shape)}')
+        count = len(masks)
+        masks = masks.float()[:, None]
+        logits = F.interpolate(
+            masks * 2 * MASK_PROMPT_LOGIT - MASK_PROMPT_LOGIT,
+            size=(size // MASK_STRIDE, size // MASK_STRIDE), mode='bilinear', antialias=True,
+        )[:, 0]  # fmt: skip
+        no_points = masks.new_zeros(count, 0, 2)
+        prompt = self.embed_prompts(
+            no_points, no_points[..., 0].long(), self.mask_downsample(masks.to(self.dtype))
+        )
+        single = torch.zeros(count, dtype=torch.bool, device=masks.device)
+        raw = features.stride16.expand(count, -1, -1, -1)
+        decoding = self.decode_masks(features, raw, prompt, single, stability_fallback=False)
+        visible = masks.flatten(1).any(dim=1)
+        pointer = torch.where(visible[:, None], decoding.object_pointer, self.no_obj_ptr)
+        score = torch.where(visible, MASK_PROMPT_LOGIT, -MASK_PROMPT_LOGIT)
+        ious = torch.ones(count, device=masks.device)
+        return MaskDecoding(
+            logits, ious, score, pointer, logits[:, None].expand(-1, 3, -1, -1), ious[:, None].expand(-1, 3),
+            torch.full((count,), SINGLE_MASK, device=masks.device),
+        )  # fmt: skip
+
+    def encode_memory(
+        self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
+    ) -> Tensor:
+        """Spatial memories (N, Cm, h, w) in bfloat16, the official storage type in every precision.
+
+        ``stride16`` (1 or N, C, h, w) raw features, ``mask_logits`` (N, S, S) at model size, ``object_score_logit``
+        (N,); ``binarize`` (N,) bool thresholds the mask at 0 instead of taking its probability.
+        """
+        size = self.image_size
+        if mask_logits.ndim != 3 or mask_logits.shape[1:] != (size, size):
+            raise ValueError(f'mask_logits must be (N, {size}, {size}), got {tuple(mask_logits.shape)}')
+        probability = torch.where(binarize[:, None, None], (mask_logits > 0).float(), mask_logits.float().sigmoid())
+        masks = (probability * MEMORY_MASK_SCALE + MEMORY_MASK_BIAS).to(self.dtype)[:, None]
+        memory = self.memory_encoder(stride16, masks)
+        if self.config.pointer_time:
+            absent = (object_score_logit <= 0).to(memory.dtype)[:, None, None, None]
+            memory = memory + absent * self.no_obj_embed_spatial[..., None, None]
+        return memory.to(torch.bfloat16)
+
+    def condition_on_memory(self, stride16: Tensor, read: MemoryRead) -> Tensor:
+        """Raw features (1 or N, C, h, w) and the memories of N objects -> conditioned features (N, C, h, w)."""
+        if read.spatial.ndim != 5 or read.spatial.shape[1] < 1:
+            raise ValueError(f'spatial must be (N, M, Cm, h, w) with M >= 1, got {tuple(read.spatial.shape)}')
+        if stride16.shape[-2:] != read.spatial.shape[-2:] or stride16.shape[0] not in (1, len(read.spatial)):
+            raise ValueError(
+                f'stride16 must be (1 or N, C, h, w) on the grid of the memories {tuple(read.spatial.shape)}, '
+                f'got {tuple(stride16.shape)}'
+            )
+        return self.memory_attention(stride16, self._memory_tokens(read))
+
+    def _memory_tokens(self, read: MemoryRead) -> MemoryTokens:
+        """Lay out memories, then pointers, as (N, K, Cm) tokens with their position codes."""
+        count, _, dim, height, width = read.spatial.shape
+        values = read.spatial.to(self.dtype).flatten(3).transpose(2, 3)  # (N, M, hw, Cm)
+        place = sine_position_2d(height, width, dim, self.device).flatten(1).T
+        time = self.maskmem_tpos_enc[read.temporal_index, 0]  # (N, M, 1, Cm)
+        keys = values + (place + time).to(self.dtype)
+        values, keys = values.flatten(1, 2), keys.flatten(1, 2)
+        if read.pointers.shape[1] == 0:
+            return MemoryTokens(values, keys, 0)
+        # one pointer becomes C / Cm consecutive tokens that share its temporal code
+        pointers = read.pointers.to(self.dtype).reshape(count, -1, dim)
+        pointer_keys = pointers
+        if self.config.pointer_time:
+            code = sine_position_1d(read.pointer_position, self.config.hidden_dim).to(self.dtype)
+            code = self.obj_ptr_tpos_proj(code).repeat_interleave(self.config.hidden_dim // dim, dim=1)
+            pointer_keys = pointers + code
+        return MemoryTokens(
+            torch.cat((values, pointers), dim=1), torch.cat((keys, pointer_keys), dim=1), pointers.shape[1]
+        )
+
+    def without_memory(self, stride16: Tensor) -> Tensor:
+        """Features of an initial conditioning frame: the raw ones plus the learned no-memory embedding."""
+        return stride16 + self.no_mem_embed.view(1, -1, 1, 1)
+
+    def grid_size(self) -> int:
+        """Side of the stride-16 grid."""
+        return self.image_size // MODEL_STRIDE
