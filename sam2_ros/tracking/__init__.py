@@ -1,0 +1,20 @@
+"""The streaming engine: prompts in, masks out, for hours; knows nothing of ROS."""
+
+from sam2_ros.tracking.errors import FrameNotKeptError, UnknownObjectError
+from sam2_ros.tracking.options import TrackerOptions
+from sam2_ros.tracking.prompt import Prompt
+from sam2_ros.tracking.result import FrameResult, MemoryEvent, ObjectResult, ObjectState
+from sam2_ros.tracking.tracker import CatchUp, VideoTracker
+
+__all__ = [
+    'CatchUp',
+    'FrameNotKeptError',
+    'FrameResult',
+    'MemoryEvent',
+    'ObjectResult',
+    'ObjectState',
+    'Prompt',
+    'TrackerOptions',
+    'UnknownObjectError',
+    'VideoTracker',
+]

@@ -1,0 +1,57 @@
+"""What a caller may set on a tracker, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sam2_ros.tracking.preprocessing import RESIZERS
+
+MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerOptions:
+    """Options of `VideoTracker`; the defaults suit a live camera.
+
+    Attributes:
+        resize: how images are brought to the network's size. 'bicubic' (default) is what the official video predictor does
+            and the fastest here; 'bilinear' is what the official image predictor and DAM4SAM do.
+        clear_on_correction: drop the recent memories and pointers of an object that is corrected, because they are what was
+            wrong. The official predictor keeps them.
+        binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not as probabilities;
+            on in the official video predictor and in DAM4SAM, off in the published VOS numbers.
+        video_length: number of frames, where it is known. The official predictor scales the temporal code of object pointers
+            with it (capped at 16). None: what the memory policy says, see `policies`.
+        max_hole_area: holes of at most this many pixels of the low-resolution mask (a quarter of the network's image size)
+            are filled; 0 = leave them. The official video predictor fills 8 where its CUDA extension is built, DAM4SAM 8.
+        max_speck_area: components of at most so many of these pixels are removed; 0 = leave them.
+        non_overlap: give every pixel to the object with the highest logit; the memories are not touched.
+        lost_after_frames: an object hidden for more frames than this is LOST.
+        lost_after_seconds: the same by time, for `step` calls that pass one; None = by frames.
+        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach. Images are kept
+            at the network's size (192 KiB at 256, 3 MiB at 1024 pixels).
+    """
+
+    resize: str = 'bicubic'
+    clear_on_correction: bool = True
+    binarize_prompt_memory: bool = True
+    video_length: int | None = None
+    max_hole_area: int = 0
+    max_speck_area: int = 0
+    non_overlap: bool = False
+    lost_after_frames: int = 30
+    lost_after_seconds: float | None = None
+    ring_frames: int = 32
+    ring_bytes: int = 256 * MEBIBYTE
+
+    def __post_init__(self) -> None:
+        if self.resize not in RESIZERS:
+            raise ValueError(f'resize must be one of {sorted(RESIZERS)}, not {self.resize!r}')
+        at_least = {'max_hole_area': 0, 'max_speck_area': 0, 'lost_after_frames': 0, 'ring_frames': 1, 'ring_bytes': 0}
+        for name, least in at_least.items():
+            if getattr(self, name) < least:
+                raise ValueError(f'{name} must be at least {least}, not {getattr(self, name)}')
+        if self.video_length is not None and self.video_length < 2:
+            raise ValueError(f'video_length must be at least 2 frames or None, not {self.video_length}')
+        if self.lost_after_seconds is not None and not self.lost_after_seconds >= 0:
+            raise ValueError(f'lost_after_seconds must be 0 or more, not {self.lost_after_seconds}')

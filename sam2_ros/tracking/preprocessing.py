@@ -1,0 +1,60 @@
+"""From a camera image to the network's input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB in [0, 1]
+IMAGE_STD = (0.229, 0.224, 0.225)
+
+
+def resize_bicubic(image: torch.Tensor, size: int) -> torch.Tensor:
+    """(3, H, W) uint8 -> (3, S, S) uint8, antialiased bicubic on bytes: the resizer of the official video predictor.
+
+    Within one grey level of it (it uses Pillow), and more than ten times faster.
+    """
+    return F.interpolate(image[None], (size, size), mode='bicubic', antialias=True)[0]
+
+
+def resize_bilinear(image: torch.Tensor, size: int) -> torch.Tensor:
+    """(3, H, W) uint8 -> (3, S, S) float32 in [0, 255], antialiased bilinear: image predictor and DAM4SAM."""
+    return F.interpolate(image[None].float(), (size, size), mode='bilinear', antialias=True)[0]
+
+
+RESIZERS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {'bicubic': resize_bicubic, 'bilinear': resize_bilinear}
+
+
+def check_image(rgb: np.ndarray) -> None:
+    """Raise TypeError or ValueError unless `rgb` is a non-empty (H, W, 3) uint8 array."""
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
+        kind = f'an array of {rgb.dtype}' if isinstance(rgb, np.ndarray) else type(rgb).__name__
+        raise TypeError(f'an image must be an (H, W, 3) uint8 array in RGB order, not {kind}')
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+        raise ValueError(f'an image must be an (H, W, 3) uint8 array in RGB order, not one of shape {rgb.shape}')
+
+
+def shrink(rgb: np.ndarray, size: int, resize: str) -> torch.Tensor:
+    """Bring an image to the network's size, aspect ratio ignored; the caller's array may change afterwards.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        size: S, the network's image size.
+        resize: name in `RESIZERS`.
+
+    Returns:
+        (3, S, S) on the CPU, values in [0, 255], uint8 or float32 as the resizer has it.
+    """
+    image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
+    small = RESIZERS[resize](image, size)
+    return small.clone() if small.data_ptr() == image.data_ptr() else small
+
+
+def normalize(image: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """(3, S, S) of [0, 255] -> (1, 3, S, S) on `device`, as the image encoder expects it."""
+    mean = torch.tensor(IMAGE_MEAN, device=device)[:, None, None]
+    std = torch.tensor(IMAGE_STD, device=device)[:, None, None]
+    return ((image.to(device, torch.float32) / 255 - mean) / std)[None].to(dtype)

@@ -1,0 +1,113 @@
+"""What the tracker says about a frame and the objects in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import torch
+
+from sam2_ros.tracking.postprocessing import resize_logits
+
+
+class ObjectState(str, Enum):
+    """How the track of an object stands in one frame."""
+
+    VISIBLE = 'visible'
+    OCCLUDED = 'occluded'  # hidden, for not longer than the tracker's `lost_after_*`
+    LOST = 'lost'  # hidden for longer; still looked for in every frame
+    CATCHING_UP = 'catching_up'  # a prompt for a past image is being worked off; the result is that of the old track
+
+
+class MemoryEvent(str, Enum):
+    """What the frame left in the object's memory."""
+
+    NONE = 'none'
+    RECENT = 'recent'  # recent appearance memory
+    ANCHOR = 'anchor'  # distractor resolving memory
+    PROMPT = 'prompt'  # conditioning memory of a prompted frame
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectResult:
+    """One object in one frame.
+
+    Attributes:
+        object_id, frame_index: whose result this is, and of which frame of the tracker (counted from 0).
+        mask: (H, W) bool at the size of the image; empty when the object is absent.
+        box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None when absent.
+        area: pixels of the mask.
+        object_score_logit: > 0 where the network sees the object, published as it is.
+        predicted_iou: the network's own estimate of the quality of the mask, in [0, 1].
+        memory_event, memory_reason: what the frame left in the object's memory, and why, in words.
+        anchors: anchor frames held after this frame.
+        low_res_logits: (S/4, S/4) float32 on the network's device; > 0 is object. See `mask_logits`.
+    """
+
+    object_id: str
+    frame_index: int
+    mask: np.ndarray
+    box: tuple[int, int, int, int] | None
+    area: int
+    object_score_logit: float
+    predicted_iou: float
+    state: ObjectState
+    memory_event: MemoryEvent
+    memory_reason: str
+    anchors: int
+    low_res_logits: torch.Tensor
+
+    @property
+    def occlusion_probability(self) -> float:
+        """1 - sigmoid(object score): 0 visible, 1 hidden."""
+        return 1 / (1 + math.exp(min(self.object_score_logit, 700.0)))  # exp overflows a double above 709
+
+    def mask_logits(self) -> np.ndarray:
+        """(H, W) float32 logits at the size of the image, computed on request; > 0 is object (before `non_overlap`)."""
+        return resize_logits(self.low_res_logits[None], self.mask.shape)[0].cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult(Mapping[str, ObjectResult]):
+    """All objects of one frame: `result['cup']`, `for object_id in result`, `len(result)`.
+
+    Attributes:
+        frame_index: count of frames in this tracker since its start or `reset`, from 0.
+        image_size: (height, width) in pixels.
+        objects: results by object id, in the order in which the objects were added.
+    """
+
+    frame_index: int
+    image_size: tuple[int, int]
+    objects: Mapping[str, ObjectResult]
+
+    def __getitem__(self, object_id: str) -> ObjectResult:
+        return self.objects[object_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.objects)
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def label_map(self, labels: Mapping[str, int], dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:
+        """(H, W) image of labels, 0 = background. Where objects overlap, the one with the higher logit has the pixel.
+
+        Args:
+            labels: a label > 0 for every object.
+        """
+        image = np.zeros(self.image_size, dtype=dtype)
+        contested = np.zeros(self.image_size, dtype=bool)
+        for object_id, result in self.objects.items():
+            contested |= result.mask & (image > 0)
+            image[result.mask] = labels[object_id]
+        if contested.any():
+            best = np.full(self.image_size, -np.inf, dtype=np.float32)
+            for object_id, result in self.objects.items():
+                logits = result.mask_logits()
+                wins = contested & result.mask & (logits > best)
+                image[wins], best[wins] = labels[object_id], logits[wins]
+        return image
