@@ -1,0 +1,125 @@
+"""Download one of Meta's checkpoints: `python -m sam2_ros.tools.download_weights sam2.1_hiera_small --out weights`.
+
+The part that has arrived is kept as `<file>.part`; running the command again goes on from there. Only a file with the
+published size and SHA-256 gets its final name.
+"""
+
+import argparse
+import http.client
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sam2_ros.model.official_files import OFFICIAL_FILES, OfficialFile
+
+_ATTEMPTS = 5
+_TIMEOUT_SECONDS = 30
+_CHUNK_BYTES = 1 << 20
+
+
+class DownloadError(Exception):
+    """A checkpoint could not be obtained; the message says what to do."""
+
+
+def download(file: OfficialFile, directory: str | Path) -> Path:
+    """Fetch `file` into `directory` (made if missing), resuming an earlier attempt, and return its path.
+
+    A complete file that is already there is only verified.
+
+    Raises:
+        DownloadError: the server cannot be reached or breaks off repeatedly; what it sends, or a file of this name
+            that is already there, is not the published one.
+    """
+    target = Path(directory) / file.name
+    if target.exists():
+        try:
+            file.verify(target)
+        except ValueError as error:
+            raise DownloadError(f'{error}. Move it away and run the command again') from error
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + '.part')
+    _fetch_all(file, part)
+    try:
+        file.verify(part)
+    except ValueError as error:
+        part.unlink()
+        raise DownloadError(f'{file.url} did not send what is published: {error}. Run the command again') from error
+    part.replace(target)
+    return target
+
+
+def _fetch_all(file: OfficialFile, part: Path) -> None:
+    """Fetch until `part` is complete; give up after some attempts in a row that brought nothing new."""
+    failures = 0
+    most = have = _size(part)
+    while have < file.size:
+        error: Exception | None = None
+        try:
+            _fetch_rest(file, part, have=have)
+        except (OSError, http.client.HTTPException) as caught:
+            error = caught
+        have = _size(part)
+        failures = 0 if have > most else failures + 1
+        most = max(most, have)
+        refused = isinstance(error, urllib.error.HTTPError) and error.code != 416
+        if have < file.size and (refused or failures == _ATTEMPTS):
+            raise DownloadError(_offline_help(file, part, error)) from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _fetch_rest(file: OfficialFile, part: Path, *, have: int) -> None:
+    """One request for the bytes after the first `have`; whatever arrives before an interruption is kept."""
+    request = urllib.request.Request(file.url, headers={'Range': f'bytes={have}-'} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # the server has less than we have: start over
+            part.unlink(missing_ok=True)
+        raise
+    with response:
+        resumes = response.status == 206  # 200: the server ignores ranges and sends everything
+        start = have if resumes else 0
+        with (
+            open(part, 'ab' if resumes else 'wb') as output,
+            tqdm(total=file.size, initial=start, unit='B', unit_scale=True, desc=file.name) as progress,
+        ):
+            while chunk := response.read(_CHUNK_BYTES):
+                output.write(chunk)
+                progress.update(len(chunk))
+                if output.tell() > file.size:  # not the published file; verification will say so
+                    return
+
+
+def _offline_help(file: OfficialFile, part: Path, error: Exception | None) -> str:
+    target = part.with_name(file.name)
+    return (
+        f'{file.url} could not be fetched: {error or "the connection breaks off"}. Without a connection, download that '
+        f'address elsewhere and copy the file to {target.resolve()} ({file.size} bytes, SHA-256 {file.sha256}); '
+        'running this command again then verifies it'
+    )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Download one of Meta's SAM 2 checkpoints.")
+    parser.add_argument('name', choices=OFFICIAL_FILES, help='variant')
+    parser.add_argument('--out', type=Path, default=Path(), help='directory (default: the current one)')
+    options = parser.parse_args(args)
+    try:
+        print(download(OFFICIAL_FILES[options.name], options.out))
+    except DownloadError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.model.checkpoints import load_state_dict
+
+REPOSITORY = Path(__file__).parent.parent
+MICRO = 'sam2.1_hiera_micro'
+
+
+@pytest.fixture(scope='session')
+def micro_weights() -> Path:
+    """File of trained weights of the micro variant: masks follow the prompt, objects come and go."""
+    bundled = REPOSITORY / f'sam2_ros/weights/{MICRO}.safetensors'
+    if bundled.exists():
+        return bundled
+    return Path(os.environ.get('SAM2_ROS_TEST_WEIGHTS', REPOSITORY.parent / 'shared/weights/trial_micro.pt'))
+
+
+@pytest.fixture(scope='session')
+def micro_state_dict(micro_weights: Path) -> dict[str, Tensor]:
+    """Those weights in float32, under Meta's names."""
+    return {key: tensor.float() for key, tensor in load_state_dict(micro_weights).items()}
+
+
+@pytest.fixture(scope='session')
+def micro(micro_weights: Path) -> Sam2Network:
+    """The trained micro network at 256 pixels, float32 on the CPU; shared, so leave it as it is."""
+    return build_sam2(MICRO, checkpoint=micro_weights, image_size=256)
+
+
+@pytest.fixture(scope='session')
+def micro128(micro_weights: Path) -> Sam2Network:
+    """The same at 128 pixels, for tests that track many frames; shared, so leave it as it is."""
+    return build_sam2(MICRO, checkpoint=micro_weights, image_size=128)
