@@ -1,7 +1,7 @@
-"""How good a track is: region similarity, contour accuracy, robustness, and how well a score tells visible from hidden.
+"""How good a track is: region similarity, contour accuracy, robustness, and how well a score finds hidden objects.
 
-J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them, robustness the VOTS
-measure of that name with overlaps of masks instead of boxes.
+J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them. Robustness is
+the VOTS measure, with overlaps of masks instead of boxes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-BOUNDARY_TOLERANCE = 0.008  # of the image diagonal: how far apart two contours may be and still match, as in DAVIS
+BOUNDARY_TOLERANCE = 0.008  # of the image diagonal: how far apart two contours may be and still match
 
 
 def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -53,7 +53,9 @@ def mask_boundary(masks: np.ndarray) -> np.ndarray:
     return boundary
 
 
-def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, *, tolerance: float = BOUNDARY_TOLERANCE) -> np.ndarray:
+def contour_accuracy(
+    prediction: np.ndarray, truth: np.ndarray, *, tolerance: float = BOUNDARY_TOLERANCE
+) -> np.ndarray:
     """F: harmonic mean of the shares of the two contours that lie near the other one.
 
     1 where both contours are empty, 0 where only one is. A mask that covers the whole image has no contour.
@@ -71,10 +73,8 @@ def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, *, tolerance: fl
     _check_masks(prediction, truth)
     height, width = truth.shape[-2:]
     disk = _disk(math.ceil(tolerance * math.hypot(height, width)))
-    boundaries = zip(
-        mask_boundary(prediction).reshape(-1, height, width), mask_boundary(truth).reshape(-1, height, width), strict=True
-    )
-    scores = [_match(predicted, true, disk) for predicted, true in boundaries]
+    predicted, true = (mask_boundary(masks).reshape(-1, height, width) for masks in (prediction, truth))
+    scores = [_match(*pair, disk) for pair in zip(predicted, true, strict=True)]
     return np.array(scores, dtype=np.float64).reshape(truth.shape[:-2])
 
 
@@ -116,7 +116,8 @@ def _check_masks(prediction: np.ndarray, truth: np.ndarray) -> None:
     if prediction.dtype != bool or truth.dtype != bool:
         raise TypeError(f'masks must be boolean arrays, not {prediction.dtype} and {truth.dtype}')
     if prediction.shape != truth.shape or prediction.ndim < 2:
-        raise ValueError(f'masks must be two (..., height, width) arrays of one shape, not {prediction.shape} and {truth.shape}')
+        shapes = f'{prediction.shape} and {truth.shape}'
+        raise ValueError(f'masks must be two (..., height, width) arrays of one shape, not {shapes}')
 
 
 def _disk(radius: int) -> np.ndarray:

@@ -41,25 +41,27 @@ def test_region_similarity(prediction: np.ndarray, truth: np.ndarray, expected: 
     assert region_similarity(prediction, truth) == pytest.approx(expected, abs=1e-12)
 
 
+def boundary_pixels(mask: np.ndarray) -> set[tuple[int, int]]:
+    return {(int(y), int(x)) for y, x in np.argwhere(mask_boundary(mask))}
+
+
 def test_boundary_of_one_pixel_lies_on_it_and_towards_the_origin() -> None:
-    boundary = mask_boundary(square(3, 5, side=1))
-    assert set(zip(*map(list, np.nonzero(boundary)), strict=True)) == {(3, 5), (3, 4), (2, 5), (2, 4)}
+    assert boundary_pixels(square(3, 5, side=1)) == {(3, 5), (3, 4), (2, 5), (2, 4)}
 
 
 def test_boundary_at_the_edges_of_the_image() -> None:
-    last_pixel = square(29, 39, side=1)
-    assert set(zip(*map(list, np.nonzero(mask_boundary(last_pixel))), strict=True)) == {(29, 38), (28, 39), (28, 38)}
+    assert boundary_pixels(square(29, 39, side=1)) == {(29, 38), (28, 39), (28, 38)}
     assert not mask_boundary(FULL).any()
     assert np.count_nonzero(mask_boundary(square(5, 5))) == 40  # a ring of 11 x 11
 
 
 @pytest.mark.parametrize(('prediction', 'truth', 'radius', 'expected'), [
     (square(5, 5), square(5, 5), 0, 1),
-    (square(5, 5), square(5, 6), 0, 0.5),     # 20 of the 40 pixels of the ring: 10 above, 10 below
+    (square(5, 5), square(5, 6), 0, 0.5),  # 20 of the 40 pixels of the ring: 10 above, 10 below
     (square(5, 5), square(5, 6), 1, 1),
-    (square(5, 5), square(5, 7), 1, 22 / 40),  # those, and two that touch the other ring's upper and lower side
+    (square(5, 5), square(5, 7), 1, 22 / 40),  # those, and two next to the other ring
     (square(5, 5), square(18, 28), 1, 0),
-    (square(5, 5, side=10), square(5, 5, side=20), 0, 2 * 21 / (40 + 80)),  # upper and left side: 11 + 10 pixels
+    (square(5, 5, side=10), square(5, 5, side=20), 0, 2 * 21 / (40 + 80)),  # upper and left side
     (EMPTY, EMPTY, 1, 1),
     (EMPTY, square(5, 5), 1, 0),
     (square(5, 5), EMPTY, 1, 0),
@@ -84,8 +86,8 @@ def test_measures_are_vectorised_over_leading_dimensions() -> None:
     for measure in (region_similarity, contour_accuracy):
         values = measure(prediction, truth)
         assert values.shape == (2, 2)
-        one_by_one = [[measure(*pair) for pair in zip(*row, strict=True)] for row in zip(prediction, truth, strict=True)]
-        np.testing.assert_array_equal(values, one_by_one)
+        for index in np.ndindex(2, 2):
+            assert values[index] == measure(prediction[index], truth[index])
     assert contour_accuracy(prediction[:0], truth[:0]).shape == (0, 2)
 
 
