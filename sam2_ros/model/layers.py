@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -36,9 +37,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         dims = [input_dim, *[hidden_dim] * (num_layers - 1), output_dim]
-        self.layers = nn.ModuleList(
-            nn.Linear(d_in, d_out) for d_in, d_out in zip(dims[:-1], dims[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(d_in, d_out) for d_in, d_out in pairwise(dims))
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Memory attention: current features attend to themselves and to the memory bank (SAM 2 section 4).
 
 One head, axial rotary position encoding in real arithmetic. Two identities save work without changing results:
-- a fixed reordering of the channels of queries and keys leaves their products as they are, so rotated pairs need
-  not be interleaved again;
+- a fixed reordering of the channels of queries and keys leaves their products as they are, so the projections put
+  the two halves of all pairs side by side and rotation works on contiguous memory;
 - attention weights sum to 1, so the value projection can follow the weighted sum: the sum then runs over the
   memory's few channels (64) instead of the hidden 256.
 """
@@ -20,7 +20,8 @@ from sam2_ros.model.config import ModelConfig
 from sam2_ros.model.position_encoding import axial_rope_table, sine_position_2d
 
 INPUT_POSITION_WEIGHT = 0.1  # share of the sine position added to the features once
-QUERY_CHUNK = 256  # rows of the attention matrix held at a time on CPU
+PIECE_ELEMENTS = 2**21  # of the attention matrix, held at a time on CPU
+MIN_PIECE_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -36,26 +37,44 @@ class MemoryTokens:
     num_pointer_tokens: int
 
 
+def split_pairs(projection: nn.Linear, x: Tensor) -> Tensor:
+    """Project (..., C_in) with the output channels reordered: the even ones first, then the odd ones."""
+    weight, bias = projection.weight, projection.bias
+    return F.linear(x, torch.cat((weight[0::2], weight[1::2])), torch.cat((bias[0::2], bias[1::2])))
+
+
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate adjacent channel pairs of (..., L, C) by angles (L, C/2), in float32; even channels come first after it."""
-    even, odd = x[..., 0::2].float(), x[..., 1::2].float()
-    return torch.cat((even * cos - odd * sin, even * sin + odd * cos), dim=-1).to(x.dtype)
+    """Rotate the channel pairs of (..., L, C), ordered as by ``split_pairs``, by angles (L, C/2), in float32."""
+    even, odd = x.float().chunk(2, dim=-1)
+    even, odd = torch.addcmul(even * cos, odd, sin, value=-1), torch.addcmul(odd * cos, even, sin)
+    return torch.cat((even, odd), dim=-1).to(x.dtype)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Softmax attention of one head, (N, Lq, C), (N, Lk, C), (N, Lk, Cv) -> (N, Lq, Cv).
 
-    Fused kernels need Cv = C and are slow for bfloat16 on CPU (4096 x 28736: 0.64 s, in chunks 0.23 s, 2 cores), so
-    half precision on CPU is computed in chunks of queries.
+    Fused kernels need Cv = C. On CPU, where they are no faster per operation, inference skips the padding and works
+    through the attention matrix in pieces that stay in the cache.
     """
-    if q.device.type == 'cpu' and q.dtype != torch.float32:
-        keys = k.transpose(1, 2)
-        scale = 1 / math.sqrt(q.shape[-1])
-        chunks = (torch.softmax(rows * scale @ keys, dim=-1) @ v for rows in q.split(QUERY_CHUNK, dim=1))
-        return torch.cat(list(chunks), dim=1)
-    missing = q.shape[-1] - v.shape[-1]
-    out = F.scaled_dot_product_attention(q[:, None], k[:, None], F.pad(v, (0, missing))[:, None])
-    return out[:, 0, :, : v.shape[-1]]
+    if q.device.type == 'cpu' and not torch.is_grad_enabled():
+        return _attend_in_pieces(q, k, v)
+    padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
+    return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None])[:, 0, :, : v.shape[-1]]
+
+
+def _attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """One object and a few query rows at a time, in one reused buffer."""
+    rows = max(MIN_PIECE_ROWS, PIECE_ELEMENTS // k.shape[1])
+    buffer = q.new_empty(min(rows, q.shape[1]), k.shape[1])
+    out = q.new_empty(*q.shape[:2], v.shape[2])
+    q = q / math.sqrt(q.shape[2])
+    for queries, keys, values, result in zip(q, k.transpose(1, 2), v, out, strict=True):
+        for piece, target in zip(queries.split(rows), result.split(rows), strict=True):
+            weights = buffer[: len(piece)]
+            torch.mm(piece, keys, out=weights)
+            torch.softmax(weights, dim=-1, out=weights)
+            torch.mm(weights, values, out=target)
+    return out
 
 
 class RotaryAttention(nn.Module):
@@ -70,15 +89,12 @@ class RotaryAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: MemoryTokens, table: tuple[Tensor, Tensor]) -> Tensor:
         """x (N, hw, C) -> (N, hw, C); ``table`` holds cosines and sines (hw, C/2) of the grid."""
-        q = rotate(self.q_proj(x), *table)
-        k = self.k_proj(memory.keys)
+        q = rotate(split_pairs(self.q_proj, x), *table)
+        k = split_pairs(self.k_proj, memory.keys)
         num_spatial = k.shape[1] - memory.num_pointer_tokens
         maps = rotate(k[:, :num_spatial].unflatten(1, (-1, x.shape[1])), *table).flatten(1, 2)
-        if memory.num_pointer_tokens:
-            pointers = k[:, num_spatial:]
-            pointers = torch.cat((pointers[..., 0::2], pointers[..., 1::2]), dim=-1)
-            maps = torch.cat((maps, pointers), dim=1)
-        return self.out_proj(self.v_proj(attend(q, maps, memory.values)))
+        k = torch.cat((maps, k[:, num_spatial:]), dim=1) if memory.num_pointer_tokens else maps
+        return self.out_proj(self.v_proj(attend(q, k, memory.values)))
 
 
 class MemoryAttentionLayer(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ class MaskDownsampler(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.encoder = nn.Sequential()
-        for c_in, c_out in zip(_CHANNELS[:-1], _CHANNELS[1:], strict=True):
+        for c_in, c_out in pairwise(_CHANNELS):
             self.encoder.append(nn.Conv2d(c_in, c_out, kernel_size=3, stride=2, padding=1))
             self.encoder.append(LayerNorm2d(c_out))
             self.encoder.append(nn.GELU())
