@@ -1,7 +1,7 @@
-"""How good a track is: region similarity, contour accuracy, robustness, and how well a score finds hidden objects.
+"""How good a track is: region similarity, contour accuracy, robustness, and how well a score finds hidden ones.
 
-J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them. Robustness is
-the VOTS measure, with overlaps of masks instead of boxes.
+J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them. Robustness
+is the VOTS measure, with overlaps of masks instead of boxes.
 """
 
 from __future__ import annotations
