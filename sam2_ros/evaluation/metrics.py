@@ -1,4 +1,4 @@
-"""How good a track is: region similarity, contour accuracy, robustness, and how well a score finds hidden ones.
+"""How good a track is: region similarity, contour accuracy, robustness, ROC AUC of the object score.
 
 J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them. Robustness
 is the VOTS measure, with overlaps of masks instead of boxes.
