@@ -3,10 +3,12 @@
 from sam2_ros.model.build import build_sam2
 from sam2_ros.model.config import VARIANTS, ModelConfig
 from sam2_ros.model.sam2_network import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
+from sam2_ros.model.segmenter import ImageSegmenter
 
 __all__ = [
     'VARIANTS',
     'ImageFeatures',
+    'ImageSegmenter',
     'MaskDecoding',
     'MemoryRead',
     'ModelConfig',
