@@ -1,0 +1,189 @@
+"""Tracked objects drawn over the camera image. A pure function, shared by the node and the tools."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from sam2_ros.tracking.result import ObjectResult, ObjectState
+
+Colour = tuple[int, int, int]
+
+MASK_OPACITY = 0.45
+_HIDDEN_COLOUR: Colour = (200, 200, 205)
+_DARK: Colour = (20, 20, 24)
+_LIGHT: Colour = (255, 255, 255)
+_LONGEST_NAME = 24           # characters of an object id that fit on a plate
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+# Eight colours that differ in hue and lightness; later labels go round the colour circle by the golden angle,
+# so that neighbours in number are far apart in hue.
+_FIRST_COLOURS: tuple[Colour, ...] = (
+    (255, 176, 0), (64, 156, 255), (255, 64, 129), (0, 208, 132),
+    (178, 102, 255), (255, 240, 80), (0, 214, 240), (255, 110, 60),
+)
+
+
+@dataclass(frozen=True)
+class _Style:
+    """Sizes in pixels that follow the size of the image, so that a plate is as readable at 240p as at 4K."""
+
+    font_scale: float
+    line: int
+    padding: int
+    text_height: int
+
+    @property
+    def plate_height(self) -> int:
+        return self.text_height + 2 * self.padding
+
+
+@dataclass(frozen=True)
+class _Rect:
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def overlaps(self, other: _Rect) -> bool:
+        return (self.left < other.right and other.left < self.right
+                and self.top < other.bottom and other.top < self.bottom)
+
+
+def label_colour(label: int) -> Colour:
+    """The colour of an object's label (1 and up): RGB, 0..255, always the same for the same label."""
+    if 1 <= label <= len(_FIRST_COLOURS):
+        return _FIRST_COLOURS[label - 1]
+    hue = (label * 0.6180339887) % 1.0
+    red, green, blue = colorsys.hsv_to_rgb(hue, (0.9, 0.6)[label % 2], (1.0, 0.85)[label // 2 % 2])
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def draw_overlay(rgb: np.ndarray, result: Mapping[str, ObjectResult], *,
+                 labels: Mapping[str, int] | None = None) -> np.ndarray:
+    """Draw every object of `result` over the image it was tracked on.
+
+    An object that can be seen gets a translucent mask with a contour, a box, and a plate with its id, the
+    probability that it is visible (0..1) and its state; while it catches up the box is dashed. One that is
+    hidden gets a line with an empty ring in the upper left corner instead.
+
+    `rgb`: (H, W, 3) uint8; it is not changed. `labels`: number (1 and up) of each object id, which chooses
+    its colour; without it objects are numbered in the order of `result`. Returns a new (H, W, 3) uint8 image.
+    Raises ValueError when `rgb` is of another shape or type or not of the size of the masks, and KeyError
+    when an object has no label.
+    """
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise ValueError(f'rgb is {rgb.dtype} of shape {rgb.shape}, but must be uint8 of shape (H, W, 3)')
+    if labels is None:
+        labels = {object_id: number for number, object_id in enumerate(result, start=1)}
+    canvas = rgb.copy(order='C')
+    style = _style(canvas.shape[0])
+    colours = {object_id: label_colour(labels[object_id]) for object_id in result}
+    seen = {object_id: tracked for object_id, tracked in result.items() if tracked.box is not None}
+    for object_id, tracked in seen.items():
+        if tracked.mask.shape != rgb.shape[:2]:
+            raise ValueError(f'the mask of {object_id!r} has shape {tracked.mask.shape}, but the image has '
+                             f'{rgb.shape[:2]}')
+        _draw_mask(canvas, tracked, colours[object_id], style)
+    for object_id, tracked in seen.items():
+        _draw_box(canvas, tracked, colours[object_id], style)
+    taken: list[_Rect] = []
+    for object_id, tracked in result.items():
+        if tracked.box is None:
+            text = _text(object_id, tracked)
+            taken.append(_draw_hidden(canvas, text, colours[object_id], style, len(taken)))
+    for object_id, tracked in seen.items():
+        text = _text(object_id, tracked)
+        taken.append(_draw_plate(canvas, tracked, text, colours[object_id], style, taken))
+    return canvas
+
+
+def _style(image_height: int) -> _Style:
+    font_scale = min(2.5, max(0.4, 0.55 * image_height / 720))
+    (_, text_height), _ = cv2.getTextSize('Ag', _FONT, font_scale, 1)
+    return _Style(font_scale, max(1, round(image_height / 360)), max(4, round(11 * font_scale)), text_height)
+
+
+def _text(object_id: str, tracked: ObjectResult) -> str:
+    name = object_id if len(object_id) <= _LONGEST_NAME else object_id[:_LONGEST_NAME - 3] + '...'
+    state = tracked.state.value.replace('_', ' ')
+    return f'{name}  {1 - tracked.occlusion_probability:.2f} {state}'
+
+
+def _draw_mask(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: _Style) -> None:
+    """Tint the mask and draw its contour: a dark line that shows on light ground, a coloured one on dark."""
+    left, top, right, bottom = _pixel_box(tracked, canvas.shape)
+    region = canvas[top:bottom, left:right]
+    mask = np.ascontiguousarray(tracked.mask[top:bottom, left:right]).view(np.uint8)
+    tinted = cv2.addWeighted(region, 1 - MASK_OPACITY, np.full_like(region, colour), MASK_OPACITY, 0)
+    cv2.copyTo(tinted, mask, region)
+    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(left, top))
+    cv2.drawContours(canvas, contours, -1, _DARK, style.line + 2, cv2.LINE_AA)
+    cv2.drawContours(canvas, contours, -1, colour, style.line, cv2.LINE_AA)
+
+
+def _pixel_box(tracked: ObjectResult, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (int(edge) for edge in tracked.box or (0, 0, 0, 0))
+    return max(left, 0), max(top, 0), min(right, shape[1]), min(bottom, shape[0])
+
+
+def _draw_box(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: _Style) -> None:
+    left, top, right, bottom = _pixel_box(tracked, canvas.shape)
+    first, last = (left, top), (right - 1, bottom - 1)
+    cv2.rectangle(canvas, first, last, _DARK, style.line + 2)
+    if tracked.state is not ObjectState.CATCHING_UP:
+        cv2.rectangle(canvas, first, last, colour, style.line)
+        return
+    dash = 6 * style.line
+    for x in range(left, right, 2 * dash):
+        for y in (top, bottom - 1):
+            cv2.line(canvas, (x, y), (min(x + dash, right - 1), y), colour, style.line)
+    for y in range(top, bottom, 2 * dash):
+        for x in (left, right - 1):
+            cv2.line(canvas, (x, y), (x, min(y + dash, bottom - 1)), colour, style.line)
+
+
+def _draw_plate(canvas: np.ndarray, tracked: ObjectResult, text: str, colour: Colour, style: _Style,
+                taken: list[_Rect]) -> _Rect:
+    """Write `text` above the box, or as near to that as the image's edges and other plates allow."""
+    left, top, _, bottom = _pixel_box(tracked, canvas.shape)
+    bar = style.padding // 2
+    width, height = _plate_width(text, style) + bar, style.plate_height
+    x = max(0, min(left, canvas.shape[1] - width))
+    above, below, lowest = top - height - style.line, bottom + style.line, max(0, canvas.shape[0] - height)
+    places = [above, below, *range(above - height, above - 4 * height, -height), below + height]
+    inside = [y for y in places if 0 <= y <= lowest] or [min(max(0, above), lowest)]
+    plates = [_Rect(x, y, x + width, y + height) for y in inside]
+    plate = next((plate for plate in plates if not any(plate.overlaps(other) for other in taken)), plates[0])
+    _draw_text(canvas, plate, text, _LIGHT, style, indent=bar)
+    cv2.rectangle(canvas, (plate.left, plate.top), (plate.left + bar - 1, plate.bottom - 1), colour, -1)
+    return plate
+
+
+def _draw_hidden(canvas: np.ndarray, text: str, colour: Colour, style: _Style, row: int) -> _Rect:
+    """Write `text` into row `row` of the strip in the corner, with an empty ring instead of a filled mark."""
+    ring = style.text_height // 2
+    indent = 2 * ring + style.padding
+    left, top = style.padding, style.padding + row * (style.plate_height + style.line)
+    plate = _Rect(left, top, left + _plate_width(text, style) + indent, top + style.plate_height)
+    _draw_text(canvas, plate, text, _HIDDEN_COLOUR, style, indent=indent)
+    centre = (plate.left + style.padding + ring, (plate.top + plate.bottom) // 2)
+    cv2.circle(canvas, centre, ring, colour, max(1, style.line), cv2.LINE_AA)
+    return plate
+
+
+def _plate_width(text: str, style: _Style) -> int:
+    return cv2.getTextSize(text, _FONT, style.font_scale, 1)[0][0] + 2 * style.padding
+
+
+def _draw_text(canvas: np.ndarray, plate: _Rect, text: str, colour: Colour, style: _Style, *,
+               indent: int) -> None:
+    """A dark plate that lets a little of the image through, and `text` on it."""
+    region = canvas[max(plate.top, 0):plate.bottom, max(plate.left, 0):plate.right]
+    cv2.addWeighted(region, 0.2, np.full_like(region, _DARK), 0.8, 0, dst=region)
+    origin = (plate.left + style.padding + indent, plate.bottom - style.padding)
+    cv2.putText(canvas, text, origin, _FONT, style.font_scale, colour, 1, cv2.LINE_AA)
