@@ -4,14 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
 from torch import Tensor
 
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.checkpoints import load_state_dict
-
-REPOSITORY = Path(__file__).parent.parent
-MICRO = 'sam2.1_hiera_micro'
+from tests.common import MICRO, REPOSITORY
 
 
 @pytest.fixture(scope='session')

@@ -18,8 +18,8 @@ from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
 from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
 from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
 from sam2.modeling.position_encoding import PositionEmbeddingSine
-from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam.transformer import RoPEAttention
+from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor, nn
 
@@ -99,7 +99,7 @@ def load_official(network: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
 
 def _arguments(config: ModelConfig, image_size: int) -> dict[str, Any]:
     return {
-        'image_encoder': _image_encoder(config),
+        'image_encoder': official_image_encoder(config),
         'memory_attention': _memory_attention(config, image_size),
         'memory_encoder': _memory_encoder(config),
         'image_size': image_size,
@@ -120,7 +120,8 @@ def _pointer_time(config: ModelConfig) -> dict[str, bool]:
     }
 
 
-def _image_encoder(config: ModelConfig) -> ImageEncoder:
+def official_image_encoder(config: ModelConfig) -> ImageEncoder:
+    """Trunk and neck alone, in eval mode."""
     trunk = Hiera(
         embed_dim=config.embed_dim,
         num_heads=config.num_heads,
@@ -136,7 +137,7 @@ def _image_encoder(config: ModelConfig) -> ImageEncoder:
         fpn_top_down_levels=[2, 3],
         fpn_interp_model='nearest',
     )
-    return ImageEncoder(trunk=trunk, neck=neck, scalp=1)
+    return ImageEncoder(trunk=trunk, neck=neck, scalp=1).eval()
 
 
 def _memory_attention(config: ModelConfig, image_size: int) -> MemoryAttention:
@@ -211,3 +212,11 @@ def _torchvision() -> Iterator[None]:
     stand_in = {'torchvision': ModuleType('torchvision'), 'torchvision.transforms': transforms}
     with mock.patch.dict(sys.modules, stand_in):
         yield
+
+
+def assert_near(ours: Tensor, official: Tensor, *, tolerance: float = 1e-4) -> None:
+    """Largest difference within `tolerance` of the official value range (zero counts as part of the range)."""
+    assert ours.shape == official.shape, (ours.shape, official.shape)
+    span = official.max().clamp(min=0) - official.min().clamp(max=0)
+    difference = (ours.float() - official.float()).abs().max()
+    assert difference <= tolerance * span, f'differs by {difference:.3g}, the values span {span:.3g}'

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from conftest import MICRO
 from torch import Tensor
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.checkpoints import CheckpointError, load_checkpoint, load_state_dict
 from sam2_ros.model.hugging_face import to_hugging_face
+from tests.common import MICRO
 
 StateDict = dict[str, Tensor]
 

@@ -4,10 +4,10 @@ import gzip
 
 import pytest
 import torch
-from conftest import REPOSITORY
 from torch import Tensor
 
 from sam2_ros.model.hugging_face import is_hugging_face, to_hugging_face, to_meta
+from tests.common import REPOSITORY
 
 KEYS = REPOSITORY / 'tests/data/sam2_keys'
 TABLES = ['sam2.0_tiny', 'sam2.1_tiny', 'sam2.1_small', 'sam2.1_base_plus', 'sam2.1_large']

@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 import torch
-from conftest import REPOSITORY
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
+from tests.common import REPOSITORY
 
 KEYS = REPOSITORY / 'tests/data/sam2_keys'
 PUBLISHED = [name for name in VARIANTS if name != 'sam2.1_hiera_micro']
