@@ -1,0 +1,194 @@
+"""Arguments that several command lines share: which network to run, and what to track."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
+from sam2_ros.model.build import bundled_weights
+from sam2_ros.tracking import MEMORY_POLICIES, Prompt
+
+DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+DEFAULT_MODEL = 'sam2.1_hiera_micro'
+HOW_TO_PROMPT = 'say what to track with --box x0,y0,x1,y1, --point x,y or --mask file.png'
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --model, --checkpoint, --device, --dtype, --image-size and --memory."""
+    group = parser.add_argument_group('network')
+    group.add_argument('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME',
+                       help=f'variant (default: %(default)s): {", ".join(VARIANTS)}')
+    group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled)')
+    group.add_argument('--device', help='cpu, cuda, cuda:1 ... (default: the first GPU, or the CPU)')
+    group.add_argument('--dtype', choices=DTYPES, help='default: bfloat16 on a GPU, float32 on the CPU')
+    group.add_argument('--image-size', type=int, metavar='PIXELS',
+                       help='side of the image the network sees, a multiple of 32 (default: as trained)')
+    group.add_argument('--memory', choices=MEMORY_POLICIES, default='dam',
+                       help='memory policy (default: %(default)s)')
+
+
+def load_model(arguments: argparse.Namespace) -> Sam2Network:
+    """Build the network that the arguments of `add_model_arguments` ask for.
+
+    Raises ValueError with a sentence for a model without weights, a file that does not fit, or a device that
+    is not there.
+    """
+    name, checkpoint = arguments.model, arguments.checkpoint
+    if checkpoint is None and bundled_weights(name) is None:
+        raise ValueError(f'{name} has no bundled weights; give a file with --checkpoint, for instance what '
+                         f'python -m sam2_ros.tools.download_weights {name} downloads')
+    device = choose_device(arguments.device)
+    dtype = DTYPES[arguments.dtype] if arguments.dtype else default_dtype(device)
+    return build_sam2(name, checkpoint, device=device, dtype=dtype, image_size=arguments.image_size)
+
+
+def choose_device(name: str | None) -> torch.device:
+    """The device of this name; None: the first GPU, or else the CPU. Raises ValueError if it is not there."""
+    if name is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises the latter when it was built without CUDA
+        raise ValueError(f'the device {name!r} cannot be used: {error}') from error
+    return device
+
+
+def default_dtype(device: torch.device) -> torch.dtype:
+    return torch.bfloat16 if device.type == 'cuda' else torch.float32
+
+
+@dataclass(frozen=True)
+class PromptPart:
+    """One --name, --box, --point or --mask, in the order in which they were given."""
+
+    kind: str
+    value: str | tuple[float, ...] | np.ndarray
+    frame: int = 0
+
+
+@dataclass
+class _Draft:
+    """The parts for one object on one frame."""
+
+    object_id: str
+    frame: int
+    points: list[tuple[float, ...]] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    region: dict[str, tuple[float, ...] | np.ndarray] = field(default_factory=dict)  # 'box' or 'mask'
+
+    def prompt(self) -> Prompt:
+        return Prompt(self.object_id, points=self.points, labels=self.labels, **self.region)
+
+
+def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --box, --point, --mask and --name; all of them may be repeated."""
+    group = parser.add_argument_group(
+        'what to track', 'Coordinates are pixels of the image, x to the right, y down. Frames are counted '
+        'from 0; FRAME: puts a prompt on a later one, which corrects an object that is tracked already. '
+        'Prompts belong to the object of the last --name before them; a second box or mask on a frame starts '
+        'another object.')
+    for option, kind, metavar, text in (
+        ('--box', _box_part, '[FRAME:]X0,Y0,X1,Y1', 'corners of the object'),
+        ('--point', _point_part, '[FRAME:]X,Y[,LABEL]', 'a point on the object; with label 0, beside it'),
+        ('--mask', _mask_part, '[FRAME:]FILE', 'an image of the same size, not black where the object is'),
+        ('--name', _name_part, 'ID', 'name of the object that the prompts after it are for'),
+    ):
+        group.add_argument(option, action='append', dest='prompt_parts', type=kind, metavar=metavar,
+                           help=text)
+
+
+def prompts_by_frame(parts: Sequence[PromptPart]) -> dict[int, list[Prompt]]:
+    """Put the parts together to prompts, by frame. Raises ValueError where they contradict each other."""
+    drafts: dict[tuple[str, int], _Draft] = {}
+    name, number, named = 'object_1', 1, False
+    for part in parts:
+        if part.kind == 'name':
+            name, named = str(part.value), True
+            continue
+        draft = drafts.setdefault((name, part.frame), _Draft(name, part.frame))
+        if part.kind == 'point':
+            x, y, label = part.value
+            draft.points.append((x, y))
+            draft.labels.append(label)
+            continue
+        if draft.region and named:
+            raise ValueError(f'there is more than one box or mask for {name!r} on frame {part.frame}')
+        if draft.region:
+            number += 1
+            name = f'object_{number}'
+            draft = drafts[name, part.frame] = _Draft(name, part.frame)
+        draft.region[part.kind] = part.value
+    by_frame: dict[int, list[Prompt]] = {}
+    for draft in drafts.values():
+        by_frame.setdefault(draft.frame, []).append(draft.prompt())
+    return by_frame
+
+
+def check_prompts(prompts: Mapping[int, Sequence[Prompt]], *, size: tuple[int, int],
+                  frame_count: int | None) -> None:
+    """Raise ValueError for a prompt outside the images or the video, or one that cannot start its object.
+
+    `size`: (height, width) in pixels. `frame_count`: None when it is not known.
+    """
+    started: set[str] = set()
+    for frame in sorted(prompts):
+        if frame_count is not None and frame >= frame_count:
+            raise ValueError(f'there is a prompt for frame {frame}, but the last frame is {frame_count - 1}')
+        for prompt in prompts[frame]:
+            prompt.check_fits(*size)
+            if prompt.object_id not in started:
+                prompt.check_starts_object()
+            started.add(prompt.object_id)
+
+
+def _split_frame(text: str) -> tuple[int, str]:
+    match = re.fullmatch(r'(\d+):(.+)', text)
+    return (int(match[1]), match[2]) if match else (0, text)
+
+
+def _numbers(text: str, counts: tuple[int, ...], accepted: str) -> tuple[int, tuple[float, ...]]:
+    frame, rest = _split_frame(text)
+    try:
+        numbers = tuple(float(number) for number in rest.split(','))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in counts:
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form {accepted}')
+    return frame, numbers
+
+
+def _box_part(text: str) -> PromptPart:
+    frame, numbers = _numbers(text, (4,), 'x0,y0,x1,y1 or frame:x0,y0,x1,y1')
+    return PromptPart('box', numbers, frame)
+
+
+def _point_part(text: str) -> PromptPart:
+    frame, numbers = _numbers(text, (2, 3), 'x,y or x,y,label or frame:x,y,label')
+    x, y, label = (*numbers, 1)[:3]
+    if label not in (0, 1):
+        raise argparse.ArgumentTypeError(f'the label of {text!r} must be 1 (on the object) or 0 (beside it)')
+    return PromptPart('point', (x, y, label), frame)
+
+
+def _mask_part(text: str) -> PromptPart:
+    frame, file = _split_frame(text)
+    image = cv2.imread(file, cv2.IMREAD_GRAYSCALE) if Path(file).is_file() else None
+    if image is None:
+        raise argparse.ArgumentTypeError(f'{file!r} does not exist or is not an image')
+    return PromptPart('mask', image > 0, frame)
+
+
+def _name_part(text: str) -> PromptPart:
+    # the name becomes that of a folder and of a cell in a table
+    if not re.fullmatch(r'\w[\w.-]*', text):
+        raise argparse.ArgumentTypeError(f'{text!r} must consist of letters, digits, _, - and .')
+    return PromptPart('name', text)

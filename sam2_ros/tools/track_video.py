@@ -1,0 +1,148 @@
+"""Track objects in a video: `python -m sam2_ros.tools.track_video VIDEO --box 258,219,291,308 --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from sam2_ros.tools.arguments import (
+    HOW_TO_PROMPT,
+    add_model_arguments,
+    add_prompt_arguments,
+    check_prompts,
+    load_model,
+    prompts_by_frame,
+)
+from sam2_ros.tools.video_sink import VideoSink
+from sam2_ros.tools.video_source import ACCEPTED, FrameSource, open_source
+from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
+from sam2_ros.visualization import draw_overlay
+
+CSV_COLUMNS = ('frame', 'id', 'state', 'object_score_logit', 'occlusion_probability', 'predicted_iou',
+               'x0', 'y0', 'x1', 'y1', 'area', 'memory_event')
+
+
+@dataclass
+class Written:
+    """What a run has written so far. `visible`: frames in which each object was seen."""
+
+    frames: int
+    video: Path | None
+    visible: dict[str, int]
+
+
+class ResultWriter:
+    """Writes overlay video, masks and table of one run into a folder."""
+
+    def __init__(self, folder: Path, *, frame_rate: float) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._labels: dict[str, int] = {}
+        self._visible: dict[str, int] = {}
+        self._files = ExitStack()
+        self._video = self._files.enter_context(VideoSink(folder / 'overlay', frame_rate=frame_rate))
+        self._table = csv.writer(self._files.enter_context((folder / 'objects.csv').open('w', newline='')))
+        self._table.writerow(CSV_COLUMNS)
+
+    def __enter__(self) -> ResultWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def write(self, rgb: np.ndarray, result: FrameResult) -> None:
+        for object_id, tracked in result.items():
+            self._labels.setdefault(object_id, len(self._labels) + 1)
+            self._visible[object_id] = self._visible.get(object_id, 0) + (tracked.box is not None)
+            self._table.writerow((
+                result.frame_index, object_id, tracked.state.value, f'{tracked.object_score_logit:.4f}',
+                f'{tracked.occlusion_probability:.4f}', f'{tracked.predicted_iou:.4f}',
+                *(tracked.box or ('',) * 4), tracked.area, tracked.memory_event.value))
+            self._write_mask(object_id, result.frame_index, tracked.mask)
+        self._video.write(draw_overlay(rgb, result, labels=self._labels))
+
+    def written(self) -> Written:
+        return Written(self._video.frames, self._video.path, self._visible)
+
+    def _write_mask(self, object_id: str, frame: int, mask: np.ndarray) -> None:
+        folder = self._folder / 'masks' / object_id
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f'{frame:06d}.png'
+        if not cv2.imwrite(str(file), mask.astype(np.uint8) * 255):
+            raise OSError(f'{file} cannot be written; is the disk full?')
+
+
+def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[int, Sequence[Prompt]],
+                out: Path, max_frames: int | None = None) -> Written:
+    """Track through all frames of `source`, or the first `max_frames`, and write what was found into `out`.
+
+    `prompts`: by number of the frame they were made on, from 0. Ctrl-C ends the run; what was written stays.
+    Raises ValueError, before anything is written, when a prompt does not fit the video, and afterwards when
+    the video ended before a prompt; SourceError for an unreadable frame, OSError for a folder that cannot be
+    written.
+    """
+    count = source.frame_count
+    if max_frames is not None:
+        count = max_frames if count is None else min(count, max_frames)
+    check_prompts(prompts, size=source.size, frame_count=count)
+    with ResultWriter(out, frame_rate=source.frame_rate) as writer:
+        frames = tqdm(itertools.islice(source, max_frames), total=count, unit='frame', desc=source.name)
+        try:
+            for index, rgb in enumerate(frames):
+                writer.write(rgb, tracker.step(rgb, prompts.get(index, ())))
+        except KeyboardInterrupt:
+            frames.close()
+            print('stopped', file=sys.stderr)
+            return writer.written()
+        written = writer.written()
+    late = [frame for frame in prompts if frame >= written.frames]
+    if late:
+        raise ValueError(f'the video has only {written.frames} frames; there is a prompt for {min(late)}')
+    return written
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m sam2_ros.tools.track_video',
+        description='Track objects in a video; writes overlay.mp4, objects.csv, masks/<object>/<frame>.png.')
+    parser.add_argument('video', help=ACCEPTED)
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
+    parser.add_argument('--frames', type=int, metavar='N', help='stop after N frames (Ctrl-C stops any time)')
+    add_prompt_arguments(parser)
+    add_model_arguments(parser)
+    return parser
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    options = _parser().parse_args(args)
+    try:
+        source = open_source(options.video)
+        prompts = prompts_by_frame(options.prompt_parts or ())
+        if not prompts:
+            height, width = source.size
+            raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
+        tracker = VideoTracker(load_model(options), memory=options.memory)
+        written = track_video(source, tracker, prompts=prompts, out=options.out, max_frames=options.frames)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    for object_id, visible in written.visible.items():
+        print(f'{object_id}: visible in {visible} of {written.frames} frames')
+    print(f'Look at {written.video}; boxes and scores are in {options.out / "objects.csv"}, '
+          f'masks in {options.out / "masks"}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
