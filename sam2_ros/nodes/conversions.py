@@ -1,8 +1,7 @@
-"""Between ROS messages and the tracker's types: pure functions, header in and header out."""
+"""Between ROS messages and the tracker's types: pure functions. Images: see pixels.py and images.py."""
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,13 @@ import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point32
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.msg import OcclusionScore, OcclusionScoreArray, TrackedObject, TrackedObjectArray
 from sam2_ros.msg import Prompt as PromptMessage
-from sam2_ros.nodes.pixels import LAYOUTS, ConversionError, compressed_to_rgb, image_to_array, image_to_rgb
+from sam2_ros.nodes.images import array_to_image, camera_info, rgb_to_compressed
+from sam2_ros.nodes.pixels import ConversionError, compressed_to_rgb, image_to_array, image_to_rgb
 from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectState, Prompt
 
 try:
@@ -49,51 +49,6 @@ class TrackRecord:
     first_seen: Time
     last_seen: Time
     frames_since_seen: int
-
-
-def array_to_image(pixels: np.ndarray, encoding: str, *, header: Header) -> Image:
-    """A sensor_msgs/Image of `pixels` as they are: (H, W) or (H, W, C), uint8 or uint16, as `encoding` says.
-
-    Raises ConversionError when shape or type do not fit the encoding.
-    """
-    layout = LAYOUTS.get(encoding)
-    if layout is None:
-        raise ConversionError('encoding', f'{encoding!r} is unknown; accepted are {", ".join(LAYOUTS)}')
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if pixels.ndim not in (2, 3) or channels != layout.channels or pixels.dtype != np.dtype(layout.dtype):
-        raise ConversionError('pixels', f'{pixels.dtype} of shape {pixels.shape}, but {encoding} needs '
-                                        f'{np.dtype(layout.dtype)} with {layout.channels} channels')
-    if not pixels.size:
-        raise ConversionError('pixels', f'shape {pixels.shape}, but an image has at least one pixel')
-    return Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
-                 step=pixels.shape[1] * channels * pixels.dtype.itemsize,
-                 data=_byte_array(pixels.astype(np.dtype(layout.dtype).newbyteorder('<'), copy=False)))
-
-
-def _byte_array(values: np.ndarray) -> array[int]:
-    """Messages check anything but an array.array('B') byte by byte, which takes 0.2 s for a 720p image."""
-    data = array('B')
-    data.frombytes(memoryview(np.ascontiguousarray(values)).cast('B'))
-    return data
-
-
-def rgb_to_compressed(rgb: np.ndarray, *, header: Header, jpeg_quality: int) -> CompressedImage:
-    """A JPEG of `rgb`, (H, W, 3) uint8; `jpeg_quality` is 1 (small) to 100 (good)."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, jpeg_quality))
-    # The format is what image_transport calls it: pixels that were rgb8, in a file as OpenCV writes it.
-    return CompressedImage(header=header, format='rgb8; jpeg compressed bgr8', data=_byte_array(encoded))
-
-
-def camera_info(*, height: int, width: int, horizontal_fov: float, header: Header) -> CameraInfo:
-    """A camera without distortion: square pixels, axis through the middle; `horizontal_fov` in radians."""
-    focal = width / 2 / np.tan(horizontal_fov / 2)
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2      # the middle of a pixel has whole coordinates
-    return CameraInfo(
-        header=header, height=height, width=width, distortion_model='plumb_bob', d=[0.0] * 5,
-        k=[focal, 0.0, centre_x, 0.0, focal, centre_y, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[focal, 0.0, centre_x, 0.0, 0.0, focal, centre_y, 0.0, 0.0, 0.0, 1.0, 0.0])
 
 
 def prompt_from_message(message: PromptMessage, *, object_id: str) -> Prompt:
@@ -146,7 +101,7 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
 def mask_from_object(message: TrackedObject, *, image_height: int, image_width: int) -> np.ndarray:
     """The mask of a TrackedObject at the size of its image: (image_height, image_width) bool.
 
-    Raises ConversionError when the box is outside the image, or the cropped mask unreadable or not of its size.
+    Raises ConversionError when the box leaves the image, or the mask is unreadable or not of its size.
     """
     mask = np.zeros((image_height, image_width), bool)
     if not message.has_box:

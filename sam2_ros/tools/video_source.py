@@ -14,8 +14,7 @@ import numpy as np
 from sam2_ros.tools.synthetic_scene import FRAME_RATE, SyntheticScene
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
-ACCEPTED = ("a video file, a folder of images, a webcam (its number, or /dev/video0), the URL of a stream, "
-            "or 'synthetic'")
+ACCEPTED = "a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or 'synthetic'"
 
 
 class SourceError(OSError):

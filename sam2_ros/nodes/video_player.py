@@ -1,0 +1,115 @@
+"""A camera for those who have none at hand: publishes a video, images, a webcam or the synthetic scene."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from sam2_ros.nodes.images import array_to_image, camera_info, rgb_to_compressed
+from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.nodes.player_parameters import PLAYER_PARAMETERS
+from sam2_ros.tools.video_source import FrameSource, SourceError, open_source
+
+QUEUE_DEPTH = 5          # images, as in the sensor data profile
+FLUSH_SECONDS = 1.0      # how long the end of a video waits for reliable subscribers to have everything
+
+
+class VideoPlayer(Node):
+    """Publishes frames on `image`, with `camera_info` beside it, at an even rate; `finished` at the end."""
+
+    def __init__(self) -> None:
+        """Raises SourceError when the source cannot be read, ValueError when a parameter is not accepted."""
+        super().__init__('video_player')
+        self.finished = Future()
+        self._settings = ParameterTable(self, PLAYER_PARAMETERS)
+        self.add_on_set_parameters_callback(lambda new: self._settings.check(new, configured=True))
+        self._source = open_source(self._settings['source'], width=self._settings['width'],
+                                   height=self._settings['height'])
+        self._frames = itertools.islice(self._endless(self._source), self._settings['max_frames'] or None)
+        self._published = 0
+
+        image_topic = self.resolve_topic_name('image')
+        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH,
+                             reliability=ReliabilityPolicy[self._settings['reliability'].upper()])
+        self._images = self.create_publisher(Image, image_topic, profile)
+        info_topic = image_topic.rpartition('/')[0] + '/camera_info'
+        self._infos = self.create_publisher(CameraInfo, info_topic, profile)
+        self._compressed = (self.create_publisher(CompressedImage, f'{image_topic}/compressed', profile)
+                            if self._settings['compressed'] else None)
+        rate = self._settings['rate'] or self._source.frame_rate
+        # A timer that is late skips periods instead of catching up, so frames never come in bursts.
+        self._timer = self.create_timer(1 / rate, self._publish_next)
+        height, width = self._source.size
+        self.get_logger().info(
+            f'{self._source.name}: {width} x {height} pixels at {rate:g} Hz on {image_topic}')
+
+    def _endless(self, source: FrameSource) -> Iterator[np.ndarray]:
+        """The frames of the source, again and again if it is to loop."""
+        while True:
+            count = 0
+            for rgb in source:
+                count += 1
+                yield rgb
+            if not count:
+                raise SourceError(f'{source.name} delivers no frames any more')
+            if not self._settings['loop']:
+                return
+
+    def _publish_next(self) -> None:
+        if self._settings['paused'] or not (self._published or self._has_listeners()):
+            return
+        rgb = next(self._frames, None)
+        if rgb is None:
+            self._finish()
+            return
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings['frame_id'])
+        self._images.publish(array_to_image(rgb, 'rgb8', header=header))
+        self._infos.publish(camera_info(
+            height=rgb.shape[0], width=rgb.shape[1], header=header,
+            horizontal_fov=math.radians(self._settings['horizontal_fov'])))
+        if self._compressed is not None:
+            quality = self._settings['jpeg_quality']
+            self._compressed.publish(rgb_to_compressed(rgb, header=header, jpeg_quality=quality))
+        self._published += 1
+
+    def _has_listeners(self) -> bool:
+        listeners = self._images.get_subscription_count()
+        if self._compressed is not None:
+            listeners += self._compressed.get_subscription_count()
+        return listeners >= self._settings['wait_for_subscribers']
+
+    def _finish(self) -> None:
+        self._timer.cancel()
+        self._images.wait_for_all_acked(Duration(seconds=FLUSH_SECONDS))
+        self.get_logger().info(f'{self._source.name}: the end, after {self._published} frames')
+        self.finished.set_result(None)
+
+
+def main(args: list[str] | None = None) -> None:
+    rclpy.init(args=args)
+    try:
+        player = VideoPlayer()
+        rclpy.spin_until_future_complete(player, player.finished)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (SourceError, ValueError) as error:
+        rclpy.logging.get_logger('video_player').fatal(str(error))
+        sys.exit(1)
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    main()
