@@ -1,0 +1,119 @@
+"""Node parameters as tables of rows: one row says everything about one parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+Value = bool | int | float | str
+
+
+class Change(Enum):
+    """When a parameter may be changed."""
+
+    NEVER = 'read-only: set at the start'
+    UNCONFIGURED = 'changed while the node is unconfigured'
+    ANY_TIME = 'changed at any time'
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """One parameter. Ranges include both ends; `choices` lists the accepted texts."""
+
+    name: str
+    default: Value
+    description: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    change: Change = Change.ANY_TIME
+
+    @property
+    def accepted(self) -> str:
+        """What is accepted, in words: 'a number from 0 to 60 s'."""
+        if self.choices:
+            return 'one of ' + ', '.join(self.choices)
+        kind = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text'}[type(self.default)]
+        limits = f' from {self.low:g} to {self.high:g}' if self.low is not None else ''
+        return f'{kind}{limits}{" " + self.unit if self.unit else ""}'
+
+    def problem(self, value: Any) -> str | None:
+        """Why the value is refused, as a sentence; None when it is fine. Whole numbers pass for numbers."""
+        wanted: tuple[type, ...] = (int, float) if isinstance(self.default, float) else (type(self.default),)
+        fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(self.default, bool)
+        if fits and self.choices:
+            fits = value in self.choices
+        if fits and self.low is not None and self.high is not None:
+            fits = self.low <= value <= self.high
+        return None if fits else f'{self.name} is {value!r}, but must be {self.accepted}'
+
+    def descriptor(self) -> ParameterDescriptor:
+        descriptor = ParameterDescriptor(
+            name=self.name, description=f'{self.description} ({self.accepted}; {self.change.value})',
+            type=Parameter.Type.from_parameter_value(self.default).value,
+            read_only=self.change is Change.NEVER,
+            # 3 is taken for 3.0; the type is checked with everything else, in ParameterTable.check.
+            dynamic_typing=isinstance(self.default, float),
+        )
+        if self.low is not None and self.high is not None:
+            if isinstance(self.default, int):
+                descriptor.integer_range = [IntegerRange(from_value=int(self.low), to_value=int(self.high))]
+            else:
+                descriptor.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
+        return descriptor
+
+
+class ParameterTable:
+    """The parameters of one node: declares them, refuses bad values, reads the current ones.
+
+    Values are read where they are used, so that a change takes effect without more ado.
+    """
+
+    def __init__(self, node: Node, rows: Sequence[ParameterRow]) -> None:
+        """Declare every row. Raises ValueError with a sentence when a value given at the start is not accepted."""
+        self._node = node
+        self._rows = {row.name: row for row in rows}
+        for row in rows:
+            given = node.declare_parameter(row.name, row.default, _any_type(row), ignore_override=False).value
+            problem = row.problem(given)
+            if problem:
+                raise ValueError(problem)
+            node.set_descriptor(row.name, row.descriptor())
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._node.get_parameter(name).value
+        return float(value) if isinstance(self._rows[name].default, float) else value
+
+    def check(self, parameters: Sequence[Parameter], *, configured: bool) -> SetParametersResult:
+        """Whether all these changes are accepted, for Node.add_on_set_parameters_callback."""
+        for parameter in parameters:
+            row = self._rows.get(parameter.name)
+            if row is None:
+                continue
+            problem = row.problem(parameter.value)
+            if problem is None and row.change is Change.UNCONFIGURED and configured:
+                problem = f'{row.name} can only be changed while the node is unconfigured: clean it up first'
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
+        return SetParametersResult(successful=True)
+
+
+def _any_type(row: ParameterRow) -> ParameterDescriptor:
+    """A descriptor that lets any value in, so that a bad one is refused with our sentence instead of a traceback."""
+    return ParameterDescriptor(name=row.name, dynamic_typing=True)
+
+
+def yaml_text(rows: Sequence[ParameterRow], *, title: str) -> str:
+    """The rows as a parameter file: every parameter at its default, with what it means and what is accepted."""
+    lines = [f'# {title}', '', '/**:', '  ros__parameters:']
+    for row in rows:
+        default = f'"{row.default}"' if isinstance(row.default, str) else str(row.default).lower()
+        lines += ['', f'    # {row.description}', f'    # {row.accepted}; {row.change.value}', f'    {row.name}: {default}']
+    return '\n'.join(lines) + '\n'
