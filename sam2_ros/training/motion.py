@@ -1,0 +1,95 @@
+"""Paths of objects and camera, and the events on them: hidden behind something, out of the frame and back.
+
+Positions are in units of the frame's shorter side, x right, y down, (0, 0) the upper left corner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def smooth_noise(rng: np.random.Generator, frames: int, *, period: float) -> np.ndarray:
+    """Noise (frames,) of unit deviation that changes over about `period` frames."""
+    knots = int(np.ceil(frames / period)) + 3
+    values = rng.standard_normal(knots)
+    at = (np.arange(frames) + rng.random() * period) / period
+    left = at.astype(int)
+    weight = at - left
+    weight = weight * weight * (3 - 2 * weight)
+    return values[left] * (1 - weight) + values[left + 1] * weight
+
+
+def fold(position: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Reflects positions at the walls `low` and `high`, as a ball bounces."""
+    span = np.maximum(high - low, 1e-6)
+    folded = np.mod(position - low, 2 * span)
+    return low + np.minimum(folded, 2 * span - folded)
+
+
+def wander(rng: np.random.Generator, frames: int, *, extent: np.ndarray, speed: float, margin: float) -> np.ndarray:
+    """A smooth path (frames, 2) that stays `margin` inside `extent` (outside, where margin is negative)."""
+    velocity = np.stack([smooth_noise(rng, frames, period=14) for _ in range(2)], axis=1)
+    velocity = speed * (velocity + rng.normal(0, 1, 2))
+    low, high = np.minimum(margin, extent / 2), np.maximum(extent - margin, extent / 2)
+    start = rng.uniform(low, high)
+    return fold(start + np.cumsum(velocity, axis=0), low, high)
+
+
+def walk(rng: np.random.Generator, frames: int, *, extent: np.ndarray, speed: float) -> np.ndarray:
+    """A pedestrian's path (frames, 2): straight, mostly sideways, past both ends of the frame; some stand."""
+    direction = np.array([rng.choice((-1.0, 1.0)), rng.normal(0, 0.25)])
+    pace = 0.0 if rng.random() < 0.15 else speed * rng.uniform(0.4, 1.2)
+    jitter = 0.15 * speed * np.stack([smooth_noise(rng, frames, period=20) for _ in range(2)], axis=1)
+    start = rng.uniform(0.05, 0.95, 2) * extent
+    low, high = np.array([-0.15, 0.1]), extent + np.array([0.15, -0.1])
+    return fold(start + np.cumsum(pace * direction + jitter, axis=0), low, high)
+
+
+def hidden_phases(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """How far an event is under way (frames,): 0 before and after, 1 while hidden; never 1 on frame 0 or 1.
+
+    Short clips have one event, long ones about one in 45 frames.
+    """
+    events = max(1, round(frames / 45))
+    progress = np.zeros(frames)
+    time = np.arange(frames)
+    room = frames / events
+    for event in range(events):
+        hold = max(1.0, min(rng.uniform(0.2, 0.4) * room, 18.0))
+        ramp = max(1.0, min(rng.uniform(0.12, 0.25) * room, 12.0))
+        centre = (event + rng.uniform(0.5, 0.62)) * room
+        stage = np.clip(1 - (np.abs(time - centre) - hold / 2) / ramp, 0, 1)
+        progress = np.maximum(progress, stage * stage * (3 - 2 * stage))
+    return progress
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Affine maps (frames, 2, 3) from scene units to pixels."""
+
+    to_pixels: np.ndarray
+
+    def apply(self, frame: int, local_to_scene: np.ndarray) -> np.ndarray:
+        """Composes a (2, 3) map into the scene with the camera of a frame."""
+        camera = self.to_pixels[frame]
+        linear = camera[:, :2] @ local_to_scene[:, :2]
+        return np.hstack([linear, (camera[:, :2] @ local_to_scene[:, 2] + camera[:, 2])[:, None]])
+
+
+def make_camera(rng: np.random.Generator, frames: int, *, height: int, width: int, strength: float) -> Camera:
+    """A camera that stands still (often), pans, turns, zooms or shakes; `strength` 0 is a still one."""
+    unit = min(height, width)
+    centre = np.array([width, height]) / unit / 2
+    moving = strength if rng.random() < 0.6 else 0.0
+    pan = moving * 0.05 * np.stack([smooth_noise(rng, frames, period=16) for _ in range(2)], axis=1)
+    shake = moving * (rng.random() < 0.3) * rng.uniform(0.002, 0.008)
+    pan = pan - pan[0] + shake * rng.standard_normal((frames, 2))
+    angle = moving * (rng.random() < 0.4) * 0.06 * smooth_noise(rng, frames, period=20)
+    zoom = np.exp(moving * (rng.random() < 0.5) * 0.12 * smooth_noise(rng, frames, period=24))
+    squeeze = np.exp(min(strength, 1.0) * rng.uniform(-0.2, 0.2))
+    cos, sin = np.cos(angle) * zoom * unit, np.sin(angle) * zoom * unit
+    linear = np.stack([np.stack([cos * squeeze, -sin], -1), np.stack([sin, cos / squeeze], -1)], -2)
+    shift = np.array([width, height]) / 2 - np.einsum('tij,tj->ti', linear, centre + pan)
+    return Camera(np.concatenate([linear, shift[..., None]], axis=-1))

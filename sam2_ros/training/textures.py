@@ -1,0 +1,179 @@
+"""Textures of synthetic scenes: procedural patterns and openly licensed photographs of installed packages.
+
+Patterns and photographs are split: what `heldout` scenes show is never seen in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+TILE = 128                     # pixels, side of a texture tile
+_FIELDS_PER_FAMILY = 12
+_PHOTO_LONGEST_SIDE = 512
+
+# Public domain or CC0 according to scikit-image's documentation of each picture; the two of scikit-learn are CC BY 2.0.
+PHOTOS = {
+    'train': ('skimage/astronaut.png', 'skimage/camera.png', 'skimage/coffee.png', 'skimage/gravel.png',
+              'skimage/grass.png', 'skimage/brick.png', 'skimage/hubble_deep_field.jpg', 'skimage/moon.png',
+              'skimage/retina.jpg', 'skimage/coins.png', 'sklearn/china.jpg'),
+    'heldout': ('skimage/chelsea.png', 'skimage/rocket.jpg', 'skimage/clock_motion.png', 'sklearn/flower.jpg'),
+}
+_PHOTO_FOLDERS = {'skimage': 'data', 'sklearn': 'datasets/images'}
+
+
+def _grid(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel coordinates of a tile, turned by a random angle."""
+    y, x = np.mgrid[0:TILE, 0:TILE].astype(np.float32)
+    angle = rng.uniform(0, np.pi)
+    return x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
+
+
+def _noise(rng: np.random.Generator) -> np.ndarray:
+    field = np.zeros((TILE, TILE), np.float32)
+    first = int(rng.integers(1, 5))
+    for octave in range(first, 7):
+        cells = 2 ** octave
+        layer = rng.standard_normal((cells, cells)).astype(np.float32)
+        field += cv2.resize(layer, (TILE, TILE), interpolation=cv2.INTER_CUBIC) * rng.uniform(0.4, 0.8) ** (octave - first)
+    return field
+
+
+def _stripes(rng: np.random.Generator) -> np.ndarray:
+    x, y = _grid(rng)
+    wave = np.sin(x * 2 * np.pi / rng.uniform(8, 40) + rng.uniform(0, 3) * np.sin(y / rng.uniform(10, 40)))
+    return wave if rng.random() < 0.5 else np.sign(wave)
+
+
+def _checks(rng: np.random.Generator) -> np.ndarray:
+    x, y = _grid(rng)
+    return np.sign(np.sin(x * np.pi / rng.uniform(5, 20)) * np.sin(y * np.pi / rng.uniform(5, 20)))
+
+
+def _gradient(rng: np.random.Generator) -> np.ndarray:
+    x, _ = _grid(rng)
+    return x + rng.uniform(0, 15) * rng.standard_normal((TILE, TILE)).astype(np.float32)
+
+
+def _spots(rng: np.random.Generator) -> np.ndarray:
+    field = np.zeros((TILE, TILE), np.float32)
+    for _ in range(int(rng.integers(10, 60))):
+        x, y = (int(v) for v in rng.integers(0, TILE, 2))
+        cv2.circle(field, (x, y), int(rng.integers(2, 12)), float(rng.uniform(0.5, 1)), -1, cv2.LINE_AA)
+    return field
+
+
+def _rings(rng: np.random.Generator) -> np.ndarray:
+    x, y = _grid(rng)
+    centre = rng.uniform(-0.3, 1.3, 2) * TILE
+    return np.sin(np.hypot(x - centre[0], y - centre[1]) * 2 * np.pi / rng.uniform(8, 30))
+
+
+def _cells(rng: np.random.Generator) -> np.ndarray:
+    y, x = np.mgrid[0:TILE, 0:TILE].astype(np.float32)
+    points = rng.uniform(0, TILE, (int(rng.integers(10, 50)), 2))
+    distance = np.stack([np.hypot(x - px, y - py) for px, py in points])
+    nearest = np.sort(distance, axis=0)[:2]
+    return nearest[1] - nearest[0] if rng.random() < 0.5 else distance.argmin(0).astype(np.float32)
+
+
+def _marble(rng: np.random.Generator) -> np.ndarray:
+    x, _ = _grid(rng)
+    turbulence = cv2.GaussianBlur(rng.standard_normal((TILE, TILE)).astype(np.float32), (0, 0), rng.uniform(4, 10))
+    return np.sin(x * 2 * np.pi / rng.uniform(20, 60) + turbulence / turbulence.std() * rng.uniform(1, 3))
+
+
+PATTERNS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], ...]] = {
+    'train': (_noise, _stripes, _checks, _gradient, _spots),
+    'heldout': (_rings, _cells, _marble),
+}
+
+
+@lru_cache(maxsize=2)
+def _pattern_bank(split: str) -> np.ndarray:
+    """(K, TILE, TILE) uint8 patterns of a split, the same in every process."""
+    rng = np.random.default_rng(20261120 + len(split))
+    fields = [family(rng) for family in PATTERNS[split] for _ in range(_FIELDS_PER_FAMILY)]
+    spread = [(field - field.min()) / max(float(np.ptp(field)), 1e-6) for field in fields]
+    return np.stack([(255 * field).astype(np.uint8) for field in spread])
+
+
+@lru_cache(maxsize=2)
+def _photo_bank(split: str) -> tuple[np.ndarray, ...]:
+    """RGB photographs of a split. Raises ImportError when a package that ships them is missing."""
+    photos = []
+    for name in PHOTOS[split]:
+        package, file_name = name.split('/')
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise ImportError(f'synthetic scenes with photographs need the sample images of {package}: install '
+                              'scikit-image and scikit-learn, or use SceneSettings(photos=0)')
+        image = cv2.imread(str(Path(spec.origin).parent / _PHOTO_FOLDERS[package] / file_name), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ImportError(f'the installed {package} has no readable sample image {file_name}')
+        scale = min(1.0, _PHOTO_LONGEST_SIDE / max(image.shape[:2]))
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        photos.append(np.ascontiguousarray(image[..., ::-1]))
+    return tuple(photos)
+
+
+def random_colour(rng: np.random.Generator) -> np.ndarray:
+    """One RGB colour, float32 (3,): greyish half of the time, as most things are."""
+    colour = rng.uniform(10, 245, 3)
+    if rng.random() < 0.5:
+        colour = colour.mean() + (colour - colour.mean()) * rng.uniform(0.05, 0.5)
+    return colour.astype(np.float32)
+
+
+def pattern(rng: np.random.Generator, split: str) -> np.ndarray:
+    """A procedural tile (TILE, TILE, 3) uint8 between two random colours; now and then nearly plain."""
+    bank = _pattern_bank(split)
+    field = bank[int(rng.integers(len(bank)))]
+    first, second = random_colour(rng), random_colour(rng)
+    if rng.random() < 0.4:
+        second = first + (second - first) * rng.uniform(0.05, 0.4)
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
+    table = (first + (second - first) * ramp).astype(np.uint8)
+    return table[field]
+
+
+def photo(rng: np.random.Generator, split: str, *, height: int, width: int, zoom: tuple[float, float]) -> np.ndarray:
+    """A piece (height, width, 3) uint8 of a photograph, turned, scaled and recoloured.
+
+    `zoom` is the range of the share of the photograph's shorter side that the piece's longer side covers.
+    """
+    bank = _photo_bank(split)
+    source = bank[int(rng.integers(len(bank)))]
+    rows, columns = source.shape[:2]
+    scale = rng.uniform(*zoom) * min(rows, columns) / max(height, width)
+    angle = rng.uniform(-0.3, 0.3)
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if rng.random() < 0.5:
+        turn[:, 0] *= -1
+    centre = rng.uniform(0.25, 0.75, 2) * (columns, rows)
+    inverse = np.hstack([turn, (centre - turn @ (width / 2, height / 2))[:, None]])
+    piece = cv2.warpAffine(source, inverse, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                           borderMode=cv2.BORDER_REFLECT_101)
+    return recolour(rng, piece, strength=rng.uniform(0, 0.7))
+
+
+def recolour(rng: np.random.Generator, tile: np.ndarray, *, strength: float) -> np.ndarray:
+    """The same texture in other colours: a random colour matrix near the identity, `strength` in [0, 1]."""
+    mix = np.eye(3) + strength * rng.uniform(-0.5, 0.5, (3, 3))
+    if strength > 0.5 and rng.random() < 0.5:
+        mix = mix[rng.permutation(3)]
+    mix /= np.abs(mix).sum(1, keepdims=True)
+    shift = strength * rng.uniform(-60, 60, (3, 1)) + 128 * (1 - mix.sum(1, keepdims=True))
+    return cv2.transform(tile, np.hstack([mix, shift]).astype(np.float32))
+
+
+def texture(rng: np.random.Generator, split: str, *, photos: float) -> np.ndarray:
+    """A tile (TILE, TILE, 3) uint8: a piece of a photograph with probability `photos`, else a pattern."""
+    if rng.random() < photos:
+        return photo(rng, split, height=TILE, width=TILE, zoom=(0.1, 0.6))
+    return pattern(rng, split)
