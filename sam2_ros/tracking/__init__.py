@@ -1,13 +1,17 @@
 """The streaming engine: prompts in, masks out, for hours; knows nothing of ROS."""
 
+from sam2_ros.tracking.distractor import DamSettings
 from sam2_ros.tracking.errors import FrameNotKeptError, UnknownObjectError
 from sam2_ros.tracking.options import TrackerOptions
+from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.result import FrameResult, MemoryEvent, ObjectResult, ObjectState
 from sam2_ros.tracking.tracker import CatchUp, VideoTracker
 
 __all__ = [
+    'POLICY_NAMES',
     'CatchUp',
+    'DamSettings',
     'FrameNotKeptError',
     'FrameResult',
     'MemoryEvent',
@@ -17,4 +21,5 @@ __all__ = [
     'TrackerOptions',
     'UnknownObjectError',
     'VideoTracker',
+    'make_policy',
 ]

@@ -14,22 +14,25 @@ class TrackerOptions:
     """Options of `VideoTracker`; the defaults suit a live camera.
 
     Attributes:
-        resize: how images are brought to the network's size. 'bicubic' (default) is what the official video predictor does
-            and the fastest here; 'bilinear' is what the official image predictor and DAM4SAM do.
-        clear_on_correction: drop the recent memories and pointers of an object that is corrected, because they are what was
-            wrong. The official predictor keeps them.
-        binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not as probabilities;
-            on in the official video predictor and in DAM4SAM, off in the published VOS numbers.
-        video_length: number of frames, where it is known. The official predictor scales the temporal code of object pointers
-            with it (capped at 16). None: what the memory policy says, see `policies`.
-        max_hole_area: holes of at most this many pixels of the low-resolution mask (a quarter of the network's image size)
-            are filled; 0 = leave them. The official video predictor fills 8 where its CUDA extension is built, DAM4SAM 8.
+        resize: how images are brought to the network's size. 'bicubic' (default) is what the official video
+            predictor does and the fastest here; 'bilinear' is what the official image predictor and DAM4SAM
+            do.
+        clear_on_correction: drop the recent memories and pointers of an object that is corrected, because
+            they are what was wrong. The official predictor keeps them.
+        binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not
+            as probabilities; on in the official video predictor and in DAM4SAM, off in the published VOS
+            numbers.
+        video_length: number of frames, where it is known. The official predictor scales the temporal code of
+            object pointers with it (capped at 16). None: what the memory policy says, see `policies`.
+        max_hole_area: holes of at most this many pixels of the low-resolution mask (a quarter of the
+            network's image size) are filled; 0 = leave them. The official video predictor fills 8 where its
+            CUDA extension is built, DAM4SAM 8.
         max_speck_area: components of at most so many of these pixels are removed; 0 = leave them.
         non_overlap: give every pixel to the object with the highest logit; the memories are not touched.
         lost_after_frames: an object hidden for more frames than this is LOST.
         lost_after_seconds: the same by time, for `step` calls that pass one; None = by frames.
-        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach. Images are kept
-            at the network's size (192 KiB at 256, 3 MiB at 1024 pixels).
+        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may
+            reach. Images are kept at the network's size (192 KiB at 256, 3 MiB at 1024 pixels).
     """
 
     resize: str = 'bicubic'

@@ -13,7 +13,8 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 
 
 def resize_bicubic(image: torch.Tensor, size: int) -> torch.Tensor:
-    """(3, H, W) uint8 -> (3, S, S) uint8, antialiased bicubic on bytes: the resizer of the official video predictor.
+    """(3, H, W) uint8 -> (3, S, S) uint8, antialiased bicubic on bytes: the resizer of the official video
+    predictor.
 
     Within one grey level of it (it uses Pillow), and more than ten times faster.
     """
@@ -25,7 +26,10 @@ def resize_bilinear(image: torch.Tensor, size: int) -> torch.Tensor:
     return F.interpolate(image[None].float(), (size, size), mode='bilinear', antialias=True)[0]
 
 
-RESIZERS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {'bicubic': resize_bicubic, 'bilinear': resize_bilinear}
+RESIZERS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
+    'bicubic': resize_bicubic,
+    'bilinear': resize_bilinear,
+}
 
 
 def check_image(rgb: np.ndarray) -> None:

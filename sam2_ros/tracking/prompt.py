@@ -15,8 +15,9 @@ BOX_CORNER_LABELS = (2, 3)  # the network's labels of a box: top-left, bottom-ri
 class Prompt:
     """Points, a box or a mask for one object.
 
-    Points and a box may be combined; a mask stands alone, because the network returns a mask prompt unchanged.
-    Coordinates are pixels of the image the prompt is given with, x right, y down, and enter the network exactly as
+    Points and a box may be combined; a mask stands alone, because the network returns a mask prompt
+    unchanged. Coordinates are pixels of the image the prompt is given with, x right, y down, and enter the
+    network exactly as
     in the official predictor: integer clicks are not shifted to pixel centres.
 
     Args:
@@ -49,7 +50,9 @@ class Prompt:
     def check_fits(self, height: int, width: int) -> None:
         """Raise ValueError if the prompt lies outside an image of this size (pixels)."""
         if self.mask is not None and self.mask.shape != (height, width):
-            raise ValueError(f'the mask is {_size(*self.mask.shape)} but the image is {_size(height, width)}; they must be equal')
+            raise ValueError(
+                f'the mask is {_size(*self.mask.shape)} but the image is {_size(height, width)}; they must be equal'
+            )
         outside = (self.points < 0).any(axis=1) | (self.points > (width, height)).any(axis=1)
         if outside.any():
             x, y = self.points[outside][0]
@@ -69,7 +72,7 @@ class Prompt:
         return self.box is not None and not len(self.points)
 
     def network_points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points (P, 2) in image pixels and labels (P,) as the network takes them: the corners of the box come first."""
+        """Points (P, 2) in image pixels and labels (P,) as the network takes them: corners of the box first."""
         if self.box is None:
             return self.points, self.labels
         return np.concatenate([self.box.reshape(2, 2), self.points]), np.concatenate([BOX_CORNER_LABELS, self.labels])
@@ -78,7 +81,7 @@ class Prompt:
 def _set(prompt: Prompt, **fields: Any) -> None:
     for name, value in fields.items():
         if isinstance(value, np.ndarray):
-            value.flags.writeable = False  # a prompt may be decoded again much later, when the tracker re-runs a frame
+            value.flags.writeable = False  # a prompt may be decoded again later, when its frame is re-run
         object.__setattr__(prompt, name, value)
 
 

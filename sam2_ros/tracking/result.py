@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 import torch
 
-from sam2_ros.tracking.postprocessing import resize_logits
+from sam2_ros.tracking.postprocessing import resize_logits, resolve_overlaps
 
 
 class ObjectState(str, Enum):
@@ -38,7 +38,8 @@ class ObjectResult:
     Attributes:
         object_id, frame_index: whose result this is, and of which frame of the tracker (counted from 0).
         mask: (H, W) bool at the size of the image; empty when the object is absent.
-        box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None when absent.
+        box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None
+            when absent.
         area: pixels of the mask.
         object_score_logit: > 0 where the network sees the object, published as it is.
         predicted_iou: the network's own estimate of the quality of the mask, in [0, 1].
@@ -94,20 +95,15 @@ class FrameResult(Mapping[str, ObjectResult]):
         return len(self.objects)
 
     def label_map(self, labels: Mapping[str, int], dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:
-        """(H, W) image of labels, 0 = background. Where objects overlap, the one with the higher logit has the pixel.
+        """(H, W) image of labels, 0 = background. Where objects overlap, the one with the higher logit has
+        the pixel.
 
         Args:
             labels: a label > 0 for every object.
         """
+        results = list(self.objects.values())
+        masks = resolve_overlaps([one.mask for one in results], lambda index: results[index].mask_logits())
         image = np.zeros(self.image_size, dtype=dtype)
-        contested = np.zeros(self.image_size, dtype=bool)
-        for object_id, result in self.objects.items():
-            contested |= result.mask & (image > 0)
-            image[result.mask] = labels[object_id]
-        if contested.any():
-            best = np.full(self.image_size, -np.inf, dtype=np.float32)
-            for object_id, result in self.objects.items():
-                logits = result.mask_logits()
-                wins = contested & result.mask & (logits > best)
-                image[wins], best[wins] = labels[object_id], logits[wins]
+        for result, mask in zip(results, masks, strict=True):
+            image[mask] = labels[result.object_id]
         return image

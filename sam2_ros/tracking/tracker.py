@@ -2,43 +2,323 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 
-from sam2_ros.model import Sam2Network
+from sam2_ros.model import ImageFeatures, Sam2Network
+from sam2_ros.model.config import NO_OBJECT_LOGIT
+from sam2_ros.tracking.catch_up import CatchUp
+from sam2_ros.tracking.errors import UnknownObjectError
+from sam2_ros.tracking.frame_step import FrameStep, Outcome
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.policies import MemoryPolicy
+from sam2_ros.tracking.policies import MemoryPolicy, make_policy
+from sam2_ros.tracking.postprocessing import box_of, resolve_overlaps
+from sam2_ros.tracking.preprocessing import check_image, normalize, shrink
 from sam2_ros.tracking.prompt import Prompt
-from sam2_ros.tracking.result import FrameResult, ObjectResult
+from sam2_ros.tracking.result import FrameResult, MemoryEvent, ObjectResult, ObjectState
+from sam2_ros.tracking.ring import ImageRing, RecentImage
+from sam2_ros.tracking.track import Track
 
-
-class CatchUp:
-    """A prompt for a past image on its way to the newest one; made by `VideoTracker.begin_prompt`.
-
-    `object_id`; `done` (bool, also True when the object was removed or the tracker reset);
-    `remaining`: images still to process; `advance() -> ObjectResult`: process one image; the first call gives the result at the prompted image.
-    """
+MEMORY_EVENTS = {
+    None: MemoryEvent.NONE,
+    EntryKind.RECENT: MemoryEvent.RECENT,
+    EntryKind.ANCHOR: MemoryEvent.ANCHOR,
+    EntryKind.PROMPT: MemoryEvent.PROMPT,
+    EntryKind.CORRECTION: MemoryEvent.PROMPT,
+}
+BACKLOG_RINGS = 2  # a catch-up that is more than so many rings of images behind is given up
 
 
 class VideoTracker:
-    def __init__(self, model: Sam2Network, memory: str | MemoryPolicy = 'dam', *, options: TrackerOptions | None = None) -> None: ...
+    """Tracks objects through a stream of images, for as long as it runs, in bounded memory.
+
+    Each object has its own memory and its own count of frames, so one that joins late, leaves or is
+    corrected does not change the others. Several trackers may share one network, from one thread.
+
+    Args:
+        model: from `build_sam2`.
+        memory: name of a memory policy (`'sam2'`, `'pres'`, `'interval'`, `'drm1'`, `'drm2'`, `'dam'`), or a
+            policy, such as `make_policy('dam', DamSettings(...))`.
+        options: see `TrackerOptions`.
+    """
+
+    def __init__(
+        self, model: Sam2Network, memory: str | MemoryPolicy = 'dam', *, options: TrackerOptions | None = None
+    ) -> None:
+        self._model = model
+        self._policy = make_policy(memory) if isinstance(memory, str) else memory
+        self._options = options or TrackerOptions()
+        self._frame_step = FrameStep(model, self._policy, self._options)
+        self._jobs: dict[str, CatchUp] = {}
+        self._tracks: dict[str, Track] = {}
+        self._newest: tuple[RecentImage, ImageFeatures] | None = None
+        self._frame_index = -1
+        self._ring = self._new_ring()
 
     @property
-    def object_ids(self) -> tuple[str, ...]: ...  # in the order they were added; those that only catch up included
+    def frame_index(self) -> int:
+        """Index of the newest frame, counted from 0; -1 before the first."""
+        return self._frame_index
 
     @property
-    def frame_index(self) -> int: ...  # of the newest frame; -1 before the first
+    def oldest_frame_index(self) -> int:
+        """The oldest frame that `prompt` reaches; -1 before the first."""
+        return self._ring.oldest_frame_index
 
     @property
-    def oldest_frame_index(self) -> int: ...  # oldest frame `prompt` reaches
+    def object_ids(self) -> tuple[str, ...]:
+        """All objects in the order in which they were added; new ones that still catch up come last."""
+        return tuple(dict.fromkeys((*self._tracks, *self._jobs)))
 
-    def step(self, rgb: np.ndarray, prompts: Sequence[Prompt] = (), *, time: float | None = None) -> FrameResult: ...
+    @torch.inference_mode()
+    def step(self, rgb: np.ndarray, prompts: Iterable[Prompt] = (), *, time: float | None = None) -> FrameResult:
+        """Process the next image.
 
-    def begin_prompt(self, frame_index: int, prompt: Prompt, *, image: np.ndarray | None = None, time: float | None = None) -> CatchUp: ...
+        Args:
+            rgb: (H, W, 3) uint8; every image of a stream has the same size.
+            prompts: for new objects, or corrections of tracked ones; several for one object are applied in
+                turn.
+            time: of the image in seconds, for `lost_after_seconds`.
 
-    def prompt(self, frame_index: int, prompt: Prompt, *, image: np.ndarray | None = None, time: float | None = None) -> list[ObjectResult]: ...
+        Raises:
+            TypeError, ValueError: for an unsuitable image or prompt; nothing has changed then.
+        """
+        self._check_size(rgb)
+        image = RecentImage(self._frame_index + 1, self._shrink(rgb), rgb.shape[:2], time)
+        image.prompts = self._sort_prompts(prompts, image.size)
+        started = [object_id for object_id in image.prompts if object_id not in self.object_ids]
+        image.before = {**self._tracks, **{object_id: self._new_track() for object_id in started}}
+        features = self._encode(image)
+        outcomes = self._frame_step.run(
+            features,
+            image.size,
+            tracks=list(image.before.values()),
+            prompts=[image.prompts.get(object_id, ()) for object_id in image.before],
+            time=time,
+        )
+        # nothing fails from here on
+        by_object = dict(zip(image.before, outcomes, strict=True))
+        self._tracks = {object_id: outcome.track for object_id, outcome in by_object.items()}
+        self._frame_index = image.frame_index
+        self._newest = (image, features)
+        self._ring.add(image)
+        for job in list(self._jobs.values()):
+            job.follow(image)
+        self._jobs = {object_id: job for object_id, job in self._jobs.items() if not job.done}
+        return self._frame_result(image, by_object)
 
-    def remove(self, object_id: str) -> None: ...
+    def begin_prompt(
+        self, frame_index: int, prompt: Prompt, *, image: np.ndarray | None = None, time: float | None = None
+    ) -> CatchUp:
+        """Prompt a recent image and catch up piece by piece, between steps.
 
-    def reset(self) -> None: ...
+        Until the returned work is done, `step` follows the object as if it had not been prompted (an object
+        that is new is absent) and reports it as CATCHING_UP. Afterwards the object is as if the prompt had
+        been given at its time. Results already handed out do not change.
+
+        Args:
+            frame_index: the frame that was prompted, or, with `image`, the frame after which that image came
+                (-1: before all).
+            prompt: for a new object, or a correction.
+            image: (H, W, 3) uint8, an image that was never stepped; it becomes part of this object's own
+                sequence.
+            time: of `image` in seconds.
+
+        Raises:
+            FrameNotKeptError: if the ring does not hold that frame.
+            TypeError, ValueError: for an unsuitable prompt or image, or if the object is still catching up
+                with another. Nothing has changed then.
+        """
+        object_id = self._check_prompt(prompt).object_id
+        if object_id in self._jobs:
+            raise ValueError(
+                f'{object_id!r} is still catching up from another prompt; finish that before giving the next'
+            )
+        if image is None:
+            start = self._ring.find(frame_index)
+            track = start.before.get(object_id)
+            images = [start, *self._ring.seen_by(object_id, after=start)]
+        else:
+            start = self._image_between(frame_index, image, object_id=object_id, time=time)
+            images = [start, *self._ring.seen_by(object_id, after=start)]
+            track = images[1].before.get(object_id) if len(images) > 1 else self._tracks.get(object_id)
+        prompt.check_fits(*start.size)
+        if track is None:
+            prompt.check_starts_object()
+        job = CatchUp(
+            object_id,
+            prompt,
+            track=track or self._new_track(),
+            images=images,
+            max_backlog=BACKLOG_RINGS * self._options.ring_frames,
+            process=self._process,
+            finish=self._finish,
+        )
+        self._jobs[object_id] = job
+        return job
+
+    def prompt(
+        self, frame_index: int, prompt: Prompt, *, image: np.ndarray | None = None, time: float | None = None
+    ) -> list[ObjectResult]:
+        """Prompt a recent image and catch up at once: `begin_prompt`, then all the work.
+
+        Returns:
+            The object in the prompted image and in every one after it, up to the newest frame.
+        """
+        job = self.begin_prompt(frame_index, prompt, image=image, time=time)
+        results = []
+        while not job.done:
+            results.append(job.advance())
+        return results
+
+    def remove(self, object_id: str) -> None:
+        """Forget an object, and call off what it has to catch up with.
+
+        Raises:
+            UnknownObjectError: if there is none of this name.
+        """
+        if object_id not in self.object_ids:
+            known = ', '.join(map(repr, self.object_ids)) or 'none'
+            raise UnknownObjectError(f'there is no object {object_id!r}; tracked objects: {known}')
+        self._tracks.pop(object_id, None)
+        self._ring.forget_object(object_id)
+        if object_id in self._jobs:
+            self._jobs.pop(object_id).call_off(f'{object_id!r} was removed')
+
+    def reset(self) -> None:
+        """Forget everything: objects, images and the frame count."""
+        for job in self._jobs.values():
+            job.call_off('the tracker was reset')
+        self._jobs, self._tracks, self._newest = {}, {}, None
+        self._frame_index = -1
+        self._ring = self._new_ring()
+
+    def _new_ring(self) -> ImageRing:
+        return ImageRing(max_images=self._options.ring_frames, max_bytes=self._options.ring_bytes)
+
+    def _check_size(self, rgb: np.ndarray) -> None:
+        check_image(rgb)
+        newest = self._ring.newest
+        if newest is not None and rgb.shape[:2] != newest.size:
+            (height, width), (new_height, new_width) = newest.size, rgb.shape[:2]
+            raise ValueError(
+                f'the image is {new_width}x{new_height} pixels but this stream has {width}x{height}; '
+                'reset the tracker first'
+            )
+
+    def _check_prompt(self, prompt: Prompt) -> Prompt:
+        if not isinstance(prompt, Prompt):
+            raise TypeError(f'a prompt must be a Prompt, not {type(prompt).__name__}')
+        return prompt
+
+    def _sort_prompts(self, prompts: Iterable[Prompt], size: tuple[int, int]) -> dict[str, tuple[Prompt, ...]]:
+        """Prompts by object id, all of them checked."""
+        if isinstance(prompts, Prompt):
+            raise TypeError('prompts must be a list of Prompt, not a single Prompt')
+        by_object: dict[str, tuple[Prompt, ...]] = {}
+        for prompt in map(self._check_prompt, prompts):
+            prompt.check_fits(*size)
+            if prompt.object_id not in self.object_ids and prompt.object_id not in by_object:
+                prompt.check_starts_object()
+            by_object[prompt.object_id] = (*by_object.get(prompt.object_id, ()), prompt)
+        return by_object
+
+    def _image_between(self, frame_index: int, rgb: np.ndarray, *, object_id: str, time: float | None) -> RecentImage:
+        self._check_size(rgb)
+        before_all = frame_index == -1 and self._ring.oldest_frame_index in (-1, 0)
+        if not before_all:
+            self._ring.find(frame_index)
+        return RecentImage(frame_index, self._shrink(rgb), rgb.shape[:2], time, only=object_id)
+
+    def _shrink(self, rgb: np.ndarray) -> torch.Tensor:
+        return shrink(rgb, self._model.image_size, self._options.resize)
+
+    def _new_track(self) -> Track:
+        return Track(MemoryBank(self._policy))
+
+    def _encode(self, image: RecentImage) -> ImageFeatures:
+        if self._newest is not None and self._newest[0] is image:
+            return self._newest[1]
+        return self._model.encode_image(normalize(image.pixels, self._model.device, self._model.dtype))
+
+    @torch.inference_mode()
+    def _process(
+        self, object_id: str, image: RecentImage, track: Track, prompts: Sequence[Prompt]
+    ) -> tuple[Outcome, ObjectResult]:
+        """Track one object in one image of the ring."""
+        [outcome] = self._frame_step.run(
+            self._encode(image), image.size, tracks=[track], prompts=[prompts], time=image.time
+        )
+        state = outcome.track.visibility.state(self._options, image.time)
+        return outcome, _object_result(object_id, image, outcome, state)
+
+    def _finish(self, job: CatchUp) -> None:
+        """Let the object continue from the track that has caught up."""
+        object_id = job.object_id
+        for image, before in job.visits:
+            image.before[object_id] = before
+        job.image.prompts[object_id] = (*job.image.prompts.get(object_id, ()), job.prompt)
+        if job.image.only is not None and job.image.frame_index >= self._ring.oldest_frame_index:
+            self._ring.add(job.image)
+        self._tracks[object_id] = job.track
+        del self._jobs[object_id]
+
+    def _frame_result(self, image: RecentImage, outcomes: dict[str, Outcome]) -> FrameResult:
+        results = {}
+        for object_id, outcome in outcomes.items():
+            state = outcome.track.visibility.state(self._options, image.time)
+            if object_id in self._jobs:
+                state = ObjectState.CATCHING_UP
+            results[object_id] = _object_result(object_id, image, outcome, state)
+        if self._options.non_overlap:
+            results = _without_overlap(results)
+        waiting = {job: self._unseen(job, image) for job in self._jobs if job not in results}
+        return FrameResult(image.frame_index, image.size, {**results, **waiting})
+
+    def _unseen(self, object_id: str, image: RecentImage) -> ObjectResult:
+        """An object of which only a past image has been prompted, which has not caught up yet."""
+        side = self._model.image_size // 4
+        return ObjectResult(
+            object_id=object_id,
+            frame_index=image.frame_index,
+            mask=np.zeros(image.size, dtype=bool),
+            box=None,
+            area=0,
+            object_score_logit=NO_OBJECT_LOGIT,
+            predicted_iou=0.0,
+            state=ObjectState.CATCHING_UP,
+            memory_event=MemoryEvent.NONE,
+            memory_reason='not caught up yet',
+            anchors=0,
+            low_res_logits=torch.full((side, side), NO_OBJECT_LOGIT),
+        )
+
+
+def _object_result(object_id: str, image: RecentImage, outcome: Outcome, state: ObjectState) -> ObjectResult:
+    return ObjectResult(
+        object_id=object_id,
+        frame_index=image.frame_index,
+        mask=outcome.mask,
+        box=box_of(outcome.mask),
+        area=outcome.area,
+        object_score_logit=outcome.object_score_logit,
+        predicted_iou=outcome.predicted_iou,
+        state=state,
+        memory_event=MEMORY_EVENTS[outcome.written],
+        memory_reason=outcome.reason,
+        anchors=outcome.track.bank.anchors,
+        low_res_logits=outcome.logits,
+    )
+
+
+def _without_overlap(results: dict[str, ObjectResult]) -> dict[str, ObjectResult]:
+    listed = list(results.values())
+    masks = resolve_overlaps([result.mask for result in listed], lambda index: listed[index].mask_logits())
+    return {
+        result.object_id: replace(result, mask=mask, box=box_of(mask), area=int(np.count_nonzero(mask)))
+        for result, mask in zip(listed, masks, strict=True)
+    }

@@ -1,0 +1,109 @@
+"""A prompt for a past image on its way to the newest one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sam2_ros.tracking.errors import FrameNotKeptError
+from sam2_ros.tracking.frame_step import Outcome
+from sam2_ros.tracking.prompt import Prompt
+from sam2_ros.tracking.result import ObjectResult
+from sam2_ros.tracking.ring import RecentImage
+from sam2_ros.tracking.track import Track
+
+
+class ProcessesImage(Protocol):
+    """Tracks one object in one image of the ring."""
+
+    def __call__(
+        self, object_id: str, image: RecentImage, track: Track, prompts: Sequence[Prompt]
+    ) -> tuple[Outcome, ObjectResult]: ...
+
+
+class CatchUp:
+    """Works off a prompt for a past image, image by image; made by `VideoTracker.begin_prompt`.
+
+    Meanwhile `VideoTracker.step` goes on; its new frames are added to what is still to do. Once the newest
+    frame is reached, the object continues from the new track; until then nothing has changed.
+
+    Attributes:
+        object_id: the object that was prompted.
+        image: where it was prompted.
+        prompt: what was said.
+        track: the new track so far.
+        visits: the images processed so far, each with the track before it.
+    """
+
+    def __init__(
+        self,
+        object_id: str,
+        prompt: Prompt,
+        *,
+        track: Track,
+        images: Sequence[RecentImage],
+        max_backlog: int,
+        process: ProcessesImage,
+        finish: Callable[[CatchUp], None],
+    ) -> None:
+        self.object_id = object_id
+        self.prompt = prompt
+        self.image = images[0]
+        self.track = track
+        self.visits: list[tuple[RecentImage, Track]] = []
+        self._backlog = deque(images)
+        self._max_backlog = max_backlog
+        self._process = process
+        self._finish = finish
+        self._failure: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to do, because the newest frame is reached, or because the work was called off."""
+        return not self._backlog
+
+    @property
+    def failure(self) -> str | None:
+        """Why the work was called off, in words; None if it was not."""
+        return self._failure
+
+    @property
+    def remaining(self) -> int:
+        """Images still to process."""
+        return len(self._backlog)
+
+    def advance(self) -> ObjectResult:
+        """Process one image and return the object in it; the first call gives the result of the prompt itself.
+
+        Raises:
+            FrameNotKeptError: if the work was called off.
+            RuntimeError: if it is done.
+        """
+        if self._failure is not None:
+            raise FrameNotKeptError(self._failure)
+        if self.done:
+            raise RuntimeError(f'{self.object_id!r} has caught up; there is no image left to process')
+        image = self._backlog[0]
+        prompts = image.prompts.get(self.object_id, ())
+        if image is self.image:
+            prompts = (*prompts, self.prompt)
+        outcome, result = self._process(self.object_id, image, self.track, prompts)
+        self._backlog.popleft()
+        self.visits.append((image, self.track))
+        self.track = outcome.track
+        if not self._backlog:
+            self._finish(self)
+        return result
+
+    def follow(self, image: RecentImage) -> None:
+        """Add a new frame to what is to be done, or give up if far too much is."""
+        self._backlog.append(image)
+        if len(self._backlog) > self._max_backlog:
+            self.call_off(f'{self.object_id!r} fell {len(self._backlog)} images behind and the prompt was dropped')
+
+    def call_off(self, why: str) -> None:
+        """Give up; the object stays as it is without the prompt."""
+        self._failure = why
+        self._backlog.clear()
+        self.visits.clear()

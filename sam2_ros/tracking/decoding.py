@@ -1,0 +1,230 @@
+"""Masks of all objects in one image: memory and prompts in, network outputs out. Objects are rows of one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
+from sam2_ros.tracking.memory_bank import MemorySelection
+from sam2_ros.tracking.options import TrackerOptions
+from sam2_ros.tracking.policies import MemoryPolicy
+from sam2_ros.tracking.postprocessing import clean_logits, masks_at
+from sam2_ros.tracking.prompt import Prompt
+from sam2_ros.tracking.track import Track
+
+Item = TypeVar('Item')
+Row = TypeVar('Row')
+
+MAX_MULTIMASK_POINTS = 1  # more points (a box counts as two) leave no ambiguity, so one mask is decoded
+MAX_PREVIOUS_LOGIT = 32.0  # previous logits are clamped to +- this before they become a dense prompt
+MASK_THRESHOLD = 0.5  # of a mask prompt after resizing
+
+
+@dataclass(frozen=True, eq=False)
+class FrameDecoding:
+    """Network outputs for N objects, and their logits after `clean_logits`.
+
+    Attributes:
+        network: as decoded; the memories of tracked frames are made from these logits.
+        logits: (N, S/4, S/4) with small holes and specks gone if that was asked for; all outputs come from
+            these.
+    """
+
+    network: MaskDecoding
+    logits: Tensor
+
+
+class ObjectDecoder:
+    """Decodes the objects of one image: tracked ones from memory, prompted ones from their prompts."""
+
+    def __init__(self, model: Sam2Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
+        self._model = model
+        self._policy = policy
+        self._options = options
+
+    def decode(
+        self,
+        features: ImageFeatures,
+        size: tuple[int, int],
+        *,
+        tracks: Sequence[Track],
+        prompts: Sequence[Sequence[Prompt]],
+    ) -> FrameDecoding:
+        """Track every object that was there before, then apply the prompts of this image, each on top of the
+        last.
+
+        Args:
+            features: of one image.
+            size: (height, width) of the image in pixels, to which the prompts refer.
+            tracks: N >= 1 tracks; one that starts here needs a prompt.
+            prompts: N sequences of prompts.
+        """
+        tracked = [row for row, track in enumerate(tracks) if not track.starts]
+        conditioned: list[Tensor] = [self._model.without_memory(features.stride16)] * len(tracks)
+        rows: list[FrameDecoding | None] = [None] * len(tracks)
+        if tracked:
+            batch = self._condition(features.stride16, [tracks[row] for row in tracked])
+            decoding = self._decode_unprompted(features, batch)
+            if len(tracked) == len(tracks) and not any(prompts):
+                return decoding
+            for row, one, context in zip(tracked, _rows(decoding), batch.split(1), strict=True):
+                rows[row], conditioned[row] = one, context
+        for turn in range(max(map(len, prompts))):
+            chosen = [row for row in range(len(tracks)) if len(prompts[row]) > turn]
+            requests = [_Request(prompts[row][turn], conditioned[row], rows[row]) for row in chosen]
+            for row, one in zip(chosen, self._decode_prompts(features, size, requests), strict=True):
+                rows[row] = one
+        return _join([row for row in rows if row is not None])
+
+    def _condition(self, stride16: Tensor, tracks: Sequence[Track]) -> Tensor:
+        """Features (N, C, h, w) of this image after attention to each object's memory."""
+        length = self._options.video_length
+        reads = [track.bank.read(track.next_index, video_length=length) for track in tracks]
+
+        def condition(group: Sequence[MemorySelection]) -> list[Tensor]:
+            return list(self._model.condition_on_memory(stride16, self._stack(group)).split(1))
+
+        return torch.cat(_by_group(reads, key=_read_shape, compute=condition))
+
+    def _stack(self, reads: Sequence[MemorySelection]) -> MemoryRead:
+        """Reads of equal shape as one batch."""
+        device = self._model.device
+        features = [[entry.features for entry, _ in read.spatial if entry.features is not None] for read in reads]
+        return MemoryRead(
+            spatial=torch.stack([torch.stack(one) for one in features]),
+            temporal_index=torch.tensor([[index for _, index in read.spatial] for read in reads], device=device),
+            pointers=torch.stack([torch.stack([entry.pointer for entry, _ in read.pointers]) for read in reads]),
+            pointer_position=torch.tensor(
+                [[position for _, position in read.pointers] for read in reads], device=device
+            ),
+        )
+
+    def _decode_unprompted(self, features: ImageFeatures, conditioned: Tensor) -> FrameDecoding:
+        count, device = len(conditioned), conditioned.device
+        no_points = torch.zeros(count, 0, 2, device=device)
+        no_labels = torch.zeros(count, 0, dtype=torch.long, device=device)
+        prompt = self._model.embed_prompts(no_points, no_labels)
+        multimask = torch.ones(count, dtype=torch.bool, device=device)
+        return self._clean(self._model.decode_masks(features, conditioned, prompt, multimask))
+
+    def _decode_prompts(
+        self, features: ImageFeatures, size: tuple[int, int], requests: Sequence[_Request]
+    ) -> list[FrameDecoding]:
+        """One prompt per object, several objects: equal kinds and point counts form a batch.
+
+        Points are not padded to a common count, because padding points change the result.
+        """
+        if self._policy.box_starts_as_mask:
+            requests = [self._box_to_mask(features, size, request) for request in requests]
+
+        def compute(group: Sequence[_Request]) -> list[FrameDecoding]:
+            if group[0].prompt.mask is not None:
+                masks = torch.stack([self._network_mask(request.prompt) for request in group])
+                decoding = self._model.use_mask_as_output(features, masks)
+            else:
+                decoding = self._decode_points(features, size, group)
+            return _rows(self._clean(decoding))
+
+        return _by_group(requests, key=_kind, compute=compute)
+
+    def _decode_points(
+        self,
+        features: ImageFeatures,
+        size: tuple[int, int],
+        requests: Sequence[_Request],
+        *,
+        occlusion_gate: bool = True,
+    ) -> MaskDecoding:
+        """Points and boxes; what the object looked like in this image before is part of the prompt."""
+        model, height, width = self._model, *size
+        pairs = [request.prompt.network_points() for request in requests]
+        points = torch.from_numpy(np.stack([points for points, _ in pairs]))
+        # in float32 and in this order, as published
+        points = points / torch.tensor([width, height]) * model.image_size
+        labels = torch.from_numpy(np.stack([labels for _, labels in pairs]))
+        blank = torch.zeros(1, model.image_size // 4, model.image_size // 4, device=model.device)
+        previous = [blank if request.previous is None else request.previous.logits for request in requests]
+        prompt = model.embed_prompts(
+            points.to(model.device),
+            labels.to(model.device),
+            torch.stack(previous).clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT),
+            torch.tensor([request.previous is not None for request in requests], device=model.device),
+        )
+        multimask = torch.full((len(requests),), labels.shape[1] <= MAX_MULTIMASK_POINTS, device=model.device)
+        conditioned = torch.cat([request.conditioned for request in requests])
+        return model.decode_masks(features, conditioned, prompt, multimask, occlusion_gate=occlusion_gate)
+
+    def _box_to_mask(self, features: ImageFeatures, size: tuple[int, int], request: _Request) -> _Request:
+        """A box that starts an object as the mask it encloses, whatever the object score says (DAM4SAM, box input)."""
+        if request.previous is not None or not request.prompt.is_box_only:
+            return request
+        decoding = self._decode_points(features, size, [request], occlusion_gate=False)
+        mask = masks_at(decoding.mask_logits, size)[0]
+        return _Request(Prompt(request.prompt.object_id, mask=mask), request.conditioned, None)
+
+    def _network_mask(self, prompt: Prompt) -> Tensor:
+        """A mask prompt (S, S), 0 or 1, on the network's device."""
+        model = self._model
+        mask = torch.from_numpy(prompt.mask.astype(np.float32)).to(model.device)
+        if mask.shape == (model.image_size, model.image_size):
+            return mask
+        shape = (model.image_size, model.image_size)
+        mask = F.interpolate(mask[None, None], shape, mode='bilinear', antialias=True, align_corners=False)[0, 0]
+        return (mask >= MASK_THRESHOLD).float()
+
+    def _clean(self, decoding: MaskDecoding) -> FrameDecoding:
+        options = self._options
+        logits = decoding.mask_logits.float()
+        return FrameDecoding(
+            decoding,
+            clean_logits(logits, max_hole_area=options.max_hole_area, max_speck_area=options.max_speck_area),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """One prompt for one object: its conditioned features (1, C, h, w) and what it looked like in this image before."""
+
+    prompt: Prompt
+    conditioned: Tensor
+    previous: FrameDecoding | None
+
+
+def _read_shape(read: MemorySelection) -> Hashable:
+    return read.shape
+
+
+def _kind(request: _Request) -> Hashable:
+    return 'mask' if request.prompt.mask is not None else len(request.prompt.network_points()[1])
+
+
+def _by_group(
+    items: Sequence[Item], *, key: Callable[[Item], Hashable], compute: Callable[[Sequence[Item]], list[Row]]
+) -> list[Row]:
+    """Compute items of equal key together and return the results in the order of the items."""
+    groups: dict[Hashable, list[int]] = {}
+    for position, item in enumerate(items):
+        groups.setdefault(key(item), []).append(position)
+    results: dict[int, Row] = {}
+    for positions in groups.values():
+        results.update(zip(positions, compute([items[position] for position in positions]), strict=True))
+    return [results[position] for position in range(len(items))]
+
+
+def _rows(batch: FrameDecoding) -> list[FrameDecoding]:
+    """The objects of a batch one by one."""
+    columns = [getattr(batch.network, field.name).split(1) for field in fields(MaskDecoding)]
+    networks = [MaskDecoding(*values) for values in zip(*columns, strict=True)]
+    return [FrameDecoding(one, logits) for one, logits in zip(networks, batch.logits.split(1), strict=True)]
+
+
+def _join(rows: Sequence[FrameDecoding]) -> FrameDecoding:
+    columns = [torch.cat([getattr(row.network, field.name) for row in rows]) for field in fields(MaskDecoding)]
+    return FrameDecoding(MaskDecoding(*columns), torch.cat([row.logits for row in rows]))

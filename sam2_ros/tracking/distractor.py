@@ -1,0 +1,171 @@
+"""The anchor test of the distractor-aware memory (DAM4SAM, section 3.3 and its published code).
+
+A frame becomes an anchor of the distractor resolving memory when the target is tracked reliably while the
+network's alternative masks show that something else could have been taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class DamSettings:
+    """Constants of the distractor-aware memory; the defaults are those of the published code.
+
+    Attributes:
+        ram_interval: recent appearance memory takes visible frames at multiples of this, in frames.
+        min_predicted_iou: the network's estimate for the chosen mask must exceed this.
+        min_area_ratio, max_area_ratio: bounds, inclusive, on the mask's area over the median of recent areas.
+        median_areas: so many newest non-empty masks enter that median, the current one included ...
+        area_window: ... if they are among the last so many tracked frames.
+        min_anchor_spacing: the newest anchor must be more than so many frames old.
+        max_box_iou: a distractor is there if an alternative widens the box so far that the IoU is at most
+            this.
+    """
+
+    ram_interval: int = 5
+    min_predicted_iou: float = 0.8
+    min_area_ratio: float = 0.8
+    max_area_ratio: float = 1.2
+    median_areas: int = 10
+    area_window: int = 300
+    min_anchor_spacing: int = 5
+    max_box_iou: float = 0.7
+
+    def __post_init__(self) -> None:
+        for name in ('ram_interval', 'median_areas', 'area_window'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'{name} must be at least 1, not {getattr(self, name)}')
+        if self.min_area_ratio > self.max_area_ratio:
+            raise ValueError(f'min_area_ratio {self.min_area_ratio} exceeds max_area_ratio {self.max_area_ratio}')
+
+
+@dataclass(frozen=True)
+class AreaHistory:
+    """Areas of the newest non-empty masks of tracked frames; prompted frames do not count.
+
+    Attributes:
+        frames: tracked frames so far, those with an empty mask included.
+        areas: (count of frames at that time, pixels), oldest first, at most `DamSettings.median_areas`.
+    """
+
+    frames: int = 0
+    areas: tuple[tuple[int, int], ...] = ()
+
+    def add(self, area: int, settings: DamSettings) -> AreaHistory:
+        """The history after one more tracked frame; `area` in pixels of the image."""
+        frames = self.frames + 1
+        if area == 0:
+            return AreaHistory(frames, self.areas)
+        return AreaHistory(frames, (*self.areas, (frames, area))[-settings.median_areas :])
+
+    def ratio(self, settings: DamSettings) -> float | None:
+        """Newest area over the median; None on the first tracked frame, where the published code defines none."""
+        window = [area for frame, area in self.areas if frame > self.frames - settings.area_window]
+        if self.frames < 2 or not window:
+            return None
+        return window[-1] / float(np.median(window))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorCandidate:
+    """What the cheap part of the anchor test looks at: host numbers only."""
+
+    predicted_iou: float
+    area: int  # pixels of the chosen mask at image size
+    area_ratio: float | None
+    frames_since_anchor: int | None  # None before the first anchor
+
+
+@dataclass(frozen=True)
+class AnchorRule:
+    """When a tracked frame becomes an anchor.
+
+    Attributes:
+        needs_reliability: test predicted IoU and area (the DRM2 ablation does not).
+        needs_distractor: test the alternatives (the DRM1 ablation does not).
+    """
+
+    settings: DamSettings
+    needs_reliability: bool = True
+    needs_distractor: bool = True
+
+    @property
+    def reason(self) -> str:
+        """Why a frame that passes becomes an anchor, in words."""
+        found = ['tracked reliably'] * self.needs_reliability + ['a distractor in view'] * self.needs_distractor
+        return ', '.join(found)
+
+    def objection(self, candidate: AnchorCandidate) -> str | None:
+        """What speaks against an anchor as far as cheap tests can tell, in words; None if nothing does."""
+        settings, since = self.settings, candidate.frames_since_anchor
+        if candidate.area < 1:
+            return 'the target is absent'
+        if since is not None and since <= settings.min_anchor_spacing:
+            return f'the last anchor is only {since} frames old'
+        if not self.needs_reliability:
+            return None
+        if candidate.predicted_iou <= settings.min_predicted_iou:
+            return f'predicted IoU {candidate.predicted_iou:.2f} <= {settings.min_predicted_iou}'
+        if candidate.area_ratio is None:
+            return 'no earlier mask to compare the area with'
+        if not settings.min_area_ratio <= candidate.area_ratio <= settings.max_area_ratio:
+            return (
+                f'area ratio {candidate.area_ratio:.2f} outside {settings.min_area_ratio} to {settings.max_area_ratio}'
+            )
+        return None
+
+    def distractor_objection(self, chosen: np.ndarray, alternatives: Sequence[np.ndarray]) -> str | None:
+        """What speaks against a distractor; (H, W) bool masks at image size, the chosen one not empty."""
+        overlap = distractor_overlap(chosen, alternatives)
+        if overlap is None:
+            return 'no alternative reaches beyond the target'
+        if overlap > self.settings.max_box_iou:
+            return f'no distractor: box IoU {overlap:.2f} > {self.settings.max_box_iou}'
+        return None
+
+
+def distractor_overlap(chosen: np.ndarray, alternatives: Sequence[np.ndarray]) -> float | None:
+    """Smallest box IoU between the chosen mask and itself united with what an alternative adds, in [0, 1].
+
+    Of each alternative only the largest 8-connected part outside the chosen mask counts.
+
+    Returns:
+        None if no alternative adds a pixel.
+    """
+    target = _corners(*cv2.boundingRect(chosen.view(np.uint8)))
+    overlaps = []
+    for alternative in alternatives:
+        added = (alternative & ~chosen).view(np.uint8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(added, connectivity=8)
+        if len(stats) > 1:  # row 0 is the background
+            x, y, width, height, _ = stats[1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])].tolist()
+            overlaps.append(_nested_box_iou(target, _hull(target, _corners(x, y, width, height))))
+    return min(overlaps, default=None)
+
+
+def _corners(x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """First and last column and row: x0, y0, x1, y1, all inclusive."""
+    return x, y, x + width - 1, y + height - 1
+
+
+def _hull(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _nested_box_iou(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> float:
+    """IoU of a box inside another, as vot-toolkit 0.7.1 has it, which the published results were made with.
+
+    Its boxes are one pixel short (last - first, so a mask one pixel high has an empty box), and it calls
+    boxes equal that lie in a single row or column.
+    """
+    inner_width, inner_height = inner[2] - inner[0], inner[3] - inner[1]
+    outer_width, outer_height = outer[2] - outer[0], outer[3] - outer[1]
+    if outer_width <= 1 or outer_height <= 1:
+        return 1.0
+    return inner_width * inner_height / (outer_width * outer_height)

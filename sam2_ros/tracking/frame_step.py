@@ -1,0 +1,180 @@
+"""One image for a batch of objects: decode, decide what to remember, remember it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sam2_ros.model import ImageFeatures, Sam2Network
+from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
+from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryEntry
+from sam2_ros.tracking.options import TrackerOptions
+from sam2_ros.tracking.policies import MemoryPolicy
+from sam2_ros.tracking.postprocessing import masks_at, resize_logits
+from sam2_ros.tracking.prompt import Prompt
+from sam2_ros.tracking.track import Track
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One object after one image.
+
+    Attributes:
+        track: its state before the next image.
+        mask: (H, W) bool at image size, of `area` pixels; logits: (S/4, S/4) on the network's device.
+        written: what entered the memory, None if nothing did; reason: why, in words.
+    """
+
+    track: Track
+    mask: np.ndarray
+    area: int
+    logits: Tensor
+    object_score_logit: float
+    predicted_iou: float
+    written: EntryKind | None
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """What the decisions about one object are made from, on the host."""
+
+    object_score_logit: float
+    predicted_iou: float
+    peak_logit: float  # > 0: the low-resolution mask is not empty
+    chosen: int  # which candidate the mask is
+    mask: np.ndarray
+    area: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What the frame leaves behind: the kind of memory entry, and the track as it is without that entry."""
+
+    written: EntryKind | None
+    reason: str
+    track: Track
+
+
+class FrameStep:
+    """Processes one image for any number of objects; holds no state."""
+
+    def __init__(self, model: Sam2Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
+        self._model = model
+        self._policy = policy
+        self._options = options
+        self._decoder = ObjectDecoder(model, policy, options)
+
+    def run(
+        self,
+        features: ImageFeatures,
+        size: tuple[int, int],
+        *,
+        tracks: Sequence[Track],
+        prompts: Sequence[Sequence[Prompt]],
+        time: float | None,
+    ) -> list[Outcome]:
+        """Process one image of `size` (height, width) pixels for N objects; arguments as in `ObjectDecoder.decode`."""
+        if not tracks:
+            return []
+        decoding = self._decoder.decode(features, size, tracks=tracks, prompts=prompts)
+        numbers = _to_host(decoding, size)
+        plans = []
+        for row, track in enumerate(tracks):
+            visibility = track.visibility.update(visible=numbers[row].area > 0, time=time)
+            seen = replace(track, next_index=track.next_index + 1, visibility=visibility)
+            if prompts[row]:
+                plans.append(self._plan_prompted(seen, starts=track.starts))
+            else:
+                plans.append(self._plan_tracked(seen, numbers[row], decoding.network.candidate_logits[row]))
+        entries = self._encode(features, decoding, plans, tracks)
+        return [
+            Outcome(
+                track=plan.track if entry is None else replace(plan.track, bank=plan.track.bank.write(entry)),
+                mask=number.mask,
+                area=number.area,
+                logits=logits,
+                object_score_logit=number.object_score_logit,
+                predicted_iou=number.predicted_iou,
+                written=plan.written,
+                reason=plan.reason,
+            )
+            for plan, entry, number, logits in zip(plans, entries, numbers, decoding.logits, strict=True)
+        ]
+
+    def _plan_prompted(self, track: Track, *, starts: bool) -> _Plan:
+        if starts:
+            return _Plan(EntryKind.PROMPT, 'first prompt', track)
+        if not self._options.clear_on_correction:
+            return _Plan(EntryKind.CORRECTION, 'correction', track)
+        cleared = replace(track, bank=track.bank.drop_recent(), areas=AreaHistory())
+        return _Plan(EntryKind.CORRECTION, 'correction; recent memories dropped', cleared)
+
+    def _plan_tracked(self, track: Track, numbers: _Numbers, candidates: Tensor) -> _Plan:
+        objection = 'tracked'
+        rule = self._policy.anchor_rule
+        index = track.next_index - 1
+        if rule is not None:
+            areas = track.areas.add(numbers.area, rule.settings)
+            track = replace(track, areas=areas)
+            candidate = AnchorCandidate(
+                predicted_iou=numbers.predicted_iou,
+                area=numbers.area,
+                area_ratio=areas.ratio(rule.settings),
+                frames_since_anchor=None if track.last_anchor is None else index - track.last_anchor,
+            )
+            doubt = rule.objection(candidate)
+            if doubt is None and rule.needs_distractor:
+                # only now are the alternatives worth their full resolution
+                others = [other for other in range(len(candidates)) if other != numbers.chosen]
+                doubt = rule.distractor_objection(numbers.mask, masks_at(candidates[others], numbers.mask.shape))
+            if doubt is None:
+                return _Plan(EntryKind.ANCHOR, rule.reason, replace(track, last_anchor=index))
+            objection = f'no anchor: {doubt}'
+        if self._policy.writes(visible=numbers.peak_logit > 0):
+            return _Plan(EntryKind.RECENT, objection, track)
+        return _Plan(None, 'the target is absent', track)
+
+    def _encode(
+        self, features: ImageFeatures, decoding: FrameDecoding, plans: Sequence[_Plan], tracks: Sequence[Track]
+    ) -> list[MemoryEntry | None]:
+        """Memory entries of the objects whose plan is to write one."""
+        entries: list[MemoryEntry | None] = [None] * len(plans)
+        planned = [(row, plan.written) for row, plan in enumerate(plans) if plan.written is not None]
+        if not planned:
+            return entries
+        network, size, device = decoding.network, self._model.image_size, self._model.device
+        rows = [row for row, _ in planned]
+        soft = torch.tensor([kind is EntryKind.RECENT for _, kind in planned], device=device)
+        # tracked frames are remembered as decoded, prompted frames and anchors as handed out: so does the
+        # official code
+        logits = torch.where(soft[:, None, None], network.mask_logits[rows].float(), decoding.logits[rows])
+        memory = self._model.encode_memory(
+            features.stride16,
+            resize_logits(logits, (size, size)),
+            network.object_score_logit[rows],
+            ~soft & self._options.binarize_prompt_memory,
+        )
+        for (row, kind), one in zip(planned, memory, strict=True):
+            # copied, so that an entry that lives long does not keep the whole batch alive
+            pointer = network.object_pointer[row].clone()
+            entries[row] = MemoryEntry(tracks[row].next_index, kind, one.clone(), pointer)
+        return entries
+
+
+def _to_host(decoding: FrameDecoding, size: tuple[int, int]) -> list[_Numbers]:
+    """The numbers of all objects in one transfer, and their masks."""
+    network = decoding.network
+    peak = decoding.logits.flatten(1).amax(dim=1)
+    columns = [network.object_score_logit, network.predicted_iou, peak, network.chosen]
+    rows = torch.stack([column.float() for column in columns], dim=1).tolist()
+    masks = masks_at(decoding.logits, size)
+    return [
+        _Numbers(score, iou, peak, int(chosen), mask, int(np.count_nonzero(mask)))
+        for (score, iou, peak, chosen), mask in zip(rows, masks, strict=True)
+    ]

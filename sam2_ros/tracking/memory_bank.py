@@ -1,0 +1,124 @@
+"""The memory of one object: immutable entries and a bank of fixed capacity.
+
+A bank never changes: `write` returns the next one, and entries are shared. The bank of an earlier frame,
+from which a past frame is tracked again, is therefore simply the bank that was current then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Protocol
+
+from torch import Tensor
+
+
+class EntryKind(Enum):
+    """Why a frame is remembered."""
+
+    PROMPT = 'first prompt'
+    CORRECTION = 'correction'
+    ANCHOR = 'anchor'  # distractor resolving memory, DRM
+    RECENT = 'recent'  # recent appearance memory, RAM
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryEntry:
+    """What one frame left behind.
+
+    Attributes:
+        frame_index: count of the object's own frames; its first prompted frame is 0.
+        features: (Cm, h, w) bfloat16 spatial memory; None once only the pointer can still be read.
+        pointer: (C,) object pointer.
+    """
+
+    frame_index: int
+    kind: EntryKind
+    features: Tensor | None
+    pointer: Tensor
+
+    def without_features(self) -> MemoryEntry:
+        return self if self.features is None else replace(self, features=None)
+
+
+@dataclass(frozen=True)
+class MemorySelection:
+    """What memory attention reads for one object, in this order.
+
+    Attributes:
+        spatial: (entry, temporal index): 6 = conditioning entry, 0 = previous frame, 5 = oldest recent one.
+        pointers: (entry, distance in frames over the pointer horizon).
+    """
+
+    spatial: tuple[tuple[MemoryEntry, int], ...]
+    pointers: tuple[tuple[MemoryEntry, float], ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of spatial memories and pointers; objects of equal shape are read as one batch."""
+        return len(self.spatial), len(self.pointers)
+
+
+class MemoryContents(Protocol):
+    """The view of a bank that a policy works on, both parts in the order of time."""
+
+    @property
+    def conditioning(self) -> tuple[MemoryEntry, ...]: ...
+
+    @property
+    def recent(self) -> tuple[MemoryEntry, ...]: ...
+
+
+class ReadsMemory(Protocol):
+    """The part of a memory policy that a bank needs; see `policies.MemoryPolicy`."""
+
+    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection: ...
+
+    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]: ...
+
+
+@dataclass(frozen=True)
+class MemoryBank:
+    """Everything memory attention may read for one object.
+
+    Attributes:
+        policy: decides what is read and what may be forgotten.
+        conditioning: prompted frames and anchors, oldest first.
+        recent: tracked frames, oldest first.
+    """
+
+    policy: ReadsMemory
+    conditioning: tuple[MemoryEntry, ...] = ()
+    recent: tuple[MemoryEntry, ...] = ()
+
+    def write(self, entry: MemoryEntry) -> MemoryBank:
+        """The bank with one more entry, without what no later frame can read.
+
+        Raises:
+            ValueError: if the entry is not newer than all others.
+        """
+        newest = max((old.frame_index for old in (*self.conditioning[-1:], *self.recent[-1:])), default=-1)
+        if entry.frame_index <= newest:
+            raise ValueError(
+                f'frame {entry.frame_index} cannot be written after frame {newest}: memory grows in order of time'
+            )
+        if entry.kind is EntryKind.RECENT:
+            grown = replace(self, recent=(*self.recent, entry))
+        else:
+            grown = replace(self, conditioning=(*self.conditioning, entry))
+        conditioning, recent = self.policy.retain(grown)
+        return replace(grown, conditioning=tuple(conditioning), recent=tuple(recent))
+
+    def drop_recent(self) -> MemoryBank:
+        """The bank without recent memories and pointers, which are what was wrong when an object is corrected."""
+        return replace(self, recent=())
+
+    def read(self, frame_index: int, *, video_length: int | None = None) -> MemorySelection:
+        """What frame `frame_index` reads; `video_length` in frames, None for a stream without an end."""
+        return self.policy.select(self, frame_index, video_length=video_length)
+
+    @property
+    def anchors(self) -> int:
+        """Number of anchor frames held."""
+        return sum(entry.kind is EntryKind.ANCHOR for entry in self.conditioning)

@@ -1,0 +1,205 @@
+"""Memory policies: what is written, what is read, in which order and with which temporal index.
+
+The names are the rows of the ablation table of DAM4SAM:
+
+| name       | recent memory                                 | anchors                       |
+|------------|-----------------------------------------------|-------------------------------|
+| `sam2`     | the last 6 frames                             | none                          |
+| `pres`     | the last 6 frames that show the target        | none                          |
+| `interval` | those at multiples of 5, and the newest       | none                          |
+| `drm1`     | the same                                      | where tracking is reliable    |
+| `drm2`     | the same                                      | where a distractor is seen    |
+| `dam`      | the same                                      | where both hold               |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sam2_ros.model.config import CONDITIONING_INDEX, NUM_SPATIAL_SLOTS
+from sam2_ros.tracking.distractor import AnchorRule, DamSettings
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryContents, MemoryEntry, MemorySelection
+
+NUM_RECENT = NUM_SPATIAL_SLOTS - 1  # recent frames read by SAM 2
+MAX_CONDITIONING = 4  # conditioning entries read at most
+MAX_POINTERS = 16  # pointer horizon of SAM 2: the current frame and 15 before it
+
+
+class MemoryPolicy(Protocol):
+    """One row of the table above.
+
+    Attributes:
+        name: as in the table.
+        anchor_rule: when a tracked frame becomes an anchor; None = never.
+        box_starts_as_mask: a box that starts an object is turned into a mask first and the mask is the
+            prompt, as the published DAM4SAM does; otherwise the box itself is, as in the official predictor.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def anchor_rule(self) -> AnchorRule | None: ...
+
+    @property
+    def box_starts_as_mask(self) -> bool: ...
+
+    def writes(self, *, visible: bool) -> bool:
+        """Whether a tracked frame that shows the target (or not) enters the recent memory."""
+        ...
+
+    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection:
+        """What frame `frame_index` of the object reads."""
+        ...
+
+    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
+        """Conditioning and recent entries that some later frame can read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sam2Memory:
+    """The official memory: conditioning frames and a window of the last frames, whether they show the target
+    or not.
+
+    The pointer horizon is 16 frames unless the length of the video is known, as in the official predictor
+    for any video of at least 16 frames.
+    """
+
+    name: str = 'sam2'
+    anchor_rule: None = None
+    box_starts_as_mask: bool = False
+
+    def writes(self, *, visible: bool) -> bool:
+        return True
+
+    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection:
+        conditioning = _bounded(bank.conditioning)
+        first = frame_index - NUM_RECENT
+        window = [entry for entry in bank.recent if first <= entry.frame_index < frame_index]
+        recent = [(entry, frame_index - entry.frame_index - 1) for entry in window]
+        horizon = min(video_length or MAX_POINTERS, MAX_POINTERS)
+        return MemorySelection(
+            tuple([(entry, CONDITIONING_INDEX) for entry in conditioning] + recent),
+            _pointers(conditioning, bank.recent, frame_index, horizon=horizon),
+        )
+
+    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
+        next_frame = _newest(bank) + 1
+        window = _pointer_window(bank.recent, next_frame)
+        return _bounded(bank.conditioning), [
+            entry if entry.frame_index >= next_frame - NUM_RECENT else entry.without_features() for entry in window
+        ]
+
+
+@dataclass(frozen=True)
+class DistractorAwareMemory:
+    """DAM4SAM: conditioning frames and anchors (DRM) fill up to 4 slots, recent appearance memory (RAM) the
+    rest of 7.
+
+    RAM is the newest frame that shows the target, then such frames at multiples of `interval`, however old;
+    its temporal index is a rank (newest 0), not a distance. Pointers come from every frame in the horizon
+    that shows the target. The horizon grows with the object's own frames up to 16 unless the length of the
+    video is known: so does the published tracker, for which the video is as long as what it has seen.
+    """
+
+    name: str
+    interval: int
+    anchor_rule: AnchorRule | None = None
+    box_starts_as_mask: bool = True
+
+    def writes(self, *, visible: bool) -> bool:
+        return visible  # the published code stores such frames too, but never reads them
+
+    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection:
+        conditioning = self._conditioning(bank, frame_index)
+        # an anchor is read as the newest recent frame first, and as conditioning from the frame after
+        fresh = [entry for entry in bank.conditioning if _is_fresh_anchor(entry, frame_index)]
+        past = [entry for entry in (*bank.recent, *fresh) if entry.frame_index < frame_index]
+        slots = NUM_SPATIAL_SLOTS - len(conditioning)
+        ram = past[-1:] + [entry for entry in past[-2::-1] if self._is_regular(entry)][: slots - 1]
+        spatial = [(entry, CONDITIONING_INDEX) for entry in conditioning]
+        spatial += [(entry, rank) for rank, entry in reversed(list(enumerate(ram)))]
+        horizon = min(video_length or frame_index + 1, MAX_POINTERS)
+        return MemorySelection(tuple(spatial), _pointers(conditioning, past, frame_index, horizon=horizon))
+
+    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
+        next_frame = _newest(bank) + 1
+        read = self._conditioning(bank, next_frame)
+        conditioning = [one for one in bank.conditioning if one in read or _is_fresh_anchor(one, next_frame)]
+        regular = [entry for entry in bank.recent if self._is_regular(entry)][-NUM_RECENT:]
+        spatial = {entry.frame_index for entry in (*regular, *bank.recent[-1:])}
+        window = {entry.frame_index for entry in _pointer_window(bank.recent, next_frame)}
+        return conditioning, [
+            entry if entry.frame_index in spatial else entry.without_features()
+            for entry in bank.recent
+            if entry.frame_index in spatial | window
+        ]
+
+    def _conditioning(self, bank: MemoryContents, frame_index: int) -> list[MemoryEntry]:
+        """At most 4: the newest, the first, then the others from new to old (the order of the published code)."""
+        *older, newest = _bounded([one for one in bank.conditioning if not _is_fresh_anchor(one, frame_index)])
+        return [newest, *older[:1], *older[:0:-1]]
+
+    def _is_regular(self, entry: MemoryEntry) -> bool:
+        return entry.kind is EntryKind.RECENT and entry.frame_index % self.interval == 0
+
+
+def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
+    """The memory policy of a row of the table above.
+
+    Args:
+        settings: constants of the DAM rows; the published ones when left out.
+
+    Raises:
+        ValueError: if there is no such row.
+    """
+    settings = settings or DamSettings()
+    reliable = AnchorRule(settings, needs_distractor=False)
+    distracted = AnchorRule(settings, needs_reliability=False)
+    policies: dict[str, MemoryPolicy] = {
+        'sam2': Sam2Memory(),
+        'pres': DistractorAwareMemory('pres', interval=1),
+        'interval': DistractorAwareMemory('interval', settings.ram_interval),
+        'drm1': DistractorAwareMemory('drm1', settings.ram_interval, reliable),
+        'drm2': DistractorAwareMemory('drm2', settings.ram_interval, distracted),
+        'dam': DistractorAwareMemory('dam', settings.ram_interval, AnchorRule(settings)),
+    }
+    if name not in policies:
+        raise ValueError(f'memory must be one of {", ".join(policies)}, not {name!r}')
+    return policies[name]
+
+
+POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam')
+
+
+def _bounded(conditioning: Sequence[MemoryEntry]) -> list[MemoryEntry]:
+    """At most 4 entries, oldest first: the first prompt, the newest correction, then the newest others."""
+    corrections = [entry for entry in conditioning if entry.kind is EntryKind.CORRECTION]
+    pinned = [*conditioning[:1], *corrections[-1:]]
+    others = [entry for entry in conditioning if entry not in pinned]
+    kept = [*pinned, *others[max(0, len(others) + len(pinned) - MAX_CONDITIONING) :]]
+    return [entry for entry in conditioning if entry in kept]
+
+
+def _is_fresh_anchor(entry: MemoryEntry, frame_index: int) -> bool:
+    return entry.kind is EntryKind.ANCHOR and entry.frame_index == frame_index - 1
+
+
+def _newest(bank: MemoryContents) -> int:
+    return max(entry.frame_index for entry in (*bank.conditioning[-1:], *bank.recent[-1:]))
+
+
+def _pointer_window(entries: Sequence[MemoryEntry], frame_index: int) -> list[MemoryEntry]:
+    return [entry for entry in entries if frame_index - MAX_POINTERS < entry.frame_index < frame_index]
+
+
+def _pointers(
+    conditioning: Sequence[MemoryEntry], tracked: Sequence[MemoryEntry], frame_index: int, *, horizon: int
+) -> tuple[tuple[MemoryEntry, float], ...]:
+    """Conditioning pointers, however old, then those of the tracked frames in the horizon, newest first."""
+    window = [entry for entry in tracked if frame_index - horizon < entry.frame_index < frame_index]
+    entries = [*conditioning, *reversed(window)]
+    return tuple((entry, (frame_index - entry.frame_index) / (horizon - 1)) for entry in entries)

@@ -1,0 +1,84 @@
+"""From low-resolution logits to masks and boxes of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+FILLED_LOGIT = 0.1  # weakly positive, as the official predictor sets filled holes
+REMOVED_LOGIT = -0.1
+
+
+def resize_logits(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bilinear (N, h, w) -> (N, H, W) float32 on the same device, pixel centres aligned at the half pixel."""
+    logits = logits.float()
+    if logits.device.type == 'cpu':  # OpenCV computes the same, many times faster
+        height, width = size
+        resized = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in logits.numpy()]
+        return torch.from_numpy(np.stack(resized))
+    return F.interpolate(logits[:, None], size, mode='bilinear', align_corners=False)[:, 0]
+
+
+def masks_at(logits: torch.Tensor, size: tuple[int, int]) -> list[np.ndarray]:
+    """Logits (N, h, w) -> N bool masks of `size` (height, width) on the host, each an array of its own."""
+    if logits.device.type == 'cpu':  # one at a time: the resized logits of one object stay in the cache
+        return [(resize_logits(one[None], size)[0] > 0).numpy() for one in logits]
+    return [mask.copy() for mask in (resize_logits(logits, size) > 0).cpu().numpy()]
+
+
+def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Half-open box x0, y0, x1, y1 of an (H, W) bool mask; None if it is empty."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return (x, y, x + width, y + height) if width else None
+
+
+def clean_logits(logits: torch.Tensor, *, max_hole_area: int, max_speck_area: int) -> torch.Tensor:
+    """Fill small holes, then remove small components, both 8-connected.
+
+    Args:
+        logits: (N, h, w), > 0 is object; untouched when both limits are 0.
+        max_hole_area, max_speck_area: largest holes and components that go, in pixels of this grid.
+    """
+    if not max_hole_area and not max_speck_area:
+        return logits
+    host = logits.float().cpu().numpy().copy()
+    for one in host:
+        one[_small_components(one <= 0, max_hole_area)] = FILLED_LOGIT
+        one[_small_components(one > 0, max_speck_area)] = REMOVED_LOGIT
+    return torch.from_numpy(host).to(logits.device)
+
+
+def _small_components(mask: np.ndarray, max_area: int) -> np.ndarray:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] <= max_area
+    small[0] = False  # row 0 is what lies outside the mask
+    return small[labels]
+
+
+def resolve_overlaps(masks: Sequence[np.ndarray], logits_of: Callable[[int], np.ndarray]) -> list[np.ndarray]:
+    """Masks without overlap: each contested pixel goes to the object with the highest logit, the first one
+    if equal.
+
+    Args:
+        masks: N (H, W) bool masks.
+        logits_of: gives the (H, W) logits of the n-th object; called only for objects that overlap with
+            another.
+    """
+    count = np.zeros(masks[0].shape, dtype=np.uint16) if masks else np.zeros((0, 0), dtype=np.uint16)
+    for mask in masks:
+        count += mask
+    contested = count > 1
+    if not contested.any():
+        return list(masks)
+    owner = np.full(contested.shape, -1)
+    best = np.full(contested.shape, -np.inf, dtype=np.float32)
+    rivals = [index for index, mask in enumerate(masks) if (mask & contested).any()]
+    for index in rivals:
+        logits = logits_of(index)
+        wins = contested & masks[index] & (logits > best)
+        owner[wins], best[wins] = index, logits[wins]
+    return [mask & (~contested | (owner == index)) for index, mask in enumerate(masks)]

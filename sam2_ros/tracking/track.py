@@ -1,0 +1,64 @@
+"""The state of one tracked object between two frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sam2_ros.tracking.distractor import AreaHistory
+from sam2_ros.tracking.memory_bank import MemoryBank
+from sam2_ros.tracking.options import TrackerOptions
+from sam2_ros.tracking.result import ObjectState
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """For how long an object has been hidden.
+
+    Attributes:
+        hidden_frames: frames since it was last seen, 0 = seen in the newest one.
+        hidden_since: time of the first of them in seconds, if known.
+    """
+
+    hidden_frames: int = 0
+    hidden_since: float | None = None
+
+    def update(self, *, visible: bool, time: float | None) -> Visibility:
+        if visible:
+            return Visibility()
+        since = time if self.hidden_since is None else self.hidden_since
+        if since is not None and time is not None:
+            since = min(since, time)  # a clock that was set back starts anew
+        return Visibility(self.hidden_frames + 1, since)
+
+    def state(self, options: TrackerOptions, time: float | None) -> ObjectState:
+        if self.hidden_frames == 0:
+            return ObjectState.VISIBLE
+        if options.lost_after_seconds is not None and time is not None and self.hidden_since is not None:
+            lost = time - self.hidden_since > options.lost_after_seconds
+        else:
+            lost = self.hidden_frames > options.lost_after_frames
+        return ObjectState.LOST if lost else ObjectState.OCCLUDED
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object before its next image. Immutable, so that a past frame can be tracked again from where it
+    stood.
+
+    Attributes:
+        next_index: the index of that image in the object's own count; 0 = it starts there.
+        bank: what it remembers.
+        areas: recent mask areas, for the anchor test.
+        last_anchor: own index of its newest anchor.
+        visibility: for how long it has been hidden.
+    """
+
+    bank: MemoryBank
+    next_index: int = 0
+    areas: AreaHistory = field(default_factory=AreaHistory)
+    last_anchor: int | None = None
+    visibility: Visibility = field(default_factory=Visibility)
+
+    @property
+    def starts(self) -> bool:
+        return self.next_index == 0
