@@ -17,11 +17,10 @@ from tests.scenes import Scene, network_input, scene
 
 @dataclass(frozen=True)
 class Pair:
-    """Both networks; `trained` tells whether masks mean anything."""
+    """Both networks."""
 
     ours: Sam2Network
     official: SAM2Base
-    trained: bool
 
     @cached_property
     def scene(self) -> Scene:
@@ -51,22 +50,32 @@ class Pair:
         }
 
 
-@pytest.fixture(
-    scope='session',
-    params=[(MICRO, 256), ('sam2.1_hiera_tiny', 512), ('sam2_hiera_tiny', 256)],
-    ids=['micro-256', 'sam2.1-tiny-512', 'sam2-tiny-256'],
-)
-def pair(request: pytest.FixtureRequest) -> Pair:
-    """Trained micro; tiny of both releases with random weights (their 1024 pixels would take minutes)."""
-    name, image_size = request.param
+def make_pair(name: str, image_size: int, *, weights: dict[str, Tensor] | None) -> Pair:
+    """`weights` None: random ones."""
     ours = Sam2Network(VARIANTS[name], image_size=image_size).eval().requires_grad_(False)
-    if name == MICRO:
-        ours.load_state_dict(request.getfixturevalue('micro_state_dict'))
-    else:
+    if weights is None:
         randomise(ours, seed=0)
+    else:
+        ours.load_state_dict(weights)
     official = official_base(VARIANTS[name], image_size=image_size, binarize_mask_from_pts_for_mem_enc=True)
     load_official(official, ours.state_dict())
-    return Pair(ours, official.requires_grad_(False), trained=name == MICRO)
+    return Pair(ours, official.requires_grad_(False))
+
+
+@pytest.fixture(scope='session')
+def trained_pair(micro_state_dict: dict[str, Tensor]) -> Pair:
+    return make_pair(MICRO, 256, weights=micro_state_dict)
+
+
+@pytest.fixture(
+    scope='session', params=['micro trained 256', 'sam2.1_hiera_tiny random 512', 'sam2_hiera_tiny random 256']
+)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    """Trained micro; tiny of both releases with random weights, smaller than their 1024 pixels to save minutes."""
+    name, weights, image_size = request.param.split()
+    if weights == 'trained':
+        return request.getfixturevalue('trained_pair')
+    return make_pair(name, int(image_size), weights=None)
 
 
 @pytest.fixture(autouse=True)
