@@ -21,7 +21,8 @@ def array_to_image(pixels: np.ndarray, encoding: str, *, header: Header) -> Imag
     if layout is None:
         raise ConversionError('encoding', f'{encoding!r} is unknown; accepted are {", ".join(LAYOUTS)}')
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if pixels.ndim not in (2, 3) or channels != layout.channels or pixels.dtype != np.dtype(layout.dtype):
+    dtype = pixels.dtype.newbyteorder('=')
+    if pixels.ndim not in (2, 3) or channels != layout.channels or dtype != np.dtype(layout.dtype):
         raise ConversionError('pixels', f'{pixels.dtype} of shape {pixels.shape}, but {encoding} needs '
                                         f'{np.dtype(layout.dtype)} with {layout.channels} channels')
     if not pixels.size:

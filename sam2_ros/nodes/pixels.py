@@ -92,7 +92,8 @@ def image_to_rgb(image: Any) -> np.ndarray:
     if layout.to_rgb is None:
         return pixels
     if layout.dtype == 'u2':
-        pixels = cv2.convertScaleAbs(pixels.astype(np.uint16, copy=False), alpha=255 / 65535)
+        native = pixels.astype(np.uint16)     # a copy, because OpenCV misreads rows at odd addresses
+        pixels = cv2.convertScaleAbs(native, alpha=255 / 65535)
     return cv2.cvtColor(pixels, layout.to_rgb)
 
 
