@@ -6,16 +6,17 @@ SHELL := bash
 
 PYTHON ?= python3
 # Two workers of one thread each: tests wait for messages as often as they compute.
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 # A sourced ROS installation gets an environment and a build of its own; scripts/activate.sh knows the same names.
 VENV := .venv$(ROS_DISTRO:%=-%)
 WORKSPACE := build_ws$(ROS_DISTRO:%=-%)
 ENV := $(VENV)/made_from
 BUILD := $(WORKSPACE)/built
+FILES := $(WORKSPACE)/files
 ACTIVATE := source scripts/activate.sh
 
-.PHONY: help env build test lint demo shell clean
+.PHONY: FORCE help env build test lint demo shell clean
 
 help:
 	@echo 'make test    lint, types, build and tests'
@@ -34,9 +35,17 @@ $(ENV): constraints.txt scripts/make_env.sh scripts/repair_wheels.py scripts/req
 
 build: $(BUILD)
 
-# Sources, launch and config files are linked, so only what CMake reads asks for a new build. The package gets
-# a workspace of its own, since CMake refuses include folders (those of the environment) inside its source folder.
-$(BUILD): $(ENV) CMakeLists.txt package.xml cmake/node.in $(wildcard msg/*.msg srv/*.srv)
+# The list of installed files changes its time stamp only when a file comes or goes.
+$(FILES): FORCE
+	@mkdir -p $(WORKSPACE)
+	find sam2_ros launch config -type f -not -path '*/__pycache__/*' | sort > $@.new
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+FORCE:
+
+# Sources, launch and config files are linked, so only a new file or what CMake reads asks for a new build. The package
+# gets a workspace of its own: CMake refuses include folders (those of the environment) inside its source folder.
+$(BUILD): $(ENV) $(FILES) CMakeLists.txt package.xml cmake/node.in $(wildcard msg/*.msg srv/*.srv)
 	@$(ACTIVATE)
 	mkdir -p $(WORKSPACE)/src
 	ln -sfn ../.. $(WORKSPACE)/src/sam2_ros

@@ -15,7 +15,7 @@ setup(
     install_requires=['numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
-        'dev': ['hydra-core', 'hypothesis', 'iopath', 'mypy', 'omegaconf', 'pillow', 'pytest', 'pytest-xdist', 'ruff'],
+        'dev': ['hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'sam2'],
     },
     entry_points={
         'console_scripts': [

@@ -1,0 +1,95 @@
+"""colcon builds the package both ways; what it installs is complete and works without the source tree."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.common import REPOSITORY
+
+BUILT = Path(os.environ['COLCON_PREFIX_PATH'].split(os.pathsep)[0])  # by make build; all tests run on it
+
+USE = """
+import sys
+from pathlib import Path
+import sam2_ros, sam2_ros.msg, sam2_ros.nodes.conversions, sam2_ros.srv, sam2_ros.tracking
+from rclpy.serialization import deserialize_message, serialize_message
+for module in (sam2_ros, sam2_ros.msg, sam2_ros.nodes, sam2_ros.srv, sam2_ros.tracking):
+    print(Path(module.__file__).parent)
+TrackedObject = sam2_ros.msg.TrackedObject
+sent = TrackedObject(object_id='cup', has_box=True, box=[3.0, 5.0, 4.0, 6.0], state=TrackedObject.OCCLUDED)
+print(deserialize_message(serialize_message(sent), TrackedObject) == sent)
+"""
+
+
+def _run(command: list[str], *, cwd: Path, env: dict[str, str]) -> str:
+    run = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def _environment_without_the_package() -> dict[str, str]:
+    """This process's environment, without all that leads to the source tree or its build."""
+    env = {key: value for key, value in os.environ.items() if key not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+    for key in ('AMENT_PREFIX_PATH', 'CMAKE_PREFIX_PATH', 'COLCON_PREFIX_PATH', 'LD_LIBRARY_PATH', 'PYTHONPATH'):
+        paths = [path for path in env.pop(key, '').split(os.pathsep) if path and not path.startswith(str(BUILT))]
+        if paths:
+            env[key] = os.pathsep.join(paths)
+    return env
+
+
+@pytest.fixture(scope='module', params=['plain', 'symlink'])
+def install(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install folder of a plain build made now, or of the symlink build that all tests run on."""
+    if request.param == 'symlink':
+        return BUILT
+    workspace = tmp_path_factory.mktemp('workspace')
+    (workspace / 'src').mkdir()
+    (workspace / 'src/sam2_ros').symlink_to(REPOSITORY)
+    python = [f'-DPython3_EXECUTABLE={sys.executable}', f'-DPYTHON_EXECUTABLE={sys.executable}']
+    _run(['colcon', 'build', '--cmake-args', *python], cwd=workspace, env=_environment_without_the_package())
+    return workspace / 'install'
+
+
+@pytest.fixture
+def sourced(install: Path) -> dict[str, str]:
+    """The environment of a shell that has sourced the installation."""
+    dump = f'. "{install}/setup.sh" && "{sys.executable}" -c "import json, os; print(json.dumps(dict(os.environ)))"'
+    return json.loads(_run(['sh', '-c', dump], cwd=install, env=_environment_without_the_package()))
+
+
+def _python_folder(install: Path) -> Path:
+    (folder,) = install.glob('sam2_ros/**/*-packages/sam2_ros')
+    return folder
+
+
+def test_messages_and_sources_are_one_installed_package(
+    install: Path, sourced: dict[str, str], tmp_path: Path
+) -> None:
+    folder = _python_folder(install)
+    parts = [folder, folder / 'msg', folder / 'nodes', folder / 'srv', folder / 'tracking']
+    assert _run([sys.executable, '-c', USE], cwd=tmp_path, env=sourced).split() == [*map(str, parts), 'True']
+
+
+def test_all_files_are_installed(install: Path) -> None:
+    share = install / 'sam2_ros/share/sam2_ros'
+    for source, target in (('sam2_ros', _python_folder(install)), ('launch', share / 'launch'), ('config', share / 'config')):
+        files = [path for path in (REPOSITORY / source).rglob('*') if path.is_file() and '__pycache__' not in path.parts]
+        assert files
+        for file in files:
+            assert (target / file.relative_to(REPOSITORY / source)).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize('node', ['tracker', 'video_player'])
+def test_ros2_run_finds_the_nodes(install: Path, sourced: dict[str, str], tmp_path: Path, node: str) -> None:
+    launcher = install / 'sam2_ros/lib/sam2_ros' / node
+    assert os.access(launcher, os.X_OK)
+    # An unknown ROS argument ends the node before it does anything, with the complaint of rclpy itself.
+    run = subprocess.run(
+        [launcher, '--ros-args', '--no-such-flag'], cwd=tmp_path, env=sourced, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode != 0
+    assert 'UnknownROSArgsError' in run.stderr

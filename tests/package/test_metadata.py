@@ -1,0 +1,91 @@
+"""What package.xml, setup.py, the changelog and the pinned versions say about the package agrees with its sources."""
+
+import ast
+import re
+import sys
+from distutils.core import run_setup
+from importlib import import_module
+
+import pytest
+from catkin_pkg.package import Package, parse_package
+from setuptools import Distribution
+
+from tests.common import REPOSITORY
+
+# Python modules whose rosdep key is not their own name.
+ROSDEP_KEYS = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tf2_ros': 'tf2_ros_py'}
+# Too old in the distributions' packages, or in none: the README says how they get in.
+FROM_PIP = {'sam2', 'safetensors', 'torch', 'tqdm', 'rosbags'}
+# make test installs the build of OpenCV that needs no window system.
+INSTALLED_AS = {'opencv-python': 'opencv-python-headless'}
+
+
+@pytest.fixture(scope='module')
+def manifest() -> Package:
+    """package.xml, read and validated as rosdep and colcon do."""
+    warnings: list[str] = []
+    package = parse_package(str(REPOSITORY), warnings=warnings)
+    assert warnings == []
+    return package
+
+
+@pytest.fixture(scope='module')
+def distribution() -> Distribution:
+    """What setup.py says, without any command being run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(REPOSITORY)
+        return run_setup('setup.py', stop_after='init')
+
+
+def _imported_modules() -> set[str]:
+    """Top-level modules that any source of the package imports."""
+    modules = set()
+    for path in (REPOSITORY / 'sam2_ros').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.split('.')[0])
+    return modules
+
+
+def test_one_version_everywhere(manifest: Package, distribution: Distribution) -> None:
+    newest = re.search(r'^## (\S+)', (REPOSITORY / 'CHANGELOG.md').read_text(), re.MULTILINE)
+    assert manifest.version == distribution.get_version() == newest[1]
+
+
+def test_licence_is_the_same_everywhere(manifest: Package, distribution: Distribution) -> None:
+    assert manifest.licenses == [distribution.get_license()] == ['Apache-2.0']
+    assert 'Apache License' in (REPOSITORY / manifest.licenses[0].file).read_text()
+
+
+def test_package_xml_names_what_the_sources_import(manifest: Package) -> None:
+    foreign = _imported_modules() - set(sys.stdlib_module_names) - {'sam2_ros'} - FROM_PIP
+    assert {'rclpy', 'numpy', 'cv2', 'sensor_msgs'} <= foreign
+    named = {dependency.name for dependency in manifest.exec_depends}
+    assert {ROSDEP_KEYS.get(module, module) for module in foreign} - named == set()
+
+
+def test_setup_names_what_the_sources_import(distribution: Distribution) -> None:
+    named = {*distribution.install_requires, *sum(distribution.extras_require.values(), [])}
+    assert FROM_PIP - {re.split('[<>=]', requirement)[0] for requirement in named} == set()
+
+
+def test_command_lines_exist(distribution: Distribution) -> None:
+    scripts = distribution.entry_points['console_scripts']
+    assert len(scripts) >= 4
+    for script in scripts:
+        module, function = script.split(' = ')[1].split(':')
+        assert callable(getattr(import_module(module), function))
+
+
+def test_everything_installed_is_pinned(distribution: Distribution) -> None:
+    pins = re.findall(r'^([A-Za-z0-9_.-]+)==\S+$', (REPOSITORY / 'constraints.txt').read_text(), re.MULTILINE)
+    wanted = {
+        *distribution.install_requires,
+        *(requirement for extra in distribution.extras_require.values() for requirement in extra),
+        *(line for file in REPOSITORY.glob('scripts/requirements*.txt') for line in file.read_text().split('\n')),
+    }
+    names = {re.split('[<>=]', line)[0] for line in wanted if line and not line.startswith('#')}
+    assert len(names) > 40
+    assert {INSTALLED_AS.get(name, name) for name in names} - set(pins) == set()
