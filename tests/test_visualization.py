@@ -125,7 +125,7 @@ def test_any_size_any_name_any_place(height: int, width: int, name: str, data: s
 
 
 @pytest.mark.parametrize('picture', [
-    np.zeros((HEIGHT, WIDTH), np.uint8), np.zeros((HEIGHT, WIDTH, 4), np.uint8), np.zeros((HEIGHT, WIDTH, 3), np.float32),
+    np.zeros((HEIGHT, WIDTH), np.uint8), np.zeros((HEIGHT, WIDTH, 4), np.uint8), np.zeros((HEIGHT, WIDTH, 3)),
 ])
 def test_only_rgb_pictures_are_accepted(picture: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r'must be uint8 of shape \(H, W, 3\)'):

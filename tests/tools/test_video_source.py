@@ -1,0 +1,127 @@
+"""Sources of frames: order, size, rate, starting again, and what is said when one cannot be read."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.tools.video_source import SourceError, open_source
+
+HEIGHT, WIDTH = 48, 64
+COLOUR = np.array([200, 120, 40], np.uint8)       # RGB, so that a swap of channels shows
+
+
+def _frame(brightness: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    return np.full((height, width, 3), COLOUR // 10 * brightness, np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Images whose brightness is the number in their name: 1, 2, 10."""
+    for number in (10, 2, 1):
+        cv2.imwrite(str(tmp_path / f'frame_{number}.png'), _frame(number)[..., ::-1])
+    (tmp_path / 'notes.txt').write_text('not an image')
+    return tmp_path
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight frames of rising brightness at 12.5 Hz."""
+    file = tmp_path_factory.mktemp('video') / 'clip.avi'
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*'MJPG'), 12.5, (WIDTH, HEIGHT))
+    for brightness in range(1, 9):
+        writer.write(_frame(brightness)[..., ::-1])
+    writer.release()
+    return file
+
+
+def test_images_of_a_folder_come_in_the_order_of_their_numbers(folder: Path) -> None:
+    source = open_source(str(folder))
+    assert (source.size, source.frame_count) == ((HEIGHT, WIDTH), 3)
+    np.testing.assert_array_equal(list(source), [_frame(number) for number in (1, 2, 10)])
+
+
+def test_frames_of_a_video(video: Path) -> None:
+    source = open_source(str(video))
+    assert (source.size, source.frame_count, source.frame_rate) == ((HEIGHT, WIDTH), 8, 12.5)
+    frames = list(source)
+    assert len(frames) == 8
+    for brightness, frame in enumerate(frames, start=1):
+        assert np.abs(frame.astype(int) - _frame(brightness)).mean() < 4
+
+
+@pytest.mark.parametrize('kind', ['folder', 'video', 'synthetic'])
+def test_iterating_again_starts_at_the_first_frame(kind: str, folder: Path, video: Path) -> None:
+    source = open_source({'folder': str(folder), 'video': str(video), 'synthetic': 'synthetic'}[kind], width=128)
+    first = list(itertools.islice(source, 2))
+    np.testing.assert_array_equal(list(itertools.islice(source, 2)), first)
+
+
+@pytest.mark.parametrize(('asked', 'size'), [
+    ({}, (48, 64)), ({'width': 32}, (24, 32)), ({'height': 96}, (96, 128)), ({'width': 10, 'height': 30}, (30, 10)),
+    ({'width': 1}, (1, 1)),
+])
+def test_frames_are_resized(asked: dict[str, int], size: tuple[int, int], folder: Path, video: Path) -> None:
+    for name in (str(folder), str(video)):
+        source = open_source(name, **asked)
+        assert source.size == size
+        assert [frame.shape for frame in source] == [(*size, 3)] * source.frame_count
+
+
+def test_the_synthetic_scene_is_endless_and_of_any_size() -> None:
+    source = open_source('synthetic', height=90)
+    assert (source.size, source.frame_count) == ((90, 160), None)
+    assert next(iter(source)).shape == (90, 160, 3)
+    assert open_source('synthetic').size == (720, 1280)
+
+
+@pytest.mark.parametrize('name', ['no/such/file.mp4', 'no_such_folder/', ''])
+def test_what_does_not_exist_is_said_so(name: str) -> None:
+    if name:
+        with pytest.raises(SourceError, match='does not exist; accepted are a video file, a folder'):
+            open_source(name)
+    else:
+        with pytest.raises(SourceError):
+            open_source(name)
+
+
+def test_a_folder_without_images(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match='holds no images; accepted are .jpg'):
+        open_source(str(tmp_path))
+
+
+def test_a_damaged_image_is_named(folder: Path) -> None:
+    (folder / 'frame_2.png').write_bytes(b'no image')
+    with pytest.raises(SourceError, match=r'frame_2\.png cannot be read as an image'):
+        list(open_source(str(folder)))
+
+
+def test_images_of_different_sizes_are_refused(folder: Path) -> None:
+    cv2.imwrite(str(folder / 'frame_3.png'), _frame(3, 20, 30))
+    with pytest.raises(SourceError, match=r'frame_3\.png is 30 x 20 pixels, but frame_1\.png is 64 x 48'):
+        list(open_source(str(folder)))
+
+
+def test_a_file_that_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / 'clip.mp4').write_bytes(b'no video' * 100)
+    with pytest.raises(SourceError, match=r'clip\.mp4.* cannot be opened as a video'):
+        open_source(str(tmp_path / 'clip.mp4'))
+
+
+def test_a_webcam_that_is_not_there() -> None:
+    with pytest.raises(SourceError, match="'97' cannot be opened as a video"):
+        open_source('97')
+
+
+def test_a_negative_size_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match='the size -1 x 0 is negative'):
+        open_source(str(folder), width=-1)
+
+
+def test_a_synthetic_scene_that_is_too_small() -> None:
+    with pytest.raises(SourceError, match='needs at least 64 x 64'):
+        open_source('synthetic', height=20)
