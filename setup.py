@@ -1,4 +1,6 @@
-"""Installs the part of sam2_ros that needs no ROS: library and command lines. colcon builds the rest (CMakeLists.txt)."""
+"""Installs the library and the command lines, which need no ROS; CMakeLists.txt is what colcon builds."""
+
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
@@ -6,7 +8,7 @@ setup(
     name='sam2_ros',
     version='0.1.0',
     description='Streaming SAM 2.1 video tracking with a distractor-aware memory',
-    long_description=open('README.md', encoding='utf-8').read(),
+    long_description=Path('README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.10',

@@ -76,8 +76,10 @@ def test_messages_and_sources_are_one_installed_package(
 
 def test_all_files_are_installed(install: Path) -> None:
     share = install / 'sam2_ros/share/sam2_ros'
-    for source, target in (('sam2_ros', _python_folder(install)), ('launch', share / 'launch'), ('config', share / 'config')):
-        files = [path for path in (REPOSITORY / source).rglob('*') if path.is_file() and '__pycache__' not in path.parts]
+    targets = {'sam2_ros': _python_folder(install), 'launch': share / 'launch', 'config': share / 'config'}
+    for source, target in targets.items():
+        paths = (REPOSITORY / source).rglob('*')
+        files = [path for path in paths if path.is_file() and '__pycache__' not in path.parts]
         assert files
         for file in files:
             assert (target / file.relative_to(REPOSITORY / source)).read_bytes() == file.read_bytes()
@@ -88,8 +90,7 @@ def test_ros2_run_finds_the_nodes(install: Path, sourced: dict[str, str], tmp_pa
     launcher = install / 'sam2_ros/lib/sam2_ros' / node
     assert os.access(launcher, os.X_OK)
     # An unknown ROS argument ends the node before it does anything, with the complaint of rclpy itself.
-    run = subprocess.run(
-        [launcher, '--ros-args', '--no-such-flag'], cwd=tmp_path, env=sourced, capture_output=True, text=True, timeout=60
-    )
+    command = [launcher, '--ros-args', '--no-such-flag']
+    run = subprocess.run(command, cwd=tmp_path, env=sourced, capture_output=True, text=True, timeout=60)
     assert run.returncode != 0
     assert 'UnknownROSArgsError' in run.stderr

@@ -49,6 +49,12 @@ def _imported_modules() -> set[str]:
     return modules
 
 
+def _requirements(distribution: Distribution) -> set[str]:
+    """Names of all that setup.py asks for, extras included, without their version limits."""
+    lists = [distribution.install_requires, *distribution.extras_require.values()]
+    return {re.split('[<>=]', requirement)[0] for requirements in lists for requirement in requirements}
+
+
 def test_one_version_everywhere(manifest: Package, distribution: Distribution) -> None:
     newest = re.search(r'^## (\S+)', (REPOSITORY / 'CHANGELOG.md').read_text(), re.MULTILINE)
     assert manifest.version == distribution.get_version() == newest[1]
@@ -67,8 +73,7 @@ def test_package_xml_names_what_the_sources_import(manifest: Package) -> None:
 
 
 def test_setup_names_what_the_sources_import(distribution: Distribution) -> None:
-    named = {*distribution.install_requires, *sum(distribution.extras_require.values(), [])}
-    assert FROM_PIP - {re.split('[<>=]', requirement)[0] for requirement in named} == set()
+    assert FROM_PIP - _requirements(distribution) == set()
 
 
 def test_command_lines_exist(distribution: Distribution) -> None:
@@ -81,11 +86,7 @@ def test_command_lines_exist(distribution: Distribution) -> None:
 
 def test_everything_installed_is_pinned(distribution: Distribution) -> None:
     pins = re.findall(r'^([A-Za-z0-9_.-]+)==\S+$', (REPOSITORY / 'constraints.txt').read_text(), re.MULTILINE)
-    wanted = {
-        *distribution.install_requires,
-        *(requirement for extra in distribution.extras_require.values() for requirement in extra),
-        *(line for file in REPOSITORY.glob('scripts/requirements*.txt') for line in file.read_text().split('\n')),
-    }
-    names = {re.split('[<>=]', line)[0] for line in wanted if line and not line.startswith('#')}
+    lines = [line for file in REPOSITORY.glob('scripts/requirements*.txt') for line in file.read_text().split('\n')]
+    names = _requirements(distribution) | {line for line in lines if line and not line.startswith('#')}
     assert len(names) > 40
     assert {INSTALLED_AS.get(name, name) for name in names} - set(pins) == set()
