@@ -14,7 +14,7 @@ import torch
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
-from sam2_ros.tracking import MEMORY_POLICIES, Prompt
+from sam2_ros.tracking import POLICY_NAMES, Prompt
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
@@ -31,7 +31,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--dtype', choices=DTYPES, help='default: bfloat16 on a GPU, float32 on the CPU')
     group.add_argument('--image-size', type=int, metavar='PIXELS',
                        help='side of the image the network sees, a multiple of 32 (default: as trained)')
-    group.add_argument('--memory', choices=MEMORY_POLICIES, default='dam',
+    group.add_argument('--memory', choices=POLICY_NAMES, default='dam',
                        help='memory policy (default: %(default)s)')
 
 

@@ -1,0 +1,115 @@
+"""The benchmark measures what it says, on small sizes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.tools.bench import OFFICIAL, PLAIN, SOAK, Case, Feed, Measurement, build_model, main, measure, prompts_for
+from sam2_ros.tools.synthetic_scene import SyntheticScene
+from sam2_ros.tracking import VideoTracker
+
+
+@pytest.fixture
+def case(micro_weights):
+    return Case(model='sam2.1_hiera_micro', checkpoint=micro_weights, image_size=64, dtype='float32', device='cpu',
+                memory='sam2', objects=2, camera=(96, 160), warmup=1, frames=3, threads=torch.get_num_threads(),
+                official=False)
+
+
+def test_boxes_begin_with_the_ladybirds():
+    scene = SyntheticScene(360, 640)
+    prompts = prompts_for(10, scene)
+    assert len({tuple(prompt.box) for prompt in prompts}) == len({prompt.object_id for prompt in prompts}) == 10
+    for prompt in prompts:
+        prompt.check_fits(360, 640)
+    masks = [mask for mask in scene.masks(0).values() if mask.any()]
+    for mask, prompt in zip(masks, prompts, strict=False):
+        x0, y0, x1, y1 = prompt.box.astype(int)
+        assert mask[y0:y1, x0:x1].sum() == mask.sum()
+        assert all(edge.any() for edge in (mask[y0], mask[y1 - 1], mask[:, x0], mask[:, x1 - 1]))
+
+
+@pytest.mark.parametrize('count', [0, 10_000])
+def test_objects_that_do_not_fit_are_refused(count):
+    with pytest.raises(ValueError, match=f'not {count}'):
+        prompts_for(count, SyntheticScene(96, 160))
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_both_sides_track_the_same_objects(case, dtype):
+    measured = measure(replace(case, official=True, dtype=dtype, frames=15))  # it takes shorter videos differently
+    assert measured.seconds.shape == (2, 15)
+    assert (measured.seconds > 0).all()
+    assert measured.mask_iou >= (0.9999 if dtype == 'float32' else 0.8)
+
+
+def test_memory_is_that_of_this_process(case):
+    measured = measure(case)
+    assert measured.seconds.shape == (1, 3)
+    assert np.isnan(measured.mask_iou)
+    assert 0 < measured.memory_early <= measured.memory_peak
+    assert 50e6 < measured.memory_at_end <= measured.memory_peak < 64e9
+
+
+def test_random_weights_see_every_object(case):
+    """Otherwise the memory would stay empty and the figures too good."""
+    case = replace(case, model='sam2.1_hiera_tiny', checkpoint=None, memory='dam')
+    model, scene = build_model(case), SyntheticScene(*case.camera)
+    tracker = VideoTracker(model, memory=case.memory)
+    tracker.step(scene.frame(0), prompts_for(2, scene))
+    for result in tracker.step(scene.frame(1)).values():
+        assert result.object_score_logit > 0
+
+
+def test_the_feed_shows_only_its_newest_frame(case):
+    feed = Feed(SyntheticScene(96, 160), build_model(case), 5)
+    feed.show(3)
+    assert feed[3].shape == (3, 64, 64)
+    assert len(feed) == 5
+    with pytest.raises(IndexError, match='frame 2'):
+        feed[2]
+
+
+def cells(report, case, measured):
+    return dict(zip(report.headings, report.row(case, measured), strict=True))
+
+
+def measurement(*milliseconds):
+    return Measurement(np.array(milliseconds) / 1000, 0.98765, 1.0, 100 * 2**20, 110 * 2**20, 120 * 2**20)
+
+
+def test_known_times_give_known_rows(case):
+    row = cells(PLAIN, case, measurement([10] * 98 + [20, 110]))
+    assert (row['fps'], row['p50 ms'], row['p90 ms'], row['peak MiB']) == ('90.1', '10.0', '10.0', '120')
+    assert float(row['p99 ms']) == pytest.approx(np.percentile([10] * 98 + [20, 110], 99), abs=0.05)
+    row = cells(OFFICIAL, case, measurement([10] * 9, [25] * 9))
+    assert (row['fps'], row['official fps'], row['official / ours']) == ('100.0', '40.0', '2.50')
+    assert row['mask IoU'] == '0.9877'
+    assert cells(OFFICIAL, replace(case, memory='dam'), measurement([10], [25]))['mask IoU'] == '-'
+    row = cells(SOAK, replace(case, warmup=100, frames=2900), measurement([10] * 500 + [50] * 1900 + [12] * 500))
+    assert (row['early p50 ms'], row['late p50 ms'], row['late / early']) == ('10.00', '12.00', '1.200')
+    assert (row['frames'], row['early MiB'], row['end MiB']) == ('3000', '100', '110')
+
+
+def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys):
+    words = ['--checkpoint', str(micro_weights), '--objects', '1', '--image-sizes', '64', '--camera', '160x96',
+             '--warmup', '1', '--frames', '2', '--memory', 'pres']
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert f'torch {torch.__version__}' in printed and ' '.join(words) in printed
+    table = [line.split(' | ') for line in printed.splitlines() if line.startswith('| sam2')]
+    assert [(row[1], row[3], row[4]) for row in table] == [('64', 'pres', '1')]
+    assert float(table[0][5]) > 0
+
+
+@pytest.mark.parametrize(('words', 'reason'), [
+    (['--objects', '5000'], 'not 5000'),
+    (['--device', 'cuda:77'], 'cuda:77'),
+    (['--checkpoint', 'x.pt', '--models', 'sam2.1_hiera_tiny,sam2.1_hiera_micro'], 'one model'),
+    (['--warmup', '0'], 'at least 1'),
+])
+def test_what_cannot_be_measured_is_said(words, reason, capsys):
+    assert main(words) == 1
+    assert reason in capsys.readouterr().err
