@@ -115,5 +115,6 @@ def yaml_text(rows: Sequence[ParameterRow], *, title: str) -> str:
     lines = [f'# {title}', '', '/**:', '  ros__parameters:']
     for row in rows:
         default = f'"{row.default}"' if isinstance(row.default, str) else str(row.default).lower()
-        lines += ['', f'    # {row.description}', f'    # {row.accepted}; {row.change.value}', f'    {row.name}: {default}']
+        lines += ['', f'    # {row.description}', f'    # {row.accepted}; {row.change.value}',
+                  f'    {row.name}: {default}']
     return '\n'.join(lines) + '\n'

@@ -10,7 +10,7 @@ import numpy as np
 
 def project_point(point: np.ndarray, camera_info: Any, *, rectified: bool,
                   image_size: tuple[int, int]) -> tuple[float, float]:
-    """The pixel (x, y) at which the camera sees `point`, (3,) in metres in its optical frame (x right, y down, z ahead).
+    """The pixel (x, y) at which the camera sees `point`, (3,) metres in its optical frame (x right, y down, z ahead).
 
     `rectified`: the image is rectified, so the projection matrix P applies; otherwise the intrinsics K and the lens
     distortion D do. `image_size` is (height, width) of the image clicked on, which may be scaled down from the

@@ -1,0 +1,29 @@
+"""A camera made of a video, the tracker and RViz: ros2 launch sam2_ros demo.launch.py source:=video.mp4"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchDescription
+
+SHARE = Path(get_package_share_directory('sam2_ros'))
+IMAGE = '/camera/image_raw'
+
+
+def generate_launch_description():
+    arguments = (
+        DeclareLaunchArgument('source', default_value='synthetic',
+                              description='Video file, image folder, webcam number, or synthetic.'),
+        DeclareLaunchArgument('rviz', default_value='true', description='Start RViz: image, overlay, click tool.'),
+    )
+    tracker = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(SHARE / 'launch/tracker.launch.py')),
+        launch_arguments={'image': IMAGE, 'rviz': LaunchConfiguration('rviz')}.items())
+    player = Node(
+        package='sam2_ros', executable='video_player', name='video_player', output='screen',
+        parameters=[{'source': LaunchConfiguration('source')}], remappings=[('image', IMAGE)])
+    return LaunchDescription([*arguments, tracker, player])

@@ -1,0 +1,136 @@
+"""The state of the tracker node as diagnostics: what comes in, what goes out, what is wrong."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from sam2_ros.msg import TrackedObject, TrackedObjectArray
+from sam2_ros.nodes.image_source import ImageSource
+from sam2_ros.nodes.journal import Journal
+from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
+
+PERIOD = 1.0  # seconds
+MEGABYTE = 1e6
+BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
+AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
+DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
+STATES = {TrackedObject.VISIBLE: 'visible', TrackedObject.OCCLUDED: 'occluded', TrackedObject.LOST: 'lost',
+          TrackedObject.CATCHING_UP: 'catching_up'}
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the diagnostics look at. `source` is None while the node is not active, `model` empty without a model."""
+
+    state: str  # of the lifecycle
+    source: ImageSource | None = None
+    model: str = ''
+    memory: str = ''
+    device: str = ''
+    newest: TrackedObjectArray | None = None  # newest output
+
+
+class Diagnostics:
+    """Publishes /diagnostics once a second, in every state of the node."""
+
+    def __init__(self, node: Node, *, journal: Journal, snapshot: Callable[[], Snapshot]) -> None:
+        self._node = node
+        self._journal = journal
+        self._snapshot = snapshot
+        self._counted: dict[str, int] = {}  # as of the last report
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _report(self) -> None:
+        snapshot = self._snapshot()
+        counts = self._journal.counts()
+        fresh = {reason: number - self._counted.get(reason, 0) for reason, number in counts.items()}
+        self._counted = counts
+        report = DiagnosticArray()
+        report.header.stamp = self._node.get_clock().now().to_msg()
+        report.status = [self._images(snapshot, counts, fresh), self._tracking(snapshot),
+                         self._prompts(counts, fresh)]
+        for status in report.status:
+            status.name = f'{self._node.get_fully_qualified_name().lstrip("/")}: {status.name}'
+            status.hardware_id = snapshot.device
+        self._publisher.publish(report)
+
+    def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
+        dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
+        rate, processed = self._journal.arrived.per_second(), self._journal.published.per_second()
+        level, message = OK, f'{rate:.1f} images/s'
+        if snapshot.source is None:
+            level, message = WARN, f'the node is {snapshot.state}: it does not listen to images'
+        elif trouble := snapshot.source.trouble():
+            level, message = ERROR, trouble
+        elif dropped:
+            level, message = WARN, 'images are dropped: ' + ', '.join(f'{n} {reason}' for reason, n in dropped.items())
+        elif processed < BEHIND * rate:
+            level = WARN
+            message = f'falls behind: {processed:.1f} of {rate:.1f} images/s are processed, the others are skipped'
+        values = {'topic': snapshot.source.topic if snapshot.source else '', 'images/s': f'{rate:.2f}',
+                  'skipped': counts.get('skipped', 0)}
+        reasons = (*DROPS, 'unstamped', 'time_jumps', 'format_changes')
+        return _status('images', level, message, values | {reason: counts.get(reason, 0) for reason in reasons})
+
+    def _tracking(self, snapshot: Snapshot) -> DiagnosticStatus:
+        level, message = OK, f'{self._journal.published.per_second():.1f} images/s processed'
+        silence = time.monotonic() - (self._journal.published.newest or time.monotonic())
+        age = self._age(snapshot.newest)
+        if not snapshot.model:
+            level, message = WARN, f'the node is {snapshot.state}: no model is loaded'
+        elif snapshot.source and not snapshot.source.trouble() and silence > snapshot.source.timeout:
+            level, message = ERROR, f'images come, but none was processed for {silence:.0f} s'
+        elif age is not None and age < -AHEAD_TOLERANCE:
+            level, message = WARN, f'stamps are {-age:.1f} s ahead of the clock of this node (use_sim_time?)'
+        states = Counter(tracked.state for tracked in snapshot.newest.objects) if snapshot.newest else Counter()
+        values: dict[str, Any] = {
+            'model': snapshot.model, 'memory policy': snapshot.memory, 'device': snapshot.device,
+            'processed images/s': f'{self._journal.published.per_second():.2f}',
+            'age of newest output, s': '' if age is None else f'{age:.3f}',
+        }
+        values |= {f'objects {name}': states[state] for state, name in STATES.items()}
+        for stage, (median, high) in self._journal.latencies.percentiles().items():
+            values |= {f'{stage} p50, ms': f'{median * 1e3:.1f}', f'{stage} p95, ms': f'{high * 1e3:.1f}'}
+        values['process memory, MB'] = f'{_process_memory() / MEGABYTE:.0f}'
+        if snapshot.device.startswith('cuda'):
+            values['device memory, MB'] = f'{torch.cuda.memory_reserved(snapshot.device) / MEGABYTE:.0f}'
+        return _status('tracking', level, message, values)
+
+    def _prompts(self, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
+        refused = fresh.get('prompts_refused', 0)
+        level, message = OK, 'no prompt was refused lately'
+        if refused:
+            level, message = WARN, f'{refused} refused, the last because: {self._journal.last_refusal}'
+        return _status('prompts', level, message, {
+            'applied': counts.get('prompts_applied', 0), 'refused': counts.get('prompts_refused', 0),
+            'last refusal': self._journal.last_refusal})
+
+    def _age(self, newest: TrackedObjectArray | None) -> float | None:
+        """Seconds from the stamp of the newest output to now; None without a stamped output."""
+        if newest is None or not stamp_nanoseconds(newest.header.stamp):
+            return None
+        return (self._node.get_clock().now().nanoseconds - stamp_nanoseconds(newest.header.stamp)) / NANOSECONDS
+
+
+def _status(name: str, level: bytes, message: str, values: dict[str, Any]) -> DiagnosticStatus:
+    return DiagnosticStatus(
+        name=name, level=level, message=message,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+
+
+def _process_memory() -> int:
+    """Resident bytes of this process."""
+    return int(Path('/proc/self/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')

@@ -1,0 +1,144 @@
+"""The camera end of the tracker: subscribes, follows the publisher, checks every image, says why none come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
+
+from sam2_ros.nodes.image_ring import ArrivedImage
+from sam2_ros.nodes.journal import Journal
+from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.nodes.pixels import ConversionError, image_to_array
+from sam2_ros.nodes.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
+
+FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
+QUEUE_DEPTH = 5  # images; taken off the queue at once, so they do not grow old in it
+
+PROFILE_HINT = ('large best-effort images get lost without the transport profile: set FASTRTPS_DEFAULT_PROFILES_FILE '
+                'to config/fastdds_large_images.xml for camera and tracker, or let the camera publish reliably')
+
+
+class ImageSource:
+    """Subscribes to the images and hands on those that are whole and new, in order of arrival.
+
+    `on_image(image)` gets every accepted image; `on_time_jump()` is called before the first image of a new epoch.
+    Both run in the executor and must return at once.
+    """
+
+    def __init__(self, node: Node, parameters: ParameterTable, *, journal: Journal,
+                 on_image: Callable[[ArrivedImage], None], on_time_jump: Callable[[], None]) -> None:
+        self._node = node
+        self._parameters = parameters
+        self._journal = journal
+        self._on_image = on_image
+        self._on_time_jump = on_time_jump
+        compressed = parameters['image_transport'] == 'compressed'
+        self._type: type = CompressedImage if compressed else Image
+        self.image_topic = node.resolve_topic_name('image')
+        self.topic = f'{self.image_topic}/compressed' if compressed else self.image_topic
+        self._order = StampOrder()
+        self._format: tuple[Any, ...] | None = None
+        self._complained = False
+        self._newest = time.monotonic()  # arrival of the last message, or our start
+        self._reliability = ReliabilityPolicy.BEST_EFFORT  # hears every publisher until we know what they offer
+        self._subscription = self._subscribe()
+        self._timer = node.create_timer(FOLLOW_PERIOD, self._look_after, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def close(self) -> None:
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_subscription(self._subscription)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds without images after which something is wrong."""
+        return self._parameters['image_timeout']
+
+    def trouble(self) -> str | None:
+        """Why no images come, as a sentence; None while they do."""
+        silence = time.monotonic() - self._newest
+        if silence < self.timeout:
+            return None
+        reason = self._reason_of_silence(self._publishers())
+        return f'no image on {self.topic} for {silence:.0f} s: {reason}'
+
+    def _subscribe(self) -> Any:
+        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
+        events = SubscriptionEventCallbacks(
+            message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change))
+        return self._node.create_subscription(self._type, self.topic, self._receive, profile, event_callbacks=events)
+
+    def _publishers(self) -> list[TopicEndpointInfo]:
+        return self._node.get_publishers_info_by_topic(self.topic)
+
+    def _look_after(self) -> None:
+        """Follow the reliability of the publishers; complain once when images stay away, and once when they return."""
+        publishers = self._publishers()
+        if publishers:
+            reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
+            wanted = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+            if wanted != self._reliability:
+                self._node.destroy_subscription(self._subscription)
+                self._reliability = wanted
+                self._subscription = self._subscribe()
+        trouble = self.trouble()
+        if trouble and not self._complained:
+            self._node.get_logger().warning(trouble)
+        elif self._complained and not trouble:
+            self._node.get_logger().info(f'images are coming on {self.topic} again')
+        self._complained = trouble is not None
+
+    def _reason_of_silence(self, publishers: list[TopicEndpointInfo]) -> str:
+        expected = f'sensor_msgs/msg/{self._type.__name__}'
+        others = sorted({info.topic_type for info in publishers} - {expected})
+        if not publishers:
+            return 'nobody publishes it; check the topic name, ROS_DOMAIN_ID and that the camera runs'
+        if len(others) == len({info.topic_type for info in publishers}):
+            return f'it is published as {", ".join(others)}, but this node listens to {expected} (image_transport)'
+        if any(info.qos_profile.reliability != ReliabilityPolicy.RELIABLE for info in publishers):
+            return f'the publisher is there and best effort; {PROFILE_HINT}'
+        return 'the publisher is there but sends nothing that arrives'
+
+    def _receive(self, message: Any) -> None:
+        self._newest = time.monotonic()
+        self._journal.arrived.tick()
+        if self._type is Image:
+            try:
+                image_to_array(message)
+            except ConversionError as error:
+                self._journal.note('invalid', f'an image is dropped: {error}')
+                return
+        if not self._in_order(message):
+            return
+        self._notice_format(message)
+        self._on_image(ArrivedImage(message, time=self._order.elapsed, arrived=self._newest))
+
+    def _in_order(self, message: Any) -> bool:
+        """Whether the image is taken, going by its stamp."""
+        stamp_ns = stamp_nanoseconds(message.header.stamp)
+        arrival = self._order.classify(stamp_ns, arrived=self._newest,
+                                       reorder_window=self._parameters['reorder_window'])
+        if arrival in (Arrival.DUPLICATE, Arrival.REORDERED):
+            why = 'has the stamp of the one before' if arrival is Arrival.DUPLICATE else 'is older than the one before'
+            self._journal.note(arrival.value, f'an image stamped {stamp_text(stamp_ns)} is dropped: it {why}')
+            return False
+        if arrival is Arrival.UNSTAMPED:
+            self._journal.note('unstamped', 'images without a stamp are tracked, but no prompt can name them')
+        elif arrival is Arrival.NEW_EPOCH:
+            self._journal.note('time_jumps', f'stamps jump back to {stamp_text(stamp_ns)} (on_time_jump: '
+                                             f'{self._parameters["on_time_jump"]})')
+            self._on_time_jump()
+        return True
+
+    def _notice_format(self, message: Any) -> None:
+        kind = (message.format,) if self._type is CompressedImage else (message.width, message.height, message.encoding)
+        if self._format not in (None, kind):
+            self._journal.note('format_changes', f'images change from {self._format} to {kind}; objects are kept')
+        self._format = kind

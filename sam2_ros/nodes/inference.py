@@ -1,0 +1,157 @@
+"""The one thread that owns the network: newest image first, prompts on past images between the images."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from sam2_ros.nodes.image_ring import ArrivedImage, Fate, ImageRing
+from sam2_ros.nodes.journal import Journal
+from sam2_ros.nodes.prompt_jobs import PromptJobs
+from sam2_ros.nodes.requests import Answer, PromptRequest
+from sam2_ros.tracking import FrameResult, VideoTracker
+
+CATCH_UP_STEPS = 2  # past images worked off after every live image, even when the next one is waiting
+MAX_FAILURES = 10  # failed images in a row after which the process is given up
+
+
+class Outputs(Protocol):
+    """Where results go. Called in the inference thread."""
+
+    def publish(self, image: ArrivedImage, rgb: np.ndarray, result: FrameResult) -> None: ...
+
+    def forget(self, object_id: str) -> None: ...
+
+    def forget_all(self) -> None: ...
+
+
+class Inference:
+    """Runs the tracker in a thread of its own. All methods but `stop` return at once, whichever thread calls them."""
+
+    def __init__(self, tracker: VideoTracker, *, ring: ImageRing, jobs: PromptJobs, outputs: Outputs, journal: Journal,
+                 to_rgb: Callable[[Any], np.ndarray], on_fatal: Callable[[str], None]) -> None:
+        """`to_rgb` turns an image message into (H, W, 3) uint8, or raises ValueError; `on_fatal` is told why the
+        process has to end: the network failed MAX_FAILURES times in a row.
+        """
+        self._tracker = tracker
+        self._ring = ring
+        self._jobs = jobs
+        self._outputs = outputs
+        self._journal = journal
+        self._to_rgb = to_rgb
+        self._on_fatal = on_fatal
+        self._changed = threading.Condition()
+        self._mailbox: ArrivedImage | None = None
+        self._commands: list[Callable[[], None]] = []
+        self._stopping = False
+        self._failures = 0  # in a row
+        self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
+        self._thread.start()
+
+    def offer(self, image: ArrivedImage) -> None:
+        """Put the newest image in front of the tracker; one that still waits there is skipped."""
+        with self._changed:
+            if self._mailbox is not None:
+                self._mailbox.fate = Fate.SKIPPED
+                image.skipped_before = self._mailbox.skipped_before + 1
+                self._journal.count('skipped')
+            self._mailbox = image
+            self._changed.notify()
+
+    def submit(self, image: ArrivedImage, request: PromptRequest) -> None:
+        """Queue a prompt on an arrived image; it is answered when it has been decoded on its image."""
+        self._command(lambda: self._jobs.add(image, request))
+
+    def remove(self, object_id: str, answer: Callable[[Answer], None]) -> None:
+        """Queue the removal of an object."""
+        self._command(lambda: answer(self._remove(object_id)))
+
+    def reset(self, answer: Callable[[Answer], None]) -> None:
+        """Queue the removal of all objects."""
+        self._command(lambda: answer(self._reset()))
+
+    def stop(self, timeout: float) -> bool:
+        """End the thread after the image in work; whatever waits is refused. False if it did not end in time (s)."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _command(self, command: Callable[[], None]) -> None:
+        with self._changed:
+            self._commands.append(command)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_work)
+                if self._stopping:
+                    break
+                commands, self._commands = self._commands, []
+                image, self._mailbox = self._mailbox, None
+            for command in commands:
+                command()
+            if image is not None:
+                self._guarded(self._track, image)
+            for _ in range(CATCH_UP_STEPS if image is not None else 1):
+                self._guarded(self._jobs.serve)
+        for command in self._commands:  # so that every request gets its answer
+            command()
+        self._jobs.refuse_all('the node was deactivated')
+
+    def _has_work(self) -> bool:
+        return bool(self._stopping or self._commands or self._mailbox is not None or self._jobs.ready())
+
+    def _guarded(self, work: Callable[..., object], *arguments: ArrivedImage) -> None:
+        """Run a piece of work; a failing network costs that piece, and the process when it does not recover."""
+        try:
+            work(*arguments)
+            self._failures = 0
+        except Exception as error:
+            self._failures += 1
+            self._journal.note('failed', f'the tracker failed: {type(error).__name__}: {error}')
+            if self._failures == MAX_FAILURES:
+                self._on_fatal(f'the tracker failed {MAX_FAILURES} times in a row, last with {error}')
+
+    def _track(self, image: ArrivedImage) -> None:
+        started = time.monotonic()
+        image.fate = Fate.FAILED  # until it went well
+        try:
+            rgb = self._to_rgb(image.message)
+        except ValueError as error:
+            self._journal.note('invalid', f'an image is dropped: {error}')
+            return
+        converted = time.monotonic()
+        result = self._tracker.step(rgb, time=image.time)
+        tracked = time.monotonic()
+        image.frame_index = result.frame_index
+        self._outputs.publish(image, rgb, result)
+        image.fate = Fate.TRACKED
+        done = time.monotonic()
+        self._journal.published.tick()
+        stages = {'wait': started - image.arrived, 'convert': converted - started, 'track': tracked - converted,
+                  'publish': done - tracked, 'total': done - image.arrived}
+        for stage, seconds in stages.items():
+            self._journal.latencies.add(stage, seconds)
+
+    def _remove(self, object_id: str) -> Answer:
+        if object_id not in self._tracker.object_ids:
+            known = ', '.join(self._tracker.object_ids) or 'none'
+            return Answer(f'no object is called {object_id!r}; tracked are: {known}')
+        self._tracker.remove(object_id)
+        self._jobs.refuse_all(f'{object_id!r} was removed', object_id=object_id)
+        self._outputs.forget(object_id)
+        return Answer(object_id=object_id)
+
+    def _reset(self) -> Answer:
+        self._tracker.reset()
+        self._jobs.refuse_all('the tracker was reset')
+        self._outputs.forget_all()
+        self._ring.restart()
+        return Answer()

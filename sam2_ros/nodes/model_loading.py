@@ -1,0 +1,72 @@
+"""The network as the parameters ask for it, with sentences for everything that can be wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.model.build import bundled_weights
+from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
+
+DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
+WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
+MEGABYTE = 1e6
+
+
+def load_model(parameters: ParameterTable) -> Sam2Network:
+    """Build the network and load its weights. Raises ValueError, OSError or RuntimeError with the reason."""
+    name, checkpoint = parameters['model'], parameters['checkpoint']
+    if not checkpoint and bundled_weights(name) is None:
+        raise ValueError(f'{name} has no bundled weights; get those of Meta with: {DOWNLOAD} {name}  and set the '
+                         'parameter checkpoint to the file')
+    device = _device(parameters['device'])
+    dtype = parameters['dtype']
+    if dtype == 'auto':
+        dtype = 'bfloat16' if device.type == 'cuda' else 'float32'
+    if parameters['cpu_threads']:
+        torch.set_num_threads(parameters['cpu_threads'])
+    return build_sam2(name, checkpoint or None, device=device, dtype=getattr(torch, dtype),
+                      image_size=parameters['image_size'] or None)
+
+
+def make_tracker(model: Sam2Network, parameters: ParameterTable) -> VideoTracker:
+    """A tracker that has run once, so that the first image does not pay for what happens only once."""
+    options = TrackerOptions(
+        clear_on_correction=parameters['clear_on_correction'], lost_after_seconds=parameters['lost_after'],
+        max_hole_area=parameters['max_hole_area'], max_speck_area=parameters['max_speck_area'],
+        non_overlap=parameters['non_overlap'], ring_frames=parameters['ring_images'],
+        ring_bytes=int(parameters['ring_megabytes'] * MEGABYTE))
+    tracker = VideoTracker(model, parameters['memory'], options=options)
+    black = np.zeros((model.image_size, model.image_size, 3), np.uint8)
+    middle = [model.image_size / 4, model.image_size / 4, model.image_size / 2, model.image_size / 2]
+    tracker.step(black, [Prompt('warm-up', box=middle)])
+    for _ in range(WARM_UP_FRAMES - 1):
+        tracker.step(black)
+    tracker.reset()
+    return tracker
+
+
+def describe(parameters: ParameterTable, model: Sam2Network) -> str:
+    """One line about what runs, with the way to a better model where it is the bundled one."""
+    dtype = str(model.dtype).removeprefix('torch.')
+    kind = f'{parameters["model"]} at {model.image_size} pixels, {dtype} on {model.device}'
+    if parameters['checkpoint']:
+        return f'{kind}, weights of {parameters["checkpoint"]}'
+    return (f'{kind}, bundled weights: small and quick, for trying out. Those of Meta are far better: '
+            f'{DOWNLOAD} sam2.1_hiera_small, then set the parameters model and checkpoint')
+
+
+def _device(name: str) -> torch.device:
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f'device {name!r} is unknown; accepted are auto, cpu, cuda, cuda:0 ...') from error
+    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f'device {name!r} is not there: PyTorch {torch.__version__} sees '
+                         f'{torch.cuda.device_count()} GPUs; '
+                         'use auto or cpu, or install PyTorch with CUDA')
+    return device

@@ -1,0 +1,218 @@
+"""The ways a prompt comes in: topic, service and clicks. Everything is only checked here, then queued."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from geometry_msgs.msg import Point, PointStamped
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from sam2_ros.msg import Prompt as PromptMessage
+from sam2_ros.nodes.conversions import prompt_from_message
+from sam2_ros.nodes.image_ring import ArrivedImage, ImageRing
+from sam2_ros.nodes.inference import Inference
+from sam2_ros.nodes.journal import Journal
+from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.nodes.requests import UNNAMED, Answer, PromptRequest, ignore
+from sam2_ros.nodes.space_clicks import SpaceClicks
+from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
+from sam2_ros.srv import RemoveObject, SetPrompt
+from sam2_ros.tracking import Prompt
+
+EXPIRY_PERIOD = 0.2  # seconds between two looks at prompts whose image does not come
+QUEUE_DEPTH = 50  # prompts; a detector may send one for every object at once
+
+
+@dataclass(frozen=True)
+class _Early:
+    """A prompt whose image has not arrived yet."""
+
+    stamp_ns: int
+    request: PromptRequest
+    expires: float  # seconds, monotonic clock
+
+
+class PromptInputs:
+    """Topic, services and clicks; finds the image each prompt was made on and queues it for the inference thread.
+
+    `inference` is None while the node is inactive: everything is refused then. Call `images_arrived` after every new
+    image.
+    """
+
+    def __init__(self, node: Node, parameters: ParameterTable, *, ring: ImageRing, journal: Journal) -> None:
+        self.inference: Inference | None = None
+        self._node = node
+        self._parameters = parameters
+        self._ring = ring
+        self._journal = journal
+        self._early: list[_Early] = []
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(EXPIRY_PERIOD, self.images_arrived, clock=steady)
+        image_topic = node.resolve_topic_name('image')
+        self._space_clicks = SpaceClicks(node, image_topic=image_topic)
+        self._subscriptions = [
+            node.create_subscription(type_, topic, callback, QUEUE_DEPTH) for type_, topic, callback in (
+                (PromptMessage, '~/prompts', self._on_prompt),
+                (Point, f'{image_topic}_mouse_left', self._on_pixel),
+                (Point, '~/overlay_mouse_left', self._on_pixel),
+                (PointStamped, '~/click', self._on_stamped_pixel),
+                (PointStamped, '/clicked_point', self._on_point_in_space),
+            )]
+        group = ReentrantCallbackGroup()  # a service that awaits its answer must not hold up the others
+        self._services = [
+            node.create_service(type_, name, callback, callback_group=group) for type_, name, callback in (
+                (SetPrompt, '~/set_prompt', self._on_set_prompt),
+                (RemoveObject, '~/remove_object', self._on_remove_object),
+                (Trigger, '~/reset', self._on_reset),
+            )]
+
+    def close(self) -> None:
+        self._space_clicks.close()
+        self._node.destroy_timer(self._timer)
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        for service in self._services:
+            self._node.destroy_service(service)
+
+    def deactivate(self) -> None:
+        """Refuse what waits for its image."""
+        self.inference = None
+        early, self._early = self._early, []
+        for waiting in early:
+            self._refuse(waiting.request, 'the node was deactivated')
+
+    def images_arrived(self) -> None:
+        """Look again for the images of the prompts that came before theirs."""
+        early, self._early = self._early, []
+        for waiting in early:
+            self._place(waiting.request, waiting.stamp_ns, expires=waiting.expires)
+
+    def _on_prompt(self, message: PromptMessage) -> None:
+        self._take_message(message, ignore)
+
+    async def _on_set_prompt(self, request: SetPrompt.Request, response: SetPrompt.Response) -> SetPrompt.Response:
+        answer = await self._answer_of(lambda give: self._take_message(request.prompt, give))
+        response.success, response.reason, response.object_id = answer.success, answer.reason, answer.object_id
+        if answer.success:
+            response.header, response.object = answer.image.header, answer.tracked_object
+        return response
+
+    async def _on_remove_object(self, request: RemoveObject.Request,
+                                response: RemoveObject.Response) -> RemoveObject.Response:
+        answer = await self._command(lambda inference, give: inference.remove(request.object_id, give))
+        response.success, response.reason, response.object_id = answer.success, answer.reason, answer.object_id
+        return response
+
+    async def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        answer = await self._command(lambda inference, give: inference.reset(give))
+        response.success, response.message = answer.success, answer.reason
+        return response
+
+    def _on_pixel(self, message: Point) -> None:
+        self._click(message.x, message.y, stamp_ns=0)
+
+    def _on_stamped_pixel(self, message: PointStamped) -> None:
+        self._click(message.point.x, message.point.y, stamp_ns=stamp_nanoseconds(message.header.stamp))
+
+    def _on_point_in_space(self, message: PointStamped) -> None:
+        """A click in RViz: it is stamped when it was made, so it belongs to the newest output of that moment."""
+        stamp_ns = stamp_nanoseconds(message.header.stamp)
+        image = self._ring.newest_tracked(not_after_ns=stamp_ns or None)
+        if image is None:
+            self._journal.refuse_prompt(f'no image was processed at or before the click at {stamp_text(stamp_ns)}')
+            return
+        try:
+            x, y = self._space_clicks.pixel(message, image)
+        except ValueError as error:
+            self._journal.refuse_prompt(str(error))
+            return
+        self._click(x, y, image=image)
+
+    def _click(self, x: float, y: float, *, stamp_ns: int = 0, image: ArrivedImage | None = None) -> None:
+        try:
+            prompt = Prompt(UNNAMED, points=[(x, y)])
+        except ValueError as error:
+            self._journal.refuse_prompt(str(error))
+            return
+        request = PromptRequest(prompt, self._parameters['click_object'], extend=True, click=True)
+        if image is not None and self.inference is not None:
+            self.inference.submit(image, request)
+        else:
+            self._place(request, stamp_ns)
+
+    def _take_message(self, message: PromptMessage, give: Callable[[Answer], None]) -> None:
+        try:
+            prompt = prompt_from_message(message, object_id=message.object_id or UNNAMED)
+        except (ValueError, TypeError) as error:
+            self._journal.refuse_prompt(str(error))
+            give(Answer(str(error)))
+            return
+        request = PromptRequest(prompt, message.object_id, give, extend=message.extend)
+        self._place(request, stamp_nanoseconds(message.header.stamp))
+
+    def _place(self, request: PromptRequest, stamp_ns: int, *, expires: float | None = None) -> None:
+        """Queue the request for its image, let it wait for an image to come, or refuse it."""
+        newest = self._ring.newest()
+        if self.inference is None or newest is None:
+            why = 'the node is not active' if self.inference is None else 'no image has arrived yet'
+            self._refuse(request, why)
+            return
+        image = self._image_of(stamp_ns)
+        if image is not None:
+            self.inference.submit(image, request)
+            return
+        now = time.monotonic()
+        expires = now + self._parameters['prompt_wait'] if expires is None else expires
+        if stamp_ns > newest.stamp_ns and now < expires:
+            self._early.append(_Early(stamp_ns, request, expires))
+        else:
+            self._refuse(request, self._why_no_image(stamp_ns))
+
+    def _image_of(self, stamp_ns: int) -> ArrivedImage | None:
+        if stamp_ns == 0:
+            return self._ring.newest_tracked() or self._ring.newest()
+        return self._ring.at_stamp(stamp_ns, tolerance=self._parameters['stamp_tolerance'])
+
+    def _why_no_image(self, stamp_ns: int) -> str:
+        stamps = [image.stamp_ns for image in self._ring.images() if image.stamp_ns]
+        if not stamps:
+            return f'no image is stamped {stamp_text(stamp_ns)}: the camera gives no stamps; use a stamp of zero'
+        oldest, newest = stamps[0], stamps[-1]
+        if stamp_ns > newest:
+            return (f'the stamp {stamp_text(stamp_ns)} is {(stamp_ns - newest) / NANOSECONDS:.3f} s in the future: the '
+                    f'newest image is stamped {stamp_text(newest)}')
+        if stamp_ns < oldest:
+            return (f'the stamp {stamp_text(stamp_ns)} is too old: the {len(stamps)} images kept reach back '
+                    f'{(newest - oldest) / NANOSECONDS:.3f} s, to {stamp_text(oldest)} (ring_images, ring_megabytes)')
+        nearest = min(stamps, key=lambda stamp: abs(stamp - stamp_ns))
+        return (f'no image is stamped {stamp_text(stamp_ns)}; the nearest is {stamp_text(nearest)}: copy the stamp '
+                'from the image')
+
+    def _refuse(self, request: PromptRequest, reason: str) -> None:
+        self._journal.refuse_prompt(reason)
+        request.answer(Answer(reason))
+
+    async def _command(self, send: Callable[[Inference, Callable[[Answer], None]], None]) -> Answer:
+        if self.inference is None:
+            return Answer('the node is not active')
+        inference = self.inference
+        return await self._answer_of(lambda give: send(inference, give))
+
+    async def _answer_of(self, ask: Callable[[Callable[[Answer], None]], None]) -> Any:
+        """Wait for the answer without blocking the executor."""
+        future: Future = Future()
+
+        def give(answer: Answer) -> None:
+            future.set_result(answer)
+            if self._node.executor is not None:
+                self._node.executor.wake()  # it does not watch the future by itself
+
+        ask(give)
+        return await future

@@ -1,0 +1,65 @@
+"""Clicks in space (RViz's Publish Point) as pixels of the image."""
+
+from __future__ import annotations
+
+import numpy as np
+from geometry_msgs.msg import PointStamped
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo
+
+from sam2_ros.nodes.image_ring import ArrivedImage
+from sam2_ros.nodes.projection import project_point, rotate
+
+try:
+    import tf2_ros
+except ImportError:  # not part of a minimal ROS installation: points must then be in the frame of the camera
+    tf2_ros = None
+
+
+class SpaceClicks:
+    """Projects points into the image through the CameraInfo beside it, from any frame where tf2 is installed."""
+
+    def __init__(self, node: Node, *, image_topic: str) -> None:
+        self._node = node
+        folder = image_topic.rsplit('/', 1)[0]
+        self._info_topic = f'{folder}/camera_info'
+        self._rectified = 'rect' in image_topic.rsplit('/', 1)[1]  # image_proc calls its output image_rect
+        self._info: CameraInfo | None = None
+        self._subscription = node.create_subscription(
+            CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data)
+        self._transforms = None
+        if tf2_ros is not None:
+            self._transforms = tf2_ros.Buffer(node=node)
+            self._listener = tf2_ros.TransformListener(self._transforms, node)
+
+    def close(self) -> None:
+        self._node.destroy_subscription(self._subscription)
+        if self._transforms is not None:
+            self._listener.unregister()
+
+    def pixel(self, click: PointStamped, image: ArrivedImage) -> tuple[float, float]:
+        """The pixel (x, y) of `image` that shows the point. Raises ValueError with the reason when there is none."""
+        if self._info is None:
+            raise ValueError(f'a point in space needs the calibration, but no CameraInfo came on {self._info_topic}')
+        point = np.array((click.point.x, click.point.y, click.point.z))
+        camera_frame = self._info.header.frame_id or image.header.frame_id
+        if click.header.frame_id not in ('', camera_frame):
+            point = self._in_camera_frame(point, click.header.frame_id, camera_frame)
+        size = (getattr(image.message, 'height', self._info.height), getattr(image.message, 'width', self._info.width))
+        return project_point(point, self._info, rectified=self._rectified, image_size=size)
+
+    def _keep_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _in_camera_frame(self, point: np.ndarray, frame: str, camera_frame: str) -> np.ndarray:
+        if self._transforms is None:
+            raise ValueError(f'the point is in the frame {frame!r}; without tf2_ros it must be in that of the camera, '
+                             f'{camera_frame!r} (set it as fixed frame in RViz)')
+        try:
+            transform = self._transforms.lookup_transform(camera_frame, frame, Time()).transform
+        except tf2_ros.TransformException as error:
+            raise ValueError(f'the point is in the frame {frame!r}: {error}') from error
+        turn, shift = transform.rotation, transform.translation
+        return rotate(point, (turn.x, turn.y, turn.z, turn.w)) + np.array((shift.x, shift.y, shift.z))

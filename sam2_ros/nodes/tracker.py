@@ -1,0 +1,205 @@
+"""The tracker node: camera images and prompts in, masks, occlusion scores and boxes out."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import traceback
+from collections.abc import Sequence
+
+import rclpy
+import torch
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from sam2_ros.nodes.diagnostics import Diagnostics, Snapshot
+from sam2_ros.nodes.image_ring import ArrivedImage, ImageRing
+from sam2_ros.nodes.image_source import ImageSource
+from sam2_ros.nodes.inference import Inference
+from sam2_ros.nodes.journal import Journal
+from sam2_ros.nodes.model_loading import describe, load_model, make_tracker
+from sam2_ros.nodes.outputs import TrackerOutputs
+from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_rgb
+from sam2_ros.nodes.prompt_inputs import PromptInputs
+from sam2_ros.nodes.prompt_jobs import PromptJobs
+from sam2_ros.nodes.requests import ignore
+from sam2_ros.nodes.tracker_parameters import TRACKER_PARAMETERS
+from sam2_ros.tracking import VideoTracker
+
+STOP_TIMEOUT = 3.0  # seconds given to the image in work when the node stops
+MEGABYTE = 1e6
+
+
+class TrackerNode(LifecycleNode):
+    """Lifecycle: configure loads and warms the model, activate listens to images, deactivate stops and keeps the
+    objects, cleanup forgets everything and frees the device.
+    """
+
+    def __init__(self, **options: object) -> None:
+        """Raises ValueError with a sentence when a parameter is not accepted."""
+        super().__init__('tracker', **options)
+        self.failure = ''  # why the process has to end
+        self._settings = ParameterTable(self, TRACKER_PARAMETERS)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self._journal = Journal(self.get_logger())
+        self._tracker: VideoTracker | None = None
+        self._ring = ImageRing()
+        self._outputs: TrackerOutputs | None = None
+        self._inputs: PromptInputs | None = None
+        self._source: ImageSource | None = None
+        self._inference: Inference | None = None
+        self._description = ('', '')  # model and device
+        self._diagnostics = Diagnostics(self, journal=self._journal, snapshot=self._snapshot)
+        if self._settings['autostart']:
+            self._start = self.create_timer(0.0, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            model = load_model(self._settings)
+            self._tracker = make_tracker(model, self._settings)
+            self._outputs = TrackerOutputs(self, self._settings)
+            self._inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
+        except Exception as error:  # rclpy would swallow it
+            self.get_logger().error(f'not configured: {error}')
+            self._forget()
+            return TransitionCallbackReturn.FAILURE
+        self._description = (self._settings['model'], str(model.device))
+        self.get_logger().info(describe(self._settings, model))
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            to_rgb = compressed_to_rgb if self._settings['image_transport'] == 'compressed' else image_to_rgb
+            jobs = PromptJobs(self._tracker, ring=self._ring, messages=self._outputs, journal=self._journal,
+                              to_rgb=to_rgb)
+            self._inference = Inference(
+                self._tracker, ring=self._ring, jobs=jobs, outputs=self._outputs, journal=self._journal, to_rgb=to_rgb,
+                on_fatal=self._give_up)
+            self._inputs.inference = self._inference
+            self._source = ImageSource(self, self._settings, journal=self._journal, on_image=self._take_image,
+                                       on_time_jump=self._time_jumped)
+        except Exception as error:
+            self.get_logger().error(f'not activated: {error}')
+            self._stop()
+            return TransitionCallbackReturn.FAILURE
+        self.get_logger().info(f'listening to {self._source.topic}')
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._forget()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop()
+        self._forget()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self.on_shutdown(state)  # back to unconfigured, never half active
+
+    def close(self) -> bool:
+        """Stop and forget everything. False if the inference thread could not be stopped in time."""
+        stopped = self._stop()
+        self._forget()
+        return stopped
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._start)
+        if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _stop(self) -> bool:
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+        if self._inputs is not None:
+            self._inputs.deactivate()
+        inference, self._inference = self._inference, None
+        if inference is None or inference.stop(STOP_TIMEOUT):
+            return True
+        self.get_logger().error(f'the image in work was not done within {STOP_TIMEOUT} s')
+        return False
+
+    def _forget(self) -> None:
+        if self._inputs is not None:
+            self._inputs.close()
+        if self._outputs is not None:
+            self._outputs.close()
+        self._inputs = self._outputs = self._tracker = None
+        self._ring = ImageRing()
+        self._description = ('', '')
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        return self._settings.check(parameters, configured=self._tracker is not None)
+
+    def _take_image(self, image: ArrivedImage) -> None:
+        self._ring.add(image, max_images=self._settings['ring_images'],
+                       max_bytes=int(self._settings['ring_megabytes'] * MEGABYTE))
+        self._inference.offer(image)
+        self._inputs.images_arrived()
+
+    def _time_jumped(self) -> None:
+        if self._settings['on_time_jump'] == 'reset':
+            self._inference.reset(ignore)
+
+    def _snapshot(self) -> Snapshot:
+        model, device = self._description
+        return Snapshot(
+            state=self._state_machine.current_state[1], source=self._source, model=model, device=device,
+            memory=self._settings['memory'], newest=self._outputs.newest if self._outputs else None)
+
+    def _give_up(self, reason: str) -> None:
+        """End the process, so that whoever started it starts it anew: a failed GPU does not recover within it."""
+        self.get_logger().fatal(reason)
+        self.failure = reason
+        self.context.try_shutdown()
+
+
+def spin(executor: Executor) -> None:
+    """Run callbacks until the context is shut down. One that fails is reported and does not end the others."""
+    while executor.context.ok():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception:
+            rclpy.logging.get_logger('tracker').error(traceback.format_exc())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node until it is interrupted. Exit code: 0, or 1 when it had to give up, 2 for a refused parameter."""
+    try:
+        rclpy.init(args=args)
+        node = TrackerNode()
+    except ValueError as error:
+        rclpy.logging.get_logger('tracker').fatal(str(error))
+        rclpy.try_shutdown()
+        sys.exit(2)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    stopped = True
+    try:
+        spin(executor)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        stopped = node.close()
+        executor.shutdown()
+        rclpy.try_shutdown()
+    if node.failure or not stopped:
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()

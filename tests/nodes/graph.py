@@ -1,0 +1,242 @@
+"""A tracker node and a client on a real ROS graph of their own, for tests that say only what they are about."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Point32
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import Log, SetParametersResult
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sam2_ros.msg import OcclusionScoreArray, Prompt, TrackedObject, TrackedObjectArray
+from sam2_ros.srv import RemoveObject, SetPrompt
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+
+from sam2_ros.nodes.conversions import mask_from_object
+from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.stamps import NANOSECONDS
+from sam2_ros.nodes.tracker import TrackerNode, spin
+from tests.nodes import tracker_scene as scene
+
+TIMEOUT = 20.0  # seconds; generous, because other tests share the processor
+PERIOD = 0.1  # seconds between the stamps of two images
+BEGIN = 1000.0  # stamp of the first image 0, seconds
+GRAPHS = itertools.count(os.getpid() * 7)  # each graph has a domain and a namespace of its own
+RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+OUTPUTS = {
+    'objects': TrackedObjectArray, 'occlusion_scores': OcclusionScoreArray, 'label_mask': Image, 'overlay': Image}
+
+
+def stamp_of(seconds: float) -> Time:
+    nanoseconds = round(seconds * NANOSECONDS)
+    return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+
+
+def make_prompt(object_id: str = '', *, stamp: Time | None = None, points: Any = (), labels: Any = (), box: Any = None,
+                mask: np.ndarray | None = None, extend: bool = False) -> Prompt:
+    message = Prompt(object_id=object_id, labels=list(labels), extend=extend)
+    message.points = [Point32(x=float(x), y=float(y)) for x, y in points]
+    if stamp is not None:
+        message.header.stamp = stamp
+    if box is not None:
+        message.has_box, message.box = True, [float(edge) for edge in box]
+    if mask is not None:
+        message.mask = array_to_image(mask.astype(np.uint8) * 255, 'mono8', header=Header())
+    return message
+
+
+def mask_of(tracked: TrackedObject) -> np.ndarray:
+    return mask_from_object(tracked, image_height=scene.HEIGHT, image_width=scene.WIDTH)
+
+
+class Client(Node):
+    """Publishes camera images and prompts, keeps everything the tracker says."""
+
+    def __init__(self, context: rclpy.Context, *, tracker: str, image: str, compressed: bool = False,
+                 parameters: list[Parameter] | None = None) -> None:
+        super().__init__('client', namespace=tracker.rsplit('/', 1)[0], context=context,
+                         parameter_overrides=parameters or [])
+        self.received: dict[str, list[Any]] = defaultdict(list)
+        self.begin = BEGIN
+        self.tracker = tracker
+        self._compressed = compressed
+        self._image_topic = f'{image}/compressed' if compressed else image
+        self._news = threading.Condition()
+        self.camera = self.create_publisher(CompressedImage if compressed else Image, self._image_topic, RELIABLE)
+        self.prompts = self.create_publisher(Prompt, f'{tracker}/prompts', RELIABLE)
+        self._service = {
+            name: self.create_client(type_, f'{tracker}/{name}') for name, type_ in (
+                ('set_prompt', SetPrompt), ('remove_object', RemoveObject), ('reset', Trigger),
+                ('change_state', ChangeState), ('set_parameters', SetParameters))}
+        for name in ('objects', 'occlusion_scores'):
+            self.listen(name)
+        self.create_subscription(DiagnosticArray, '/diagnostics', lambda report: self._keep('diagnostics', report), 10)
+        self.create_subscription(Log, '/rosout', lambda line: self._keep('log', line), 1000)
+
+    def stamp(self, index: float) -> Time:
+        """The stamp of image `index`."""
+        return stamp_of(self.begin + PERIOD * index)
+
+    def listen(self, name: str) -> Any:
+        """Subscribe to an output of the tracker."""
+        return self.create_subscription(
+            OUTPUTS[name], f'{self.tracker}/{name}', lambda message: self._keep(name, message), 10)
+
+    def _keep(self, name: str, message: Any) -> None:
+        with self._news:
+            self.received[name].append(message)
+            self._news.notify_all()
+
+    def wait_for(self, condition: Callable[[], Any], what: str, *, timeout: float = TIMEOUT) -> Any:
+        """What `condition` returns once it is true; it is asked after every message."""
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while not (found := condition()):
+                if time.monotonic() > deadline:
+                    raise AssertionError(f'waited {timeout} s in vain for {what}; log: '
+                                         f'{[line.msg for line in self.received["log"]][-5:]}')
+                self._news.wait(0.02)
+            return found
+
+    def publish(self, index: int, *, stamp: Time | None = None, pixels: np.ndarray | None = None,
+                encoding: str = 'rgb8') -> Image:
+        """Publish image `index` of the scene, or other pixels in its place."""
+        header = Header(stamp=self.stamp(index) if stamp is None else stamp, frame_id='camera')
+        pixels = scene.picture(index) if pixels is None else pixels
+        message = (rgb_to_compressed(pixels, header=header, jpeg_quality=95) if self._compressed
+                   else array_to_image(pixels, encoding, header=header))
+        self.camera.publish(message)
+        return message
+
+    def output(self, name: str, stamp: Time) -> Any:
+        """The newest output about the image of this stamp."""
+        return self.wait_for(
+            lambda: next((message for message in reversed(self.received[name]) if message.header.stamp == stamp), None),
+            f'{name} of {stamp}')
+
+    def step(self, index: int, **image: Any) -> TrackedObjectArray:
+        """Publish an image and wait until it is processed."""
+        return self.output('objects', self.publish(index, **image).header.stamp)
+
+    def call(self, name: str, request: Any) -> Any:
+        client = self._service[name]
+        assert client.wait_for_service(TIMEOUT), f'no service {name}'
+        future = client.call_async(request)
+        return self.wait_for(lambda: future.done() and future.result(), f'the answer of {name}')
+
+    def set_prompt(self, object_id: str = '', **prompt: Any) -> SetPrompt.Response:
+        return self.call('set_prompt', SetPrompt.Request(prompt=make_prompt(object_id, **prompt)))
+
+    def ask_for_prompt(self, object_id: str = '', **prompt: Any) -> Any:
+        """The future of the answer."""
+        return self._service['set_prompt'].call_async(SetPrompt.Request(prompt=make_prompt(object_id, **prompt)))
+
+    def set_parameter(self, name: str, value: Any) -> SetParametersResult:
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        return self.call('set_parameters', request).results[0]
+
+    def remove(self, object_id: str) -> RemoveObject.Response:
+        return self.call('remove_object', RemoveObject.Request(object_id=object_id))
+
+    def transition(self, label: str) -> bool:
+        request = ChangeState.Request()
+        request.transition.label = label
+        return self.call('change_state', request).success
+
+    def log_line(self, text: str) -> str:
+        """Wait for a line of the log that contains `text`."""
+        return self.wait_for(
+            lambda: next((line.msg for line in self.received['log'] if text in line.msg), None), f'{text!r} in the log')
+
+    def diagnosed(self, part: str, condition: Callable[[Any, dict[str, str]], bool], what: str) -> Any:
+        """Wait for a diagnostic status of `part` for which condition(status, values) is true."""
+        def find() -> Any:
+            for report in reversed(self.received['diagnostics'][-3:]):
+                for status in report.status:
+                    values = {pair.key: pair.value for pair in status.values}
+                    if status.name.endswith(f': {part}') and condition(status, values):
+                        return status
+            return None
+        return self.wait_for(find, f'{part} diagnostics with {what}')
+
+    def counted(self, reason: str, number: int = 1) -> None:
+        """Wait until the diagnostics have counted that many images for this reason."""
+        self.diagnosed('images', lambda _, values: int(values[reason]) >= number, f'{reason} >= {number}')
+
+    def connected(self) -> None:
+        """Wait until the tracker listens to the camera reliably and to prompts."""
+        def ready() -> bool:
+            listeners = self.get_subscriptions_info_by_topic(self._image_topic)
+            return bool(any(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in listeners)
+                        and self.prompts.get_subscription_count()
+                        and self.count_publishers(f'{self.tracker}/objects'))
+        self.wait_for(ready, 'the tracker to listen')
+
+
+def running(executor: SingleThreadedExecutor) -> threading.Thread:
+    thread = threading.Thread(target=spin, args=(executor,), daemon=True)
+    thread.start()
+    return thread
+
+
+class Graph:
+    """Tracker and client in one process, each with an executor thread, in a context of their own."""
+
+    def __init__(self, weights: Path, *, image: str = '/camera/image_raw', arguments: tuple[str, ...] = (),
+                 client_parameters: list[Parameter] | None = None, **parameters: Any) -> None:
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+        self.domain = 1 + next(GRAPHS) % 100
+        namespace = f'/graph_{self.domain}'
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=self.domain)
+        values = {'checkpoint': str(weights), 'image_size': 128, 'cpu_threads': 1, **parameters}
+        self.tracker = TrackerNode(
+            context=self.context, namespace=namespace, cli_args=['--ros-args', '-r', f'image:={image}', *arguments],
+            parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+        self.client = Client(self.context, tracker=self.tracker.get_fully_qualified_name(), image=image,
+                             compressed=parameters.get('image_transport') == 'compressed',
+                             parameters=client_parameters)
+        self._executors = []
+        for node in (self.tracker, self.client):
+            executor = SingleThreadedExecutor(context=self.context)
+            executor.add_node(node)
+            self._executors.append(executor)
+        self._threads = [running(executor) for executor in self._executors]
+
+    def close(self) -> None:
+        self.context.try_shutdown()
+        for thread in self._threads:
+            thread.join(TIMEOUT)
+        self.tracker.close()
+        for node in (self.tracker, self.client):
+            node.destroy_node()
+
+
+@contextmanager
+def graph(weights: Path, **options: Any) -> Iterator[Client]:
+    """A tracker that runs, as its client sees it."""
+    made = Graph(weights, **options)
+    try:
+        if options.get('autostart', True):
+            made.client.connected()
+        yield made.client
+    finally:
+        made.close()

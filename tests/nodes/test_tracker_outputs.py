@@ -1,0 +1,141 @@
+"""What the tracker node publishes about an image: every topic, every field."""
+
+import numpy as np
+import pytest
+from sam2_ros.msg import TrackedObject
+from sensor_msgs.msg import Image
+
+from sam2_ros.nodes.images import array_to_image
+from sam2_ros.nodes.pixels import image_to_array
+from sam2_ros.nodes.stamps import stamp_nanoseconds
+from tests.nodes import tracker_scene as scene
+from tests.nodes.graph import Client, graph, mask_of
+
+
+def tracked(client: Client, *names: str, images: int = 3) -> TrackedObject:
+    """Start the discs on image 0 and go on for some images; the newest objects."""
+    client.step(0)
+    for name in names:
+        answer = client.set_prompt(name, box=scene.box(name, 0))
+        assert answer.success, answer.reason
+    for index in range(1, images):
+        objects = client.step(index)
+    return objects
+
+
+def test_an_image_without_objects_has_outputs_too(tracker: Client) -> None:
+    objects = tracker.step(0)
+    assert (objects.image_width, objects.image_height) == (scene.WIDTH, scene.HEIGHT)
+    assert (objects.frame_index, objects.frames_skipped, list(objects.objects)) == (0, 0, [])
+    assert list(tracker.output('occlusion_scores', tracker.stamp(0)).scores) == []
+
+
+def test_every_field_of_an_object(tracker: Client) -> None:
+    objects = tracked(tracker, 'red', images=4)
+    assert objects.header.frame_id == 'camera' and objects.header.stamp == tracker.stamp(3)
+    assert objects.frame_index == 3
+    red = objects.objects[0]
+    mask = mask_of(red)
+    assert scene.overlap(mask, scene.disc('red', 3)) > 0.7
+    rows, columns = np.nonzero(mask)
+    assert red.has_box and list(red.box) == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert red.area == mask.sum()
+    assert (red.centroid.x, red.centroid.y) == pytest.approx((columns.mean(), rows.mean()), abs=1e-3)
+    assert (red.object_id, red.state) == ('red', TrackedObject.VISIBLE) and red.label >= 1
+    assert red.occlusion_probability == pytest.approx(1 / (1 + np.exp(red.object_score_logit)), abs=1e-6)
+    assert red.object_score_logit > 0 and 0 <= red.predicted_iou <= 1
+    assert (red.first_seen, red.last_seen, red.frames_since_seen) == (tracker.stamp(0), tracker.stamp(3), 0)
+    assert red.memory_event == TrackedObject.MEMORY_RECENT
+
+
+def test_an_object_that_is_hidden_and_comes_back(micro_weights) -> None:
+    with graph(micro_weights, lost_after=0.35) as client:
+        tracked(client, 'red', images=4)
+        hidden = [client.step(index, pixels=scene.picture(index, without='red')).objects[0] for index in range(4, 11)]
+        assert [red.state for red in hidden] == [TrackedObject.OCCLUDED] * 4 + [TrackedObject.LOST] * 3
+        assert [red.frames_since_seen for red in hidden] == [1, 2, 3, 4, 5, 6, 7]
+        assert not any(red.has_box or red.area or red.mask.data for red in hidden)
+        assert hidden[-1].object_score_logit < 0 and hidden[-1].occlusion_probability > 0.5
+        assert all(red.last_seen == client.stamp(3) for red in hidden)
+        back = [client.step(index).objects[0] for index in range(11, 20)][-1]
+        assert back.state == TrackedObject.VISIBLE and back.last_seen == client.stamp(19)
+
+
+def test_occlusion_scores_are_those_of_the_objects(tracker: Client) -> None:
+    objects = tracked(tracker, 'red', 'blue')
+    scores = tracker.output('occlusion_scores', tracker.stamp(2))
+    fields = ('object_id', 'object_score_logit', 'occlusion_probability', 'state')
+    assert scores.header == objects.header
+    assert ([[getattr(score, field) for field in fields] for score in scores.scores]
+            == [[getattr(tracked, field) for field in fields] for tracked in objects.objects])
+
+
+@pytest.mark.parametrize('encoding', ['mono8', 'mono16'])
+def test_the_label_mask(micro_weights, encoding: str) -> None:
+    with graph(micro_weights, label_encoding=encoding) as client:
+        client.listen('label_mask')
+        client.wait_for(lambda: client.count_subscribers(f'{client.tracker}/label_mask'), 'the subscription')
+        objects = tracked(client, 'red', 'blue')
+        image = client.output('label_mask', client.stamp(2))
+        labels = image_to_array(image)
+        assert (image.encoding, image.header, labels.shape) == (encoding, objects.header, (scene.HEIGHT, scene.WIDTH))
+        for tracked_object in objects.objects:
+            assert ((labels == tracked_object.label) == mask_of(tracked_object)).all()
+
+
+def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client) -> None:
+    tracked(tracker, 'red')
+    assert not tracker.received['overlay']
+    subscription = tracker.listen('overlay')
+    topic = f'{tracker.tracker}/overlay'
+    publishers = tracker.wait_for(lambda: tracker.get_publishers_info_by_topic(topic), 'the overlay')
+    assert publishers[0].topic_type == 'sensor_msgs/msg/Image'
+    tracker.wait_for(lambda: any(
+        image.header.stamp == tracker.stamp(index) for index in range(3, 30) for image in [_overlay(tracker, index)]
+        if image), 'an overlay')
+    newest = tracker.received['overlay'][-1]
+    pixels = image_to_array(newest)
+    index = round((stamp_nanoseconds(newest.header.stamp) / 1e9 - tracker.begin) * 10)
+    assert (newest.encoding, pixels.shape) == ('rgb8', (scene.HEIGHT, scene.WIDTH, 3))
+    changed = (pixels != scene.picture(index)).any(axis=2)
+    assert changed[scene.disc('red', index)].mean() > 0.7 and not changed.all()
+    tracker.destroy_subscription(subscription)
+
+
+def _overlay(client: Client, index: int) -> Image | None:
+    """Process the next image; the overlay that came last, if any."""
+    client.step(index)
+    return client.received['overlay'][-1] if client.received['overlay'] else None
+
+
+@pytest.mark.parametrize('encoding', ['bgr8', 'rgba8'])
+def test_other_encodings_are_tracked_alike(tracker: Client, encoding: str) -> None:
+    def pixels(index: int) -> np.ndarray:
+        rgb = scene.picture(index)
+        return rgb[..., ::-1] if encoding == 'bgr8' else np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+
+    tracker.step(0, pixels=pixels(0), encoding=encoding)
+    assert tracker.set_prompt('red', box=scene.box('red', 0)).success
+    red = tracker.step(1, pixels=pixels(1), encoding=encoding).objects[0]
+    assert scene.overlap(mask_of(red), scene.disc('red', 1)) > 0.7
+
+
+def test_compressed_images(micro_weights) -> None:
+    with graph(micro_weights, image_transport='compressed') as client:
+        objects = tracked(client, 'red')
+        assert scene.overlap(mask_of(objects.objects[0]), scene.disc('red', 2)) > 0.7
+        broken = client.publish(3)
+        client.output('objects', broken.header.stamp)
+        broken.data, broken.header.stamp = broken.data[:20], client.stamp(4)
+        client.camera.publish(broken)
+        client.counted('invalid')
+        assert 'an image is dropped: data' in client.log_line('dropped')
+        assert client.step(5).objects[0].object_id == 'red'
+
+
+def test_padded_rows(tracker: Client) -> None:
+    padded = np.pad(scene.picture(0), ((0, 0), (0, 4), (0, 0)))
+    message = array_to_image(padded, 'rgb8', header=tracker.publish(0).header)
+    message.width, message.header.stamp = scene.WIDTH, tracker.stamp(1)
+    tracker.camera.publish(message)
+    assert tracker.output('objects', tracker.stamp(1)).image_width == scene.WIDTH

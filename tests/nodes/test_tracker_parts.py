@@ -1,0 +1,229 @@
+"""The parts of the tracker node that need no ROS graph: stamps, ring, labels, measurements, projection."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from hypothesis import given
+from hypothesis import strategies as st
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from sam2_ros.nodes.image_ring import ArrivedImage, Fate, ImageRing
+from sam2_ros.nodes.images import camera_info
+from sam2_ros.nodes.journal import Journal
+from sam2_ros.nodes.labels import LabelTable
+from sam2_ros.nodes.measurements import Latencies
+from sam2_ros.nodes.projection import project_point, rotate
+from sam2_ros.nodes.stamps import NANOSECONDS, Arrival, StampOrder, stamp_text
+
+SECOND = NANOSECONDS
+
+
+def arrivals(stamps: Sequence[float], *, window: float = 1.0) -> list[Arrival]:
+    order = StampOrder()
+    return [order.classify(round(stamp * SECOND), arrived=10.0 * n, reorder_window=window)
+            for n, stamp in enumerate(stamps)]
+
+
+def test_stamps_in_order() -> None:
+    assert arrivals([5.0, 5.1, 9.0]) == [Arrival.NEXT] * 3
+
+
+def test_the_same_image_again() -> None:
+    assert arrivals([5.0, 5.0, 5.1]) == [Arrival.NEXT, Arrival.DUPLICATE, Arrival.NEXT]
+
+
+def test_overtaken_images_do_not_set_the_time_back() -> None:
+    assert arrivals([5.0, 5.2, 5.1, 5.3]) == [Arrival.NEXT, Arrival.NEXT, Arrival.REORDERED, Arrival.NEXT]
+
+
+def test_a_jump_back_is_a_new_epoch() -> None:
+    assert arrivals([50.0, 1.0, 1.1, 1.05]) == [Arrival.NEXT, Arrival.NEW_EPOCH, Arrival.NEXT, Arrival.REORDERED]
+
+
+def test_images_without_a_stamp_do_not_count_as_old() -> None:
+    assert arrivals([5.0, 0.0, 0.0, 5.1]) == [Arrival.NEXT, Arrival.UNSTAMPED, Arrival.UNSTAMPED, Arrival.NEXT]
+
+
+@given(st.lists(st.integers(0, 20 * SECOND), max_size=40))
+def test_stream_time_never_goes_back(stamps: list[int]) -> None:
+    order, before = StampOrder(), 0.0
+    for number, stamp in enumerate(stamps):
+        order.classify(stamp, arrived=float(number), reorder_window=1.0)
+        assert order.elapsed >= before
+        before = order.elapsed
+
+
+def test_stream_time_is_that_of_the_stamps_across_a_loop() -> None:
+    order = StampOrder()
+    for stamp in (100.0, 100.5, 3.0, 3.25):
+        order.classify(round(stamp * SECOND), arrived=0.0, reorder_window=1.0)
+    assert order.elapsed == pytest.approx(0.75)
+
+
+def test_stamps_as_text() -> None:
+    assert stamp_text(12_345_000_000) == '12.345'
+    assert stamp_text(12_345_678_000) == '12.345678'
+
+
+def arrived(seconds: float, *, size: int = 10, fate: Fate = Fate.TRACKED, frame_index: int = -1) -> ArrivedImage:
+    stamp = Time(sec=int(seconds), nanosec=round(seconds % 1 * SECOND))
+    message = Image(header=Header(stamp=stamp), data=bytes(size))
+    return ArrivedImage(message, time=seconds, fate=fate, frame_index=frame_index)
+
+
+def ring_of(*images: ArrivedImage, max_images: int = 100, max_bytes: int = 10_000) -> ImageRing:
+    ring = ImageRing()
+    for image in images:
+        ring.add(image, max_images=max_images, max_bytes=max_bytes)
+    return ring
+
+
+def test_the_ring_finds_skipped_images_too() -> None:
+    skipped = arrived(5.1, fate=Fate.SKIPPED)
+    ring = ring_of(arrived(5.0), skipped, arrived(5.2))
+    assert ring.at_stamp(round(5.1 * SECOND), tolerance=0.001) is skipped
+    assert ring.at_stamp(round(5.1004 * SECOND), tolerance=0.001) is skipped
+    assert ring.at_stamp(round(5.15 * SECOND), tolerance=0.001) is None
+
+
+def test_of_equal_stamps_the_later_arrival_counts() -> None:
+    again = arrived(5.0)
+    ring = ring_of(arrived(5.0), arrived(6.0), again)
+    assert ring.at_stamp(5 * SECOND, tolerance=0.0) is again
+
+
+def test_unstamped_images_match_no_stamp() -> None:
+    assert ring_of(arrived(0.0)).at_stamp(1, tolerance=1.0) is None
+
+
+def test_the_image_tracked_before_a_skipped_one() -> None:
+    first, second = arrived(1.0, frame_index=0), arrived(2.0, fate=Fate.SKIPPED)
+    third, fourth = arrived(3.0, fate=Fate.SKIPPED), arrived(4.0, frame_index=1)
+    ring = ring_of(first, second, third, fourth)
+    assert ring.tracked_before(third) is first
+    assert ring.tracked_before(first) is None
+    assert ring.newest_tracked() is fourth
+    assert ring.newest_tracked(not_after_ns=round(3.5 * SECOND)) is first
+    assert ring.at_frame(1) is fourth and ring.at_frame(2) is None
+
+
+def test_a_new_start_keeps_the_images_and_forgets_their_frames() -> None:
+    image = arrived(1.0, frame_index=7)
+    ring = ring_of(image)
+    ring.restart()
+    assert ring.newest() is image and ring.newest_tracked() is None and image.fate is Fate.SKIPPED
+
+
+@given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 10), st.integers(1, 200))
+def test_the_ring_keeps_to_its_limits(sizes: list[int], max_images: int, max_bytes: int) -> None:
+    images = [arrived(float(number + 1), size=size) for number, size in enumerate(sizes)]
+    ring = ring_of(*images, max_images=max_images, max_bytes=max_bytes)
+    kept = ring.images()
+    assert kept == images[len(images) - len(kept):]
+    assert ring.nbytes == sum(image.nbytes for image in kept)
+    assert len(kept) <= max_images and (ring.nbytes <= max_bytes or len(kept) == 1)
+    assert ring.overflowed is (len(kept) < len(images))
+
+
+def test_labels_are_stable_and_freed_ones_come_last() -> None:
+    labels = LabelTable(4)
+    assert [labels.assign(name) for name in ('a', 'b', 'c', 'a')] == [1, 2, 3, 1]
+    labels.free('b')
+    labels.free('a')
+    assert [labels.assign(name) for name in ('d', 'e', 'f')] == [4, 2, 1]
+    with pytest.raises(ValueError, match='all 4 labels are in use'):
+        labels.assign('g')
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from('abcdefgh')), max_size=60))
+def test_labels_are_unique_and_within_range(steps: list[tuple[bool, str]]) -> None:
+    labels, held = LabelTable(5), {}
+    for adds, name in steps:
+        if not adds:
+            labels.free(name)
+            held.pop(name, None)
+        elif name in held or len(held) < 5:
+            label = labels.assign(name)
+            assert held.setdefault(name, label) == label
+    assert len(set(held.values())) == len(held) and all(1 <= label <= 5 for label in held.values())
+
+
+def test_percentiles_of_latencies() -> None:
+    latencies = Latencies()
+    for number in range(101):
+        latencies.add('track', float(number))
+    assert latencies.percentiles() == {'track': (50.0, 95.0)}
+
+
+class Lines(list):
+    """A logger that keeps its lines."""
+
+    def warning(self, line: str) -> None:
+        self.append(line)
+
+
+def test_the_journal_counts_everything_and_says_each_reason_once_in_a_while() -> None:
+    lines = Lines()
+    journal = Journal(lines)
+    for _ in range(3):
+        journal.note('invalid', 'no good')
+    journal.note('reordered', 'too late')
+    journal.refuse_prompt('why not')
+    journal.refuse_prompt('why not')
+    assert lines == ['no good', 'too late', 'prompt refused: why not', 'prompt refused: why not']
+    assert journal.counts() == {'invalid': 3, 'reordered': 1, 'prompts_refused': 2}
+    assert journal.last_refusal == 'why not'
+
+
+def pinhole(**changes: object) -> CameraInfo:
+    info = camera_info(height=480, width=640, horizontal_fov=np.pi / 2, header=Header())
+    for name, value in changes.items():
+        setattr(info, name, value)
+    return info
+
+
+def project(point: Sequence[float], info: CameraInfo, *, rectified: bool = False,
+            image_size: tuple[int, int] = (480, 640)) -> tuple[float, float]:
+    return project_point(np.array(point), info, rectified=rectified, image_size=image_size)
+
+
+@pytest.mark.parametrize('rectified', [True, False])
+def test_projection_without_distortion(rectified: bool) -> None:
+    # A field of view of 90 degrees over 640 pixels: the focal length is 320 pixels, the axis at (319.5, 239.5).
+    assert project((0.5, -0.25, 2.0), pinhole(), rectified=rectified) == pytest.approx((319.5 + 80, 239.5 - 40))
+
+
+def test_projection_into_a_smaller_image() -> None:
+    assert project((0.5, -0.25, 2.0), pinhole(), image_size=(240, 320)) == pytest.approx((199.75, 99.75))
+
+
+def test_projection_with_distortion() -> None:
+    # k1 = 0.1 at the normalised point (0.25, 0): x (1 + 0.1 * 0.25 ** 2)
+    info = pinhole(d=[0.1, 0.0, 0.0, 0.0, 0.0])
+    assert project((0.5, 0.0, 2.0), info) == pytest.approx((319.5 + 320 * 0.25 * 1.00625, 239.5))
+    assert project((0.5, 0.0, 2.0), info, rectified=True) == pytest.approx((399.5, 239.5))
+
+
+def test_projection_of_a_fisheye() -> None:
+    info = pinhole(distortion_model='equidistant', d=[0.0] * 4)
+    assert project((1.0, 0.0, 2.0), info) == pytest.approx((319.5 + 320 * np.arctan(0.5), 239.5))
+
+
+@pytest.mark.parametrize(('point', 'changes', 'sentence'), [
+    ((0.0, 0.0, -1.0), {}, 'not in front of the camera'),
+    ((np.nan, 0.0, 1.0), {}, 'not in front of the camera'),
+    ((9.0, 0.0, 1.0), {}, 'outside the image of 640 x 480'),
+    ((0.0, 0.0, 1.0), {'k': [0.0] * 9}, 'not calibrated'),
+    ((0.0, 0.0, 1.0), {'distortion_model': 'odd'}, "model 'odd' is unknown"),
+])
+def test_points_that_have_no_pixel(point: Sequence[float], changes: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        project(point, pinhole(**changes))
+
+
+def test_rotation_by_a_quaternion() -> None:
+    quarter_turn_about_z = (0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5))
+    assert rotate(np.array((1.0, 0.0, 3.0)), quarter_turn_about_z) == pytest.approx((0.0, 1.0, 3.0))

@@ -1,0 +1,247 @@
+"""Prompts by topic and service: on past and skipped images, corrections, refusals; objects that come and go."""
+
+import time
+
+import numpy as np
+import pytest
+from sam2_ros.msg import Prompt, TrackedObject, TrackedObjectArray
+from std_srvs.srv import Trigger
+
+from tests.nodes import tracker_scene as scene
+from tests.nodes.graph import Client, graph, make_prompt, mask_of, stamp_of
+
+GOOD = 0.7  # overlap with the disc
+
+
+def by_name(objects: TrackedObjectArray) -> dict[str, TrackedObject]:
+    return {tracked.object_id: tracked for tracked in objects.objects}
+
+
+def step_until_caught_up(client: Client, index: int, name: str) -> int:
+    """Process images until the object does not catch up any more; the index of the last one."""
+    for last in range(index, index + 30):
+        if by_name(client.step(last))[name].state != TrackedObject.CATCHING_UP:
+            return last
+    raise AssertionError(f'{name} is still catching up after 30 images')
+
+
+@pytest.mark.parametrize('prompt', [
+    {'box': scene.box('red', 0)},
+    {'points': [scene.centre('red', 0)]},
+    {'points': [scene.centre('red', 0), scene.centre('blue', 0)], 'labels': [Prompt.FOREGROUND, Prompt.BACKGROUND]},
+    {'points': [scene.centre('red', 0)], 'box': scene.box('red', 0)},
+    {'mask': scene.disc('red', 0)},
+], ids=['box', 'point', 'points', 'box and point', 'mask'])
+def test_every_kind_of_prompt(tracker: Client, prompt: dict) -> None:
+    tracker.step(0)
+    answer = tracker.set_prompt('red', **prompt)
+    assert (answer.success, answer.reason, answer.object_id) == (True, '', 'red')
+    assert answer.header.stamp == tracker.stamp(0)
+    assert scene.overlap(mask_of(answer.object), scene.disc('red', 0)) > GOOD
+    assert answer.object.memory_event == TrackedObject.MEMORY_PROMPT
+    assert scene.overlap(mask_of(tracker.step(1).objects[0]), scene.disc('red', 1)) > GOOD
+
+
+def test_the_node_names_objects(tracker: Client) -> None:
+    tracker.step(0)
+    names = [tracker.set_prompt(box=scene.box(disc, 0)).object_id for disc in ('red', 'blue')]
+    assert len(set(names)) == 2 and all(names)
+    assert list(by_name(tracker.step(1))) == names
+
+
+def test_prompts_on_the_topic(tracker: Client) -> None:
+    tracker.step(0)
+    tracker.prompts.publish(make_prompt('red', box=scene.box('red', 0), stamp=tracker.stamp(0)))
+    index = 0
+    while not (objects := by_name(tracker.step(index := index + 1))):
+        assert index < 20
+    assert scene.overlap(mask_of(objects['red']), scene.disc('red', index)) > GOOD
+
+
+def test_a_prompt_stamped_several_images_back(tracker: Client) -> None:
+    for index in range(12):
+        tracker.step(index)
+    answer = tracker.set_prompt('red', box=scene.box('red', 3), stamp=tracker.stamp(3))
+    assert answer.success and answer.header.stamp == tracker.stamp(3)
+    assert scene.overlap(mask_of(answer.object), scene.disc('red', 3)) > GOOD
+    assert scene.overlap(mask_of(answer.object), scene.disc('red', 11)) < GOOD  # the two images can be told apart
+    last = step_until_caught_up(tracker, 12, 'red')
+    red = by_name(tracker.step(last + 1))['red']
+    assert scene.overlap(mask_of(red), scene.disc('red', last + 1)) > GOOD
+    assert red.first_seen == tracker.stamp(3)
+
+
+def skipped_image(client: Client, first: int) -> tuple[int, int]:
+    """Publish images faster than they are tracked; index of one that was skipped, and of the newest one."""
+    for index in range(first, first + 20):
+        client.publish(index)
+    newest = client.output('objects', client.stamp(first + 19))
+    processed = {(message.header.stamp.sec, message.header.stamp.nanosec) for message in client.received['objects']}
+    skipped = [index for index in range(first, first + 20)
+               if (client.stamp(index).sec, client.stamp(index).nanosec) not in processed]
+    assert newest.frames_skipped >= 1 and skipped
+    return skipped[len(skipped) // 2], first + 19
+
+
+def test_a_prompt_on_a_skipped_image(tracker: Client) -> None:
+    tracker.step(0)
+    skipped, newest = skipped_image(tracker, 1)
+    answer = tracker.set_prompt('red', box=scene.box('red', skipped), stamp=tracker.stamp(skipped))
+    assert answer.success and answer.header.stamp == tracker.stamp(skipped)
+    assert scene.overlap(mask_of(answer.object), scene.disc('red', skipped)) > GOOD
+    last = step_until_caught_up(tracker, newest + 1, 'red')
+    assert scene.overlap(mask_of(by_name(tracker.step(last + 1))['red']), scene.disc('red', last + 1)) > GOOD
+
+
+def test_others_go_on_while_one_catches_up(tracker: Client) -> None:
+    tracker.step(0)
+    assert tracker.set_prompt('blue', box=scene.box('blue', 0)).success
+    for index in range(1, 40):
+        tracker.step(index)
+    tracker.prompts.publish(make_prompt('red', box=scene.box('red', 2), stamp=tracker.stamp(2)))
+    states, index = [], 39
+    while TrackedObject.VISIBLE not in states:
+        objects = by_name(tracker.step(index := index + 1))
+        if 'red' in objects:
+            states.append(objects['red'].state)
+            assert objects['red'].state != TrackedObject.CATCHING_UP or not objects['red'].has_box
+        assert objects['blue'].state == TrackedObject.VISIBLE
+        assert scene.overlap(mask_of(objects['blue']), scene.disc('blue', index)) > 0.6
+        assert index < 100
+    assert states.count(TrackedObject.CATCHING_UP) >= 3
+    assert scene.overlap(mask_of(objects['red']), scene.disc('red', index)) > GOOD
+
+
+def test_a_correction_works_and_stays(tracker: Client) -> None:
+    tracker.step(0)
+    assert tracker.set_prompt('disc', box=scene.box('red', 0)).success
+    label = tracker.step(1).objects[0].label
+    answer = tracker.set_prompt('disc', box=scene.box('blue', 1), stamp=tracker.stamp(1))
+    assert answer.success and answer.object.label == label
+    assert scene.overlap(mask_of(answer.object), scene.disc('blue', 1)) > 0.6
+    for index in range(2, 10):
+        disc = tracker.step(index).objects[0]
+    assert (disc.object_id, disc.label) == ('disc', label)
+    assert scene.overlap(mask_of(disc), scene.disc('blue', 9)) > 0.6
+
+
+def test_clicks_extend_or_replace(tracker: Client) -> None:
+    tracker.step(0)
+    both = {'points': [scene.centre('red', 0), scene.centre('blue', 0)]}
+    union = scene.disc('red', 0) | scene.disc('blue', 0)
+    assert tracker.set_prompt('a', points=both['points'][:1]).success
+    extended = mask_of(tracker.set_prompt('a', points=both['points'][1:], extend=True).object)
+    replaced = mask_of(tracker.set_prompt('a', points=both['points'][1:]).object)
+    at_red, at_blue = (tuple(int(value) for value in scene.centre(name, 0)[::-1]) for name in ('red', 'blue'))
+    assert extended[at_red] and extended[at_blue], scene.overlap(extended, union)
+    assert replaced[at_blue]
+
+
+def test_objects_come_and_go_while_others_are_tracked(tracker: Client) -> None:
+    tracker.step(0)
+    assert tracker.set_prompt('red', box=scene.box('red', 0)).success
+    tracker.step(1)
+    assert tracker.set_prompt('blue', box=scene.box('blue', 1)).success
+    objects = tracker.step(2).objects
+    assert [tracked.object_id for tracked in objects] == ['red', 'blue']
+    removed = tracker.remove('red')
+    assert (removed.success, removed.reason, removed.object_id) == (True, '', 'red')
+    after = tracker.step(3).objects
+    assert [(tracked.object_id, tracked.label) for tracked in after] == [('blue', objects[1].label)]
+    assert tracker.set_prompt('red', box=scene.box('red', 3)).success
+    again = by_name(tracker.step(4))['red']
+    assert again.label not in (objects[0].label, objects[1].label) and again.first_seen == tracker.stamp(3)
+
+
+def test_reset_removes_all_objects(tracker: Client) -> None:
+    tracker.step(0)
+    assert tracker.set_prompt('red', box=scene.box('red', 0)).success
+    assert tracker.call('reset', Trigger.Request()).success
+    # An image from before is still there to be prompted.
+    assert tracker.set_prompt('blue', box=scene.box('blue', 0), stamp=tracker.stamp(0)).success
+    objects = tracker.step(1)
+    assert objects.frame_index == 0 and list(by_name(objects)) == ['blue']
+
+
+@pytest.mark.parametrize(('prompt', 'sentence'), [
+    ({}, 'empty: give points, a box or a mask'),
+    ({'points': [(-5, 10)]}, r'the point \(-5, 10\) lies outside the image of 160x120'),
+    ({'points': [(10, 500)]}, 'lies outside the image'),
+    ({'box': (200, 10, 220, 30)}, 'lies outside the image'),
+    ({'box': (30, 10, 20, 30)}, 'x0 < x1'),
+    ({'points': [(float('nan'), 1)]}, 'finite'),
+    ({'points': [(5, 5)], 'labels': [1, 0]}, 'one label per point'),
+    ({'points': [(5, 5)], 'labels': [7]}, 'labels must be'),
+    ({'points': [(5, 5)], 'labels': [Prompt.BACKGROUND]}, 'needs a positive point'),
+    ({'mask': np.ones((7, 9), bool)}, '9x7 pixels but the image is 160x120'),
+    ({'mask': np.zeros((scene.HEIGHT, scene.WIDTH), bool)}, 'empty mask'),
+    ({'mask': np.ones((scene.HEIGHT, scene.WIDTH), bool), 'points': [(5, 5)]}, 'a mask prompt stands alone'),
+])
+def test_bad_prompts_are_refused_and_change_nothing(tracker: Client, prompt: dict, sentence: str) -> None:
+    tracker.step(0)
+    answer = tracker.set_prompt('bad', **prompt)
+    assert not answer.success and answer.object_id == '' and answer.object.object_id == ''
+    with pytest.raises(AssertionError, match=sentence):
+        raise AssertionError(answer.reason)
+    assert answer.reason in tracker.log_line('prompt refused')
+    assert list(tracker.step(1).objects) == []
+
+
+def test_unknown_objects_cannot_be_removed(tracker: Client) -> None:
+    tracker.step(0)
+    assert tracker.set_prompt('red', box=scene.box('red', 0)).success
+    for name in ('green', ''):
+        answer = tracker.remove(name)
+        assert not answer.success and answer.reason == f'no object is called {name!r}; tracked are: red'
+    assert [tracked.object_id for tracked in tracker.step(1).objects] == ['red']
+
+
+def test_stamps_that_name_no_image(micro_weights) -> None:
+    with graph(micro_weights, ring_images=5, prompt_wait=0.1) as client:
+        assert client.set_prompt('red', box=scene.box('red', 0)).reason == 'no image has arrived yet'
+        for index in range(10):
+            client.step(index)
+        reasons = {back: client.set_prompt('red', box=scene.box('red', 0), stamp=client.stamp(back)).reason
+                   for back in (0, 7.5, 20)}
+        assert reasons[0] == ('the stamp 1000.000 is too old: the 5 images kept reach back 0.400 s, to 1000.500 '
+                              '(ring_images, ring_megabytes)')
+        assert reasons[7.5] == ('no image is stamped 1000.750; the nearest is 1000.700: copy the stamp from the image')
+        assert reasons[20] == ('the stamp 1002.000 is 1.100 s in the future: the newest image is stamped 1000.900')
+        assert client.set_prompt('red', box=scene.box('red', 7), stamp=stamp_of(1000.70001)).success
+        client.diagnosed('prompts', lambda status, values: values == {
+            'applied': '1', 'refused': '4', 'last refusal': reasons[20]}, 'the counts')
+
+
+def test_a_prompt_may_come_before_its_image(tracker: Client) -> None:
+    tracker.step(0)
+    future = tracker.ask_for_prompt('red', box=scene.box('red', 1), stamp=tracker.stamp(1))
+    time.sleep(0.1)
+    tracker.step(1)
+    answer = tracker.wait_for(lambda: future.done() and future.result(), 'the answer')
+    assert answer.success, answer.reason
+    assert scene.overlap(mask_of(answer.object), scene.disc('red', 1)) > GOOD
+
+
+def test_there_may_be_too_many_objects(micro_weights) -> None:
+    with graph(micro_weights, max_objects=1) as client:
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0)).success
+        refused = client.set_prompt('blue', box=scene.box('blue', 0))
+        assert refused.reason == '1 objects are tracked already, which is the limit'
+        assert client.set_parameter('max_objects', 2).successful
+        assert client.set_prompt('blue', box=scene.box('blue', 0)).success
+        assert len(client.step(1).objects) == 2
+
+
+def test_many_prompts_at_once(tracker: Client) -> None:
+    tracker.step(0)
+    for number in range(6):
+        tracker.prompts.publish(make_prompt(f'disc_{number}', box=scene.box(('red', 'blue')[number % 2], 0)))
+    index = 0
+    while len(objects := tracker.step(index := index + 1).objects) < 6 or any(
+            tracked.state == TrackedObject.CATCHING_UP for tracked in objects):
+        assert index < 40
+    assert sorted(tracked.object_id for tracked in objects) == [f'disc_{number}' for number in range(6)]
+    for tracked in objects:
+        disc = ('red', 'blue')[int(tracked.object_id[-1]) % 2]
+        assert scene.overlap(mask_of(tracked), scene.disc(disc, index)) > 0.6
