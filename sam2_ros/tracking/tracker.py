@@ -56,6 +56,7 @@ class VideoTracker:
         self._jobs: dict[str, CatchUp] = {}
         self._tracks: dict[str, Track] = {}
         self._newest: tuple[RecentImage, ImageFeatures] | None = None
+        self._revisited: tuple[RecentImage, ImageFeatures] | None = None  # objects that catch up together share it
         self._frame_index = -1
         self._ring = self._new_ring()
 
@@ -79,7 +80,7 @@ class VideoTracker:
         """Process the next image.
 
         Args:
-            rgb: (H, W, 3) uint8; every image of a stream has the same size.
+            rgb: (H, W, 3) uint8; the size may change from image to image, since the memory does not depend on it.
             prompts: for new objects, or corrections of tracked ones; several for one object are applied in
                 turn.
             time: of the image in seconds, for `lost_after_seconds`.
@@ -87,7 +88,7 @@ class VideoTracker:
         Raises:
             TypeError, ValueError: for an unsuitable image or prompt; nothing has changed then.
         """
-        self._check_size(rgb)
+        check_image(rgb)
         image = RecentImage(self._frame_index + 1, self._shrink(rgb), rgb.shape[:2], time)
         image.prompts = self._sort_prompts(prompts, image.size)
         started = [object_id for object_id in image.prompts if object_id not in self.object_ids]
@@ -193,22 +194,12 @@ class VideoTracker:
         """Forget everything: objects, images and the frame count."""
         for job in self._jobs.values():
             job.call_off('the tracker was reset')
-        self._jobs, self._tracks, self._newest = {}, {}, None
+        self._jobs, self._tracks, self._newest, self._revisited = {}, {}, None, None
         self._frame_index = -1
         self._ring = self._new_ring()
 
     def _new_ring(self) -> ImageRing:
         return ImageRing(max_images=self._options.ring_frames, max_bytes=self._options.ring_bytes)
-
-    def _check_size(self, rgb: np.ndarray) -> None:
-        check_image(rgb)
-        newest = self._ring.newest
-        if newest is not None and rgb.shape[:2] != newest.size:
-            (height, width), (new_height, new_width) = newest.size, rgb.shape[:2]
-            raise ValueError(
-                f'the image is {new_width}x{new_height} pixels but this stream has {width}x{height}; '
-                'reset the tracker first'
-            )
 
     def _check_prompt(self, prompt: Prompt) -> Prompt:
         if not isinstance(prompt, Prompt):
@@ -228,7 +219,7 @@ class VideoTracker:
         return by_object
 
     def _image_between(self, frame_index: int, rgb: np.ndarray, *, object_id: str, time: float | None) -> RecentImage:
-        self._check_size(rgb)
+        check_image(rgb)
         before_all = frame_index == -1 and self._ring.oldest_frame_index in (-1, 0)
         if not before_all:
             self._ring.find(frame_index)
@@ -241,8 +232,9 @@ class VideoTracker:
         return Track(MemoryBank(self._policy))
 
     def _encode(self, image: RecentImage) -> ImageFeatures:
-        if self._newest is not None and self._newest[0] is image:
-            return self._newest[1]
+        for known in (self._newest, self._revisited):
+            if known is not None and known[0] is image:
+                return known[1]
         return self._model.encode_image(normalize(image.pixels, self._model.device, self._model.dtype))
 
     @torch.inference_mode()
@@ -250,9 +242,9 @@ class VideoTracker:
         self, object_id: str, image: RecentImage, track: Track, prompts: Sequence[Prompt]
     ) -> tuple[Outcome, ObjectResult]:
         """Track one object in one image of the ring."""
-        [outcome] = self._frame_step.run(
-            self._encode(image), image.size, tracks=[track], prompts=[prompts], time=image.time
-        )
+        features = self._encode(image)
+        self._revisited = (image, features)
+        [outcome] = self._frame_step.run(features, image.size, tracks=[track], prompts=[prompts], time=image.time)
         state = outcome.track.visibility.state(self._options, image.time)
         return outcome, _object_result(object_id, image, outcome, state)
 
