@@ -28,23 +28,25 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return np.hstack([outer[:, :2] @ inner[:, :2], (outer[:, :2] @ inner[:, 2] + outer[:, 2])[:, None]])
 
 
-def _region(outlines: list[np.ndarray], height: int, width: int) -> tuple[int, int, int, int] | None:
-    """The smallest pixel window (x0, y0, x1, y1) around all outlines, cut to the frame; None outside of it."""
-    lows = np.floor(np.min([points.min(0) for points in outlines], axis=0)).astype(int) - 1
-    highs = np.ceil(np.max([points.max(0) for points in outlines], axis=0)).astype(int) + 2
-    x0, y0 = max(int(lows[0]), 0), max(int(lows[1]), 0)
-    x1, y1 = min(int(highs[0]), width), min(int(highs[1]), height)
+def _region(points: np.ndarray, height: int, width: int) -> tuple[int, int, int, int] | None:
+    """The smallest pixel window (x0, y0, x1, y1) around points, cut to the frame; None outside of it."""
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    x0, y0 = max(int(left) - 1, 0), max(int(top) - 1, 0)
+    x1, y1 = min(int(right) + 3, width), min(int(bottom) + 3, height)
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
 
 def _coverage(outlines: list[np.ndarray], region: tuple[int, int, int, int], hollow: bool) -> np.ndarray:
-    """Antialiased coverage (h, w) uint8 of the outlines within the region."""
+    """Antialiased coverage (h, w, 1) of the outlines within the region, uint16 in 0..256."""
     x0, y0, x1, y1 = region
     alpha = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    fixed = [np.round((points - (x0 + 0.5, y0 + 0.5)) * (1 << _SHIFT)).astype(np.int32) for points in outlines]
+    origin = np.array((x0 + 0.5, y0 + 0.5))
+    fixed = [((points - origin) * (1 << _SHIFT)).astype(np.int32) for points in outlines]
     for group in [fixed] if hollow else [[points] for points in fixed]:
         cv2.fillPoly(alpha, group, 255, cv2.LINE_AA, _SHIFT)
-    return alpha
+    wide = alpha[..., None].astype(np.uint16)
+    wide += wide >> 7
+    return wide
 
 
 def paint(frame: np.ndarray, labels: np.ndarray | None, *, outlines: list[np.ndarray], tile: np.ndarray,
@@ -53,30 +55,29 @@ def paint(frame: np.ndarray, labels: np.ndarray | None, *, outlines: list[np.nda
 
     outlines: (V, 2) float pixels, pixel centres at half-integers. tile: (TILE, TILE, 3) uint8.
     """
-    region = _region(outlines, *frame.shape[:2])
+    region = _region(outlines[0] if len(outlines) == 1 else np.concatenate(outlines), *frame.shape[:2])
     if region is None:
         return
     x0, y0, x1, y1 = region
-    alpha = _coverage(outlines, region, hollow)
+    weight = _coverage(outlines, region, hollow)
     local = tile_to_pixels.copy()
     local[:, 2] -= (x0 + 0.5, y0 + 0.5)
     cover = cv2.warpAffine(tile, local, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    weight = alpha.astype(np.uint16)[..., None]
     patch = frame[y0:y1, x0:x1]
-    patch[...] = (cover * weight + patch * (255 - weight) + 127) // 255
+    patch[...] = (cover * weight + patch * (256 - weight)) >> 8
     if labels is not None:
-        labels[y0:y1, x0:x1][alpha > 127] = label
+        labels[y0:y1, x0:x1][weight[..., 0] > 127] = label
 
 
 def shade(frame: np.ndarray, *, outline: np.ndarray, darkness: float) -> None:
     """Darkens the inside of an outline, in place: a shadow, which belongs to no object."""
-    region = _region([outline], *frame.shape[:2])
+    region = _region(outline, *frame.shape[:2])
     if region is None:
         return
     x0, y0, x1, y1 = region
-    alpha = cv2.blur(_coverage([outline], region, False), (3, 3)).astype(np.uint16)[..., None]
+    weight = (darkness * _coverage([outline], region, False)).astype(np.uint16)
     patch = frame[y0:y1, x0:x1]
-    patch[...] = (patch * (255 - (darkness * alpha).astype(np.uint16)) + 127) // 255
+    patch[...] = (patch * (256 - weight)) >> 8
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:

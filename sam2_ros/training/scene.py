@@ -17,7 +17,6 @@ from .shapes import Shape, animate, occluder, random_shape, walker
 from .textures import TILE, pattern, photo, recolour, texture
 
 SPLITS = ('train', 'heldout')
-_MATERIALS = 4                 # textures per object; parts name one of them
 _BACKGROUND_MARGIN = 1.7       # the background is this much larger than the frame, for a moving camera
 
 
@@ -117,10 +116,10 @@ class _Scene:
         self.time = (settings.frames - 1) * settings.stride + 1            # scene frames, before striding
         self.extent = np.array([settings.width, settings.height]) / min(settings.height, settings.width)
 
-    def tiles(self, background: np.ndarray) -> list[np.ndarray]:
+    def tiles(self, shape: Shape, background: np.ndarray) -> list[np.ndarray]:
         """Textures of one object; now and then cut from the background, as camouflage."""
         rng = self.rng
-        tiles = [texture(rng, self.split, photos=self.settings.photos) for _ in range(_MATERIALS)]
+        tiles = [texture(rng, self.split, photos=self.settings.photos) for _ in range(shape.materials)]
         if rng.random() < 0.08:
             y, x = (int(rng.integers(0, max(1, side - TILE))) for side in background.shape[:2])
             tiles[0] = cv2.resize(background[y:y + TILE, x:x + TILE], (TILE, TILE))
@@ -150,7 +149,7 @@ class _Scene:
         shape, radius = random_shape(rng, self.split), self.radius()
         speed = self.settings.speed * rng.uniform(0.3, 1.5)
         path = wander(rng, self.time, extent=self.extent, speed=speed, margin=radius * rng.uniform(0.2, 1.0))
-        return self.body(shape, self.tiles(background), position=path, radius=radius, role=role)
+        return self.body(shape, self.tiles(shape, background), position=path, radius=radius, role=role)
 
     def lookalike(self, target: _Body) -> _Body:
         """The target's shape and texture, recoloured a little, on a path of its own."""
@@ -168,8 +167,9 @@ class _Scene:
         usual, shadow = min(self.radius(), 0.2), rng.uniform(0.2, 0.6) * (rng.random() < 0.6)
         for _ in range(int(rng.integers(3, 8))):
             shape = walker(rng, self.split)
-            tiles = [pattern(rng, self.split) for _ in range(_MATERIALS)]
+            tiles = [pattern(rng, self.split) for _ in range(shape.materials)]
             if bodies and rng.random() < 0.3:
+                shape = bodies[-1].shape
                 tiles = [recolour(rng, tile, strength=0.2) for tile in bodies[-1].tiles]
             radius = usual * rng.uniform(0.8, 1.3)
             path = walk(rng, self.time, extent=self.extent, speed=self.settings.speed)
@@ -185,7 +185,7 @@ class _Scene:
         direction = rng.uniform(0, 2 * np.pi)
         away = 1 - hidden_phases(rng, self.time)
         reach = (float(self.extent.max()) * 0.6 + size) * np.array([np.cos(direction), np.sin(direction)])
-        body = self.body(shape, self.tiles(background), position=target.position + away[:, None] * reach,
+        body = self.body(shape, self.tiles(shape, background), position=target.position + away[:, None] * reach,
                          radius=size, role='occluder')
         body.radius, body.squash, body.angle = np.full(self.time, size), np.ones(self.time), np.zeros(self.time)
         return body
@@ -259,7 +259,7 @@ def _paint_body(frame: np.ndarray, labels: np.ndarray, body: _Body, *, camera: C
     tile_to_pixels = compose(to_pixels, TILE_TO_OBJECT)
     for part, outlines in zip(body.shape.parts, body.outlines, strict=True):
         paint(frame, labels, outlines=[transform(points[time], to_pixels) for points in outlines],
-              tile=body.tiles[part.material % _MATERIALS], tile_to_pixels=tile_to_pixels, label=label,
+              tile=body.tiles[part.material], tile_to_pixels=tile_to_pixels, label=label,
               hollow=part.hollow)
 
 

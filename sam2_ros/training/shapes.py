@@ -38,6 +38,11 @@ class Shape:
     parts: tuple[Part, ...]
     upright: bool = False
 
+    @property
+    def materials(self) -> int:
+        """Number of textures that the parts name."""
+        return 1 + max(part.material for part in self.parts)
+
 
 def _ellipse(cx: float, cy: float, rx: float, ry: float, *, vertices: int = 20) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, vertices, endpoint=False)

@@ -16,6 +16,7 @@ import numpy as np
 TILE = 128                     # pixels, side of a texture tile
 _FIELDS_PER_FAMILY = 12
 _PHOTO_LONGEST_SIDE = 512
+_RAMP = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
 
 # Public domain or CC0 according to scikit-image's documentation of each picture; the two of scikit-learn are CC BY 2.0.
 PHOTOS = {
@@ -137,9 +138,8 @@ def pattern(rng: np.random.Generator, split: str) -> np.ndarray:
     first, second = random_colour(rng), random_colour(rng)
     if rng.random() < 0.4:
         second = first + (second - first) * rng.uniform(0.05, 0.4)
-    ramp = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
-    table = (first + (second - first) * ramp).astype(np.uint8)
-    return table[field]
+    table = (first + (second - first) * _RAMP).astype(np.uint8)
+    return cv2.LUT(cv2.merge((field, field, field)), table[None])
 
 
 def photo(rng: np.random.Generator, split: str, *, height: int, width: int, zoom: tuple[float, float]) -> np.ndarray:

@@ -1,0 +1,124 @@
+"""Batches of clips, made in background processes: batch number i of a stage is always the same."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .prompts import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PADDING, POSITIVE, first_click, noisy_box
+from .scene import PRESETS, Clip, SceneSettings, make_clip
+
+MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
+_STILLS_PER_SCENE, _STILLS_STRIDE = 4, 8
+_LEAST_AREA = 16               # pixels of an object on frame 0, at 128 x 128
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """B clips of T frames with N objects in all.
+
+    images: (B, T, S, S, 3) uint8 RGB. clip: (N,) index of each object's clip. masks: (N, T, S, S) bool.
+    kind: (N,) prompt on frame 0 (mask, box or point). points: (N, 2, 2) pixels and labels: (N, 2) of that prompt;
+    of mask prompts too, should they be decoded as boxes.
+    """
+
+    images: Tensor
+    clip: Tensor
+    masks: Tensor
+    kind: Tensor
+    points: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> ClipBatch:
+        return ClipBatch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """How batches are drawn: clip shape, number of clips and objects, and the shares of the prompt kinds."""
+
+    size: int = 128
+    clips: int = 4
+    frames: int = 5
+    objects: int = 4
+    max_stride: int = 2
+    presets: tuple[str, ...] = ('mixed',)
+    prompt_shares: tuple[float, float, float] = (0.3, 0.4, 0.3)
+    photos: float = 0.5
+
+
+class ClipBatches(Dataset[ClipBatch]):
+    """Item i is a batch made from the seeds of (seed, i) alone, so an interrupted run goes on with the same data."""
+
+    def __init__(self, settings: BatchSettings, *, seed: int, split: str = 'train') -> None:
+        unknown = set(settings.presets) - set(PRESETS)
+        if unknown:
+            raise ValueError(f'unknown scene presets {sorted(unknown)}; available: {", ".join(PRESETS)}')
+        self.settings, self.seed, self.split = settings, seed, split
+
+    def __getitem__(self, index: int) -> ClipBatch:
+        settings = self.settings
+        rng = np.random.default_rng((self.seed, index))
+        clips: list[Clip] = []
+        picks: list[np.ndarray] = []
+        while len(clips) < settings.clips:
+            for clip in self._make(rng)[:settings.clips - len(clips)]:
+                chosen = self._pick(clip, rng)
+                if len(chosen):
+                    clips.append(clip)
+                    picks.append(chosen)
+        masks = np.concatenate([clip.masks[:, chosen].swapaxes(0, 1) for clip, chosen in zip(clips, picks, strict=True)])
+        kind = rng.choice(3, size=len(masks), p=settings.prompt_shares)
+        prompts = [prompt_points(mask[0], int(k), rng) for mask, k in zip(masks, kind, strict=True)]
+        return ClipBatch(
+            images=torch.from_numpy(np.stack([clip.images for clip in clips])),
+            clip=torch.from_numpy(np.repeat(np.arange(len(clips)), [len(chosen) for chosen in picks])),
+            masks=torch.from_numpy(masks), kind=torch.from_numpy(kind),
+            points=torch.from_numpy(np.stack([points for points, _ in prompts])),
+            labels=torch.from_numpy(np.stack([labels for _, labels in prompts])))
+
+    def _make(self, rng: np.random.Generator) -> list[Clip]:
+        """One clip; of clips of one frame several, far apart in one scene, which is cheaper than a scene each."""
+        settings = self.settings
+        preset = PRESETS[settings.presets[int(rng.integers(len(settings.presets)))]]
+        stills = settings.frames == 1
+        scene = replace(preset, height=settings.size, width=settings.size, photos=settings.photos,
+                        frames=_STILLS_PER_SCENE if stills else settings.frames,
+                        stride=_STILLS_STRIDE if stills else int(rng.integers(1, settings.max_stride + 1)))
+        clip = make_clip(int(rng.integers(1 << 62)), scene, split=self.split)
+        if not stills:
+            return [clip]
+        return [Clip(clip.images[frame, None], clip.masks[frame, None], clip.visible[frame, None], clip.roles)
+                for frame in range(scene.frames)]
+
+    def _pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
+        """Objects that are large enough on frame 0, the target first, then others at random."""
+        area = clip.masks[0].sum(axis=(1, 2))
+        large = np.flatnonzero(area >= _LEAST_AREA * (self.settings.size / 128))
+        order = rng.permutation(large)
+        order = np.concatenate([order[order == 0], order[order != 0]])
+        return order[:self.settings.objects]
+
+
+def prompt_points(mask: np.ndarray, kind: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Points (2, 2) in pixels and labels (2,): a noisy box, or a click and a padding point."""
+    if kind == POINT_PROMPT:
+        return np.concatenate([first_click(mask, rng), np.zeros((1, 2), np.float32)]), np.array([POSITIVE, PADDING])
+    return noisy_box(mask, rng), np.array([BOX_TOP_LEFT, BOX_BOTTOM_RIGHT])
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def batch_loader(dataset: ClipBatches, *, start: int, step: int = 1, workers: int) -> DataLoader[ClipBatch]:
+    """Batches `start`, `start + step`, ... in order, without end; with `workers` > 0 processes make them ahead."""
+    return DataLoader(dataset, batch_size=None, sampler=range(start, sys.maxsize, step), num_workers=workers,
+                      worker_init_fn=_one_thread, prefetch_factor=4 if workers else None)

@@ -1,0 +1,56 @@
+"""Figures of a training run: a CSV file and one line on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT
+from .losses import FrameLoss
+
+COLUMNS = ('step', 'seconds', 'stage', 'rate', 'loss', 'mask', 'iou_head', 'object_score', 'j_mask', 'j_box', 'j_point',
+           'j_tracked', 'heldout_j_prompted', 'heldout_j_tracked', 'heldout_visibility')
+_KINDS = {'j_mask': MASK_PROMPT, 'j_box': BOX_PROMPT, 'j_point': POINT_PROMPT}
+
+
+class Log:
+    """Averages figures between rows. A resumed run appends to its file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+        if not path.exists():
+            with open(path, 'w', newline='', encoding='utf-8') as file:
+                csv.writer(file).writerow(COLUMNS)
+
+    def add(self, **figures: float) -> None:
+        for name, value in figures.items():
+            if not math.isnan(value):
+                self._sums[name] = self._sums.get(name, 0.0) + value
+                self._counts[name] = self._counts.get(name, 0) + 1
+
+    def add_losses(self, losses: list[FrameLoss], kind: Tensor) -> None:
+        """Figures of one step: losses over all frames, J by prompt on the first and over all prompts later."""
+        for name in ('total', 'mask', 'iou_head', 'object_score'):
+            value = torch.stack([getattr(loss, name) for loss in losses]).mean()
+            self.add(**{'loss' if name == 'total' else name: float(value.detach())})
+        first = losses[0]
+        for name, number in _KINDS.items():
+            self.add(**{name: float(first.iou[(kind == number) & first.visible].mean())})
+        later = [loss.iou[loss.visible] for loss in losses[1:]]
+        if later:
+            self.add(j_tracked=float(torch.cat(later).mean()))
+
+    def write(self, **fixed: float | str) -> dict[str, float | str]:
+        """Writes one row and forgets the averages."""
+        row: dict[str, float | str] = {name: round(total / self._counts[name], 4) for name, total in self._sums.items()}
+        row.update(fixed)
+        with open(self.path, 'a', newline='', encoding='utf-8') as file:
+            csv.DictWriter(file, COLUMNS).writerow(row)
+        self._sums, self._counts = {}, {}
+        return row

@@ -1,0 +1,83 @@
+"""SAM 2's training losses (Ravi et al. 2024, appendix D): focal and dice on masks, L1 on IoUs, cross entropy on
+the object score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
+_LEAST_SHARE = 0.01            # of the picture, for the weight of cross entropy
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms. `cross_entropy` is not in the paper: focal and dice alone leave a fresh network at
+    empty masks for long. It counts per object area, so that small objects weigh as much as large ones."""
+
+    focal: float = 20.0
+    cross_entropy: float = 0.2
+    dice: float = 1.0
+    iou: float = 1.0
+    object_score: float = 1.0
+
+
+def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
+    """IoU (...,) of thresholded masks; 1 where both are empty. No gradient."""
+    predicted, true = logits.detach() > 0, target > 0.5
+    overlap = (predicted & true).sum((-2, -1)).float()
+    union = (predicted | true).sum((-2, -1)).float()
+    return torch.where(union > 0, overlap / union.clamp(min=1), 1.0)
+
+
+def mask_losses(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
+    """Weighted sum of focal, cross-entropy and dice terms, (...,) over the last two axes.
+
+    One pass shares the exponentials of the three terms: at many objects and small maps this is a fair part of a step.
+    """
+    probability = logits.sigmoid()
+    cross_entropy = F.softplus(logits) - logits * target
+    wrong = probability + target - 2 * probability * target
+    alpha = FOCAL_ALPHA * target + (1 - FOCAL_ALPHA) * (1 - target)
+    share = target.mean((-2, -1), keepdim=True).clamp(min=_LEAST_SHARE)
+    pixel = (weights.focal * alpha * wrong ** FOCAL_GAMMA + weights.cross_entropy / share) * cross_entropy
+    overlap = (probability * target).sum((-2, -1))
+    dice = 1 - (2 * overlap + 1) / (probability.sum((-2, -1)) + target.sum((-2, -1)) + 1)
+    return pixel.mean((-2, -1)) + weights.dice * dice
+
+
+@dataclass(frozen=True)
+class FrameLoss:
+    """Loss of one decoding, and what to report: `iou` (N,) of the chosen masks, `visible` (N,) bool."""
+
+    total: Tensor
+    mask: Tensor
+    iou_head: Tensor
+    object_score: Tensor
+    iou: Tensor
+    visible: Tensor
+
+
+def frame_loss(candidates: Tensor, predicted_ious: Tensor, score: Tensor, *, target: Tensor, visible: Tensor,
+               score_weight: Tensor, chosen: Tensor, weights: LossWeights) -> FrameLoss:
+    """Losses of N objects on one frame.
+
+    candidates: (N, K, h, w) mask logits, K = 3 multimask candidates or 1. predicted_ious: (N, K). score: (N,) logits.
+    target: (N, h, w) in [0, 1]. visible: (N,) bool; hidden objects have no mask loss. score_weight: (N,) weight of
+    the object score's term. chosen: (N,) index of the candidate the decoder would answer with.
+    Only the candidate of least loss learns the mask, every one learns its IoU.
+    """
+    goal = target[:, None].expand_as(candidates)
+    mask = mask_losses(candidates, goal, weights).min(dim=1).values
+    true_iou = mask_iou(candidates, goal)
+    head = (predicted_ious - true_iou).abs().mean(1)
+    present = visible.float()
+    count = present.sum().clamp(min=1)
+    object_score = F.binary_cross_entropy_with_logits(score, present, weight=score_weight)
+    mask, head = (mask * present).sum() / count, (head * present).sum() / count
+    total = mask + weights.iou * head + weights.object_score * object_score
+    iou = true_iou.gather(1, chosen[:, None])[:, 0]
+    return FrameLoss(total, mask.detach(), head.detach(), object_score.detach(), iou, visible)

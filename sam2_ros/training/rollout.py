@@ -1,0 +1,254 @@
+"""Runs the network over training clips as the tracker would, and collects the losses of every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
+from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS, PIXEL_MEAN, PIXEL_STD
+from sam2_ros.model.prompt_encoder import PromptEmbedding
+
+from .batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
+from .losses import FrameLoss, LossWeights, frame_loss
+from .prompts import random_error_click
+
+POINTER_HORIZON = 15           # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
+MASK_LOGIT = 10.0              # a given mask becomes logits of +-10
+_TINY_AREA = 6                 # pixels at 128 x 128 below which visibility is not judged
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """How clips are run in training.
+
+    true_visibility: probability that memory is told the true visibility of a frame, not the predicted one.
+    correction: probability per clip of one correction click on a frame.
+    gradient_frames: frames of the clip's end that learn, besides the first; the others only fill the memory.
+    dam_memory: probability of reading memory as the distractor-aware policy does instead of as SAM 2 does.
+    loss_stride: losses are taken on a grid of this stride of the input.
+    """
+
+    true_visibility: float = 0.3
+    correction: float = 0.15
+    gradient_frames: int = 16
+    dam_memory: float = 0.5
+    loss_stride: int = 2
+
+
+@dataclass
+class _Memory:
+    """What the objects of a batch remember; all of them have entries for the same frames."""
+
+    frames: list[int] = field(default_factory=list)
+    spatial: list[Tensor] = field(default_factory=list)
+    pointers: list[Tensor] = field(default_factory=list)
+    conditioning: set[int] = field(default_factory=set)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """uint8 RGB images (..., S, S, 3) -> network input (..., 3, S, S) float32."""
+    mean, deviation = images.new_tensor((PIXEL_MEAN, PIXEL_STD), dtype=torch.float32) * 255
+    return ((images.float() - mean) / deviation).movedim(-1, -3)
+
+
+def read_order(frame: int, conditioning: set[int], rng: np.random.Generator, *, dam: bool) -> tuple[list[int], list[int]]:
+    """Frames to read at `frame` and their temporal indices (6 conditioning, 0 newest recent), as policies choose.
+
+    SAM 2 reads all conditioning frames and the six previous ones by distance. The distractor-aware policy reads
+    conditioning frames and anchors alike (index 6), the previous frame and older ones by rank.
+    """
+    anchors = sorted(conditioning)
+    recent = [past for past in range(frame - 1, -1, -1) if past not in conditioning]
+    if dam:
+        extra = int(rng.integers(0, 3)) if len(recent) > 2 else 0
+        anchors = sorted([*anchors, *(int(past) for past in rng.permutation(recent[1:])[:extra])])
+        room = NUM_SPATIAL_SLOTS - len(anchors)
+        older = [past for past in recent[1:] if past not in anchors]
+        kept = sorted((int(past) for past in rng.permutation(older)[:max(room - 1, 0)]), reverse=True)
+        recent = [*recent[:1], *kept]
+        indices = list(range(len(recent)))
+    else:
+        recent = [past for past in recent if frame - past < NUM_SPATIAL_SLOTS]
+        indices = [frame - past - 1 for past in recent]
+    return [*anchors, *recent[::-1]], [*[CONDITIONING_INDEX] * len(anchors), *indices[::-1]]
+
+
+class Rollout:
+    """One pass over a batch. `run` gives the loss and the statistics of the frames that learn."""
+
+    def __init__(self, model: Sam2Network, batch: ClipBatch, settings: RolloutSettings, weights: LossWeights,
+                 seed: int) -> None:
+        self.model, self.batch, self.settings, self.weights = model, batch, settings, weights
+        self.rng = np.random.default_rng(seed)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.frames, self.size = batch.images.shape[1], batch.images.shape[2]
+        self.memory = _Memory()
+        self.losses: list[FrameLoss] = []
+        self.logits: list[Tensor] = []
+        self.scores: list[Tensor] = []
+        self.area = batch.masks.flatten(2).sum(-1)                                     # (N, T)
+        self.dam = bool(self.rng.random() < settings.dam_memory)
+        corrects = self.frames > 1 and self.rng.random() < settings.correction
+        self.corrected = int(self.rng.integers(1, self.frames)) if corrects else None
+        self.features: list[ImageFeatures] = []
+
+    def learns(self, frame: int) -> bool:
+        return frame == 0 or frame >= self.frames - self.settings.gradient_frames
+
+    def run(self) -> Tensor:
+        """Mean loss over the frames that learn; statistics stay in `losses`, gated masks and scores in `logits`, `scores`."""
+        self._encode()
+        for frame in range(self.frames):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.learns(frame)):
+                self._prompted() if frame == 0 else self._tracked(frame)
+        return torch.stack([loss.total for loss in self.losses]).mean()
+
+    def _encode(self) -> None:
+        """Features of all frames, one encoder call for those that learn and one for the others."""
+        rows: dict[int, ImageFeatures] = {}
+        for learning in (True, False):
+            frames = [frame for frame in range(self.frames) if self.learns(frame) is learning]
+            if not frames:
+                continue
+            with torch.set_grad_enabled(torch.is_grad_enabled() and learning):
+                images = normalise(self.batch.images[:, frames].transpose(0, 1).flatten(0, 1))
+                features = self.model.encode_image(images)
+            for place, frame in enumerate(frames):
+                rows[frame] = features.select(place * len(self.batch.images) + self.batch.clip)
+        self.features = [rows[frame] for frame in range(self.frames)]
+
+    def _prompted(self) -> None:
+        """Frame 0: masks are turned into pointers and memory as they are, boxes and points are decoded.
+
+        Mask prompts are decoded as well (from the raw features, as in the published network), which teaches the
+        decoder to see what the pointer of a mask prompt must tell.
+        """
+        model, batch, features = self.model, self.batch, self.features[0]
+        given = batch.kind == MASK_PROMPT
+        masks = batch.masks[:, 0].float()
+        clicks = model.embed_prompts(batch.points, batch.labels)
+        empty = torch.full_like(batch.labels, -1)
+        silent = model.embed_prompts(torch.zeros_like(batch.points), empty, model.mask_downsample(masks[:, None]))
+        prompt = PromptEmbedding(torch.where(given[:, None, None], silent.sparse, clicks.sparse),
+                                 torch.where(given[:, None, None, None], silent.dense, clicks.dense))
+        raw = features.stride16
+        conditioned = torch.where(given[:, None, None, None], raw, model.without_memory(raw))
+        single = given | (batch.kind == BOX_PROMPT)
+        decoding = self._decode(features, conditioned, prompt, ~single)
+        self._judge(decoding, 0, ~single)
+        logits, pointer = decoding.mask_logits, decoding.object_pointer
+        if self.settings.correction > self.rng.random():
+            decoding = self._correct(features, conditioned, decoding, 0)
+            logits, pointer = decoding.mask_logits, decoding.object_pointer
+        exact = F.interpolate(masks[:, None] * 2 * MASK_LOGIT - MASK_LOGIT, size=logits.shape[-2:], mode='bilinear',
+                              antialias=True)[:, 0]
+        logits = torch.where(given[:, None, None], exact, logits)
+        score = torch.where(given, MASK_LOGIT, decoding.object_score_logit)
+        self._remember(0, logits, score, pointer, conditioning=True)
+
+    def _tracked(self, frame: int) -> None:
+        model, features = self.model, self.features[frame]
+        nothing = torch.zeros(len(self.batch.clip), 0, 2, device=features.stride16.device)
+        prompt = model.embed_prompts(nothing, nothing[..., 0].long())
+        conditioned = model.condition_on_memory(features.stride16, self._read(frame))
+        multimask = torch.ones(len(nothing), dtype=torch.bool, device=nothing.device)
+        decoding = self._decode(features, conditioned, prompt, multimask)
+        if self.learns(frame):
+            self._judge(decoding, frame, multimask)
+        corrected = frame == self.corrected
+        if corrected:
+            decoding = self._correct(features, conditioned, decoding, frame)
+        self._remember(frame, decoding.mask_logits, decoding.object_score_logit, decoding.object_pointer,
+                       conditioning=corrected)
+
+    def _decode(self, features: ImageFeatures, conditioned: Tensor, prompt: PromptEmbedding,
+                multimask: Tensor) -> MaskDecoding:
+        return self.model.decode_masks(features, conditioned, prompt, multimask, occlusion_gate=False,
+                                       stability_fallback=False)
+
+    def _correct(self, features: ImageFeatures, conditioned: Tensor, decoding: MaskDecoding, frame: int) -> MaskDecoding:
+        """Decodes again with a click where the mask is wrong and with the previous logits."""
+        logits = decoding.mask_logits.detach()
+        predicted = F.interpolate(logits[:, None], size=(self.size, self.size), mode='bilinear')[:, 0] > 0
+        points, labels = random_error_click(self.batch.masks[:, frame], predicted, self.generator)
+        if frame == 0:
+            mask_kind = (self.batch.kind == MASK_PROMPT)[:, None]
+            points = torch.cat([self.batch.points, points], dim=1)
+            labels = torch.cat([torch.where(mask_kind, -1, self.batch.labels), labels], dim=1)
+        prompt = self.model.embed_prompts(points, labels, logits[:, None].clamp(-32, 32))
+        single = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        corrected = self._decode(features, conditioned, prompt, single)
+        if self.learns(frame):
+            self._judge(corrected, frame, single)
+        return corrected
+
+    def _judge(self, decoding: MaskDecoding, frame: int, multimask: Tensor) -> None:
+        """Adds the loss of a decoding; where one mask was asked for, all candidates stand for it."""
+        stride = self.settings.loss_stride
+        true = F.avg_pool2d(self.batch.masks[:, frame].float(), stride)
+        candidates, ious = decoding.candidate_logits, decoding.candidate_ious
+        single = ~multimask
+        candidates = torch.where(single[:, None, None, None], decoding.mask_logits[:, None], candidates)
+        ious = torch.where(single[:, None], decoding.predicted_iou[:, None], ious)
+        candidates = F.interpolate(candidates, size=true.shape[-2:], mode='bilinear')
+        area = self.area[:, frame]
+        tiny = _TINY_AREA * (self.size / 128) ** 2
+        self.losses.append(frame_loss(
+            candidates, ious, decoding.object_score_logit, target=true, visible=area > 0,
+            score_weight=((area == 0) | (area >= tiny)).float(), chosen=decoding.chosen.clamp(min=0),
+            weights=self.weights))
+
+    def _remember(self, frame: int, logits: Tensor, score: Tensor, pointer: Tensor, *, conditioning: bool) -> None:
+        model = self.model
+        if self.rng.random() < self.settings.true_visibility:
+            score = torch.where(self.area[:, frame] > 0, MASK_LOGIT, -MASK_LOGIT)
+        # what inference does: a hidden object's mask is empty in memory
+        gated = torch.where((score > 0)[:, None, None], logits, NO_OBJECT_LOGIT)
+        self.logits.append(gated.detach())
+        self.scores.append(score.detach())
+        if frame + 1 == self.frames:
+            return
+        high = F.interpolate(gated[:, None], size=(self.size, self.size), mode='bilinear')[:, 0]
+        binarize = torch.full((len(high),), conditioning, device=high.device)
+        memory = self.memory
+        memory.frames.append(frame)
+        memory.spatial.append(model.encode_memory(self.features[frame].stride16, high, score, binarize))
+        memory.pointers.append(pointer)
+        if conditioning:
+            memory.conditioning.add(frame)
+
+    def _read(self, frame: int) -> MemoryRead:
+        memory = self.memory
+        frames, indices = read_order(frame, memory.conditioning, self.rng, dam=self.dam)
+        past = sorted(memory.conditioning) + [
+            other for other in range(frame - 1, max(-1, frame - 1 - POINTER_HORIZON), -1)
+            if other not in memory.conditioning]
+        count, device = len(self.batch.clip), memory.pointers[0].device
+        distance = torch.tensor([(frame - other) / POINTER_HORIZON for other in past], device=device)
+        return MemoryRead(
+            spatial=torch.stack([memory.spatial[other] for other in frames], dim=1),
+            temporal_index=torch.tensor(indices, device=device).expand(count, -1),
+            pointers=torch.stack([memory.pointers[other] for other in past], dim=1),
+            pointer_position=distance.expand(count, -1))
+
+
+@dataclass(frozen=True)
+class TrackedClips:
+    """`mask_logits` (N, T, S/4, S/4), -1024 where hidden, and `object_score_logit` (N, T)."""
+
+    mask_logits: Tensor
+    object_score_logit: Tensor
+
+
+def track_clip(model: Sam2Network, batch: ClipBatch, *, seed: int = 0) -> TrackedClips:
+    """Inference over a batch with SAM 2's memory, for figures and pictures while training (users run the tracker)."""
+    settings = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
+    rollout = Rollout(model, batch, settings, LossWeights(), seed)
+    with torch.no_grad():
+        rollout.run()
+    return TrackedClips(torch.stack(rollout.logits, dim=1), torch.stack(rollout.scores, dim=1))

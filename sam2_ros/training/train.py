@@ -1,0 +1,189 @@
+"""Trains the bundled network from scratch on synthetic videos: `python -m sam2_ros.training.train --minutes 90`."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from tqdm import tqdm
+
+from .batches import ClipBatches, batch_loader
+from .log import Log
+from .settings import DEFAULT_CONFIG, TrainSettings, load_settings
+from .trainer import Trainer, export_weights
+from .validate import save_picture, validate
+
+_ROW_EVERY = 25                # steps
+_STAGE_SEED = 1000             # distance of the seeds of two stages
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where and how long a run goes. Exactly one of `minutes` and `steps` is the budget.
+
+    folder: gets checkpoint.pt, log.csv, pictures and weights.safetensors; a checkpoint there is continued.
+    processes: copies of the network that share the work, one thread each on a CPU, one GPU each otherwise.
+    workers: processes per copy that make clips ahead of time. save_every, validate_every: seconds.
+    """
+
+    folder: Path
+    minutes: float | None = None
+    steps: int | None = None
+    device: str = 'cpu'
+    processes: int = 1
+    workers: int = 1
+    save_every: float = 120.0
+    validate_every: float = 240.0
+    validation_batches: int = 3
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise ValueError('give a budget: either minutes or steps')
+        if self.processes < 1 or self.workers < 0:
+            raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
+
+
+class _Run:
+    """One process of a run. Process 0 keeps the time, the log, the checkpoint and the pictures."""
+
+    def __init__(self, settings: TrainSettings, run: RunSettings, rank: int) -> None:
+        self.settings, self.run, self.rank = settings, run, rank
+        name = f'{run.device}:{rank}' if run.device == 'cuda' and run.processes > 1 else run.device
+        self.device = torch.device(name)
+        self.trainer = Trainer(settings, self.device)
+        self.checkpoint = run.folder / 'checkpoint.pt'
+        if self.checkpoint.exists():
+            self.trainer.load(self.checkpoint)
+        self.log = Log(run.folder / 'log.csv') if rank == 0 else None
+        self.earlier = self.trainer.progress.seconds
+        self.begin = self.saved = self.validated = time.monotonic()
+
+    def seconds(self) -> float:
+        return self.earlier + time.monotonic() - self.begin
+
+    def share(self) -> float:
+        """Share of the budget that is spent after the coming step."""
+        if self.run.steps is not None:
+            return min(1.0, (self.trainer.progress.step + 1) / self.run.steps)
+        assert self.run.minutes is not None
+        return min(1.0, self.seconds() / (60 * self.run.minutes))
+
+    def go(self) -> None:
+        progress = self.trainer.progress
+        bar = tqdm(total=1.0, initial=round(progress.share, 4), disable=self.rank > 0, mininterval=5,
+                   bar_format='{percentage:3.0f}% |{bar:30}| {elapsed} {postfix}')
+        while progress.share < 1:
+            index = self.settings.stage_at(progress.share)
+            if index != progress.stage:
+                progress.stage, progress.stage_step = index, 0
+            self._stage(index, bar.update if self.rank == 0 else lambda _: None, bar.set_postfix_str)
+        if self.rank == 0:
+            self._validate(index)
+            self._save()
+            export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
+
+    def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
+        """Steps until the budget enters another stage."""
+        stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
+        data = ClipBatches(stage.batch, seed=self.settings.seed + _STAGE_SEED * (index + 1))
+        start = progress.stage_step * run.processes + self.rank
+        for number, batch in enumerate(batch_loader(data, start=start, step=run.processes, workers=run.workers)):
+            before = progress.share
+            losses = self.trainer.step(batch, stage, seed=start + number * run.processes, share=self.share())
+            progress.seconds = self.seconds()
+            advance(progress.share - before)
+            if self.log is not None:
+                self.log.add_losses(losses, batch.kind.to(self.device))
+                if progress.step % _ROW_EVERY == 0:
+                    row = self._row(stage.name)
+                    tell(f"{stage.name} step {progress.step} loss {row['loss']:.3f} tracked J {row.get('j_tracked', '-')}")
+                self._housekeeping(index)
+            if progress.share >= 1 or self.settings.stage_at(progress.share) != index:
+                return
+
+    def _row(self, stage: str) -> dict[str, float | str]:
+        assert self.log is not None
+        return self.log.write(step=self.trainer.progress.step, seconds=round(self.seconds(), 1), stage=stage,
+                              rate=round(self.trainer.optimizer.param_groups[0]['lr'], 7))
+
+    def _housekeeping(self, index: int) -> None:
+        now = time.monotonic()
+        if now - self.validated > self.run.validate_every:
+            self._validate(index)
+            self.validated = time.monotonic()
+        if now - self.saved > self.run.save_every:
+            self._save()
+            self.saved = time.monotonic()
+
+    def _save(self) -> None:
+        self.trainer.save(self.checkpoint)
+
+    def _validate(self, index: int) -> None:
+        """Held-out figures go into the next row of the log; the picture is kept with its step."""
+        assert self.log is not None
+        stage, step = self.settings.stages[index], self.trainer.progress.step
+        result = validate(self.trainer.average, stage.batch, device=self.device, batches=self.run.validation_batches)
+        self.log.add(heldout_j_prompted=result.j_prompted, heldout_j_tracked=result.j_tracked,
+                     heldout_visibility=result.visibility)
+        save_picture(self.run.folder / f'heldout_{step:06d}.png', result.picture)
+        self._row(stage.name)
+
+
+def _process(rank: int, settings: TrainSettings, run: RunSettings, port: int) -> None:
+    if run.processes > 1:
+        torch.set_num_threads(1)
+        backend = 'nccl' if run.device == 'cuda' else 'gloo'
+        dist.init_process_group(backend, init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=run.processes)
+    try:
+        _Run(settings, run, rank).go()
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return int(listener.getsockname()[1])
+
+
+def train(settings: TrainSettings, run: RunSettings) -> Path:
+    """Trains until the budget is spent and returns the file with the averaged weights (float16 safetensors).
+
+    A run that was interrupted goes on from the checkpoint in its folder.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.processes == 1:
+        _process(0, settings, run, 0)
+    else:
+        mp.spawn(_process, args=(settings, run, _free_port()), nprocs=run.processes)
+    return run.folder / 'weights.safetensors'
+
+
+def main(args: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument('--minutes', type=float, help='length of the run')
+    budget.add_argument('--steps', type=int, help='length of the run in optimizer steps')
+    parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG, help='recipe (default: %(default)s)')
+    parser.add_argument('--folder', type=Path, default=Path('training_run'),
+                        help='for checkpoint, log, pictures and weights; a run found there goes on (default: %(default)s)')
+    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
+    parser.add_argument('--processes', type=int, default=1,
+                        help='copies that share the work: about one per CPU core, or one per GPU (default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=1, help='clip-making processes per copy (default: %(default)s)')
+    given = parser.parse_args(args)
+    run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, device=given.device,
+                      processes=given.processes, workers=given.workers)
+    print(f'weights: {train(load_settings(given.config), run)}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,125 @@
+"""One training process: network, optimizer, averaged weights, and the step that uses them."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from sam2_ros.model import VARIANTS, Sam2Network
+
+from .batches import ClipBatch
+from .losses import FrameLoss
+from .rollout import Rollout
+from .settings import StageSettings, TrainSettings
+
+_EMA_RAMP = 10                 # steps after which the average starts to look far back
+
+
+@dataclass
+class Progress:
+    """Where a run stands: optimizer steps, steps in the current stage, seconds spent, share of the budget."""
+
+    step: int = 0
+    stage: int = 0
+    stage_step: int = 0
+    seconds: float = 0.0
+    share: float = 0.0
+
+
+def rate_scale(settings: TrainSettings, share: float) -> float:
+    """Factor of the learning rates at a share of the budget: a short rise, then a cosine."""
+    if share < settings.warmup:
+        return (share + 1e-3) / (settings.warmup + 1e-3)
+    fall = 0.5 * (1 + math.cos(math.pi * (share - settings.warmup) / (1 - settings.warmup)))
+    return settings.final_rate + (1 - settings.final_rate) * fall
+
+
+class Trainer:
+    """Owns everything that changes during a run. Several processes keep equal copies by averaging gradients."""
+
+    def __init__(self, settings: TrainSettings, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device = settings, device
+        self.model = Sam2Network(VARIANTS[settings.model], image_size=settings.stages[0].batch.size).to(device).train()
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98),
+                                           weight_decay=settings.weight_decay, foreach=True)
+        self.progress = Progress()
+
+    def step(self, batch: ClipBatch, stage: StageSettings, *, seed: int, share: float) -> list[FrameLoss]:
+        """One optimizer step on a batch; `share` is the main process's share of the budget spent after it."""
+        self.model.image_size = stage.batch.size
+        rollout = Rollout(self.model, batch.to(self.device), stage.rollout, self.settings.loss, seed)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.autocast):
+            loss = rollout.run()
+        loss.backward()
+        self.progress.share = self._average_gradients(share)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
+        if not bool(torch.isfinite(norm)):
+            raise FloatingPointError(f'the gradient is not finite at step {self.progress.step}; lower the learning rate')
+        rate = self.settings.learning_rate * rate_scale(self.settings, self.progress.share)
+        self.optimizer.param_groups[0]['lr'] = rate
+        self.optimizer.step()
+        self.model.zero_grad()
+        self._average_weights()
+        self.progress.step += 1
+        self.progress.stage_step += 1
+        return rollout.losses
+
+    def _average_gradients(self, share: float) -> float:
+        """Replaces gradients by their mean over processes; returns the share of the first process."""
+        gradients = [parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+                     for parameter in self.model.parameters()]
+        if not dist.is_initialized():
+            return share
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        count = dist.get_world_size()
+        told = torch.tensor([share * count if dist.get_rank() == 0 else 0.0], device=self.device)
+        flat = torch.cat([flat, told])
+        dist.all_reduce(flat)
+        flat /= count
+        for parameter, piece in zip(self.model.parameters(), flat[:-1].split([g.numel() for g in gradients]), strict=True):
+            parameter.grad = piece.view_as(parameter)
+        return float(flat[-1])
+
+    @torch.no_grad()
+    def _average_weights(self) -> None:
+        keep = min(self.settings.ema, (1 + self.progress.step) / (_EMA_RAMP + self.progress.step))
+        ours, theirs = list(self.average.parameters()), list(self.model.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - keep)
+
+    def save(self, path: Path) -> None:
+        """Writes everything a run needs to go on; a crash while writing leaves the previous file whole."""
+        state = {'model': self.model.state_dict(), 'average': self.average.state_dict(),
+                 'optimizer': self.optimizer.state_dict(), 'progress': vars(self.progress)}
+        partial = path.with_suffix('.partial')
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def load(self, path: Path) -> None:
+        """Continues from a file of `save`. Raises ValueError when it belongs to another network."""
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            self.model.load_state_dict(state['model'])
+            self.average.load_state_dict(state['average'])
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f'{path} does not hold a run of {self.settings.model}: {error}') from error
+        self.optimizer.load_state_dict(state['optimizer'])
+        self.progress = Progress(**state['progress'])
+
+
+def export_weights(model: nn.Module, path: Path) -> None:
+    """Writes a network's weights as float16 safetensors under Meta's names."""
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Tensor] = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(path), metadata={'format': 'pt'})

@@ -1,0 +1,81 @@
+"""Held-out figures and pictures while training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2_ros.model import Sam2Network
+
+from .batches import BatchSettings, ClipBatch, ClipBatches
+from .rollout import track_clip
+
+_SEED = 7_000_001              # held-out clips share no seed with training
+_COLOURS = ((230, 60, 60), (60, 200, 60), (70, 110, 255), (240, 200, 40))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Mean J on the prompted frame and on the later ones, share of right visibility, and a picture (H, W, 3)."""
+
+    j_prompted: float
+    j_tracked: float
+    visibility: float
+    picture: np.ndarray
+
+
+def heldout_batch(settings: BatchSettings, *, index: int = 0) -> ClipBatch:
+    """A batch of clips with textures, photographs and shapes that training never shows."""
+    return ClipBatches(settings, seed=_SEED, split='heldout')[index]
+
+
+def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.device, batches: int) -> Validation:
+    """Tracks held-out batches at the settings' size. J counts 1 where the object is hidden and nothing is answered."""
+    model.eval()
+    model.image_size = settings.size
+    overlaps, agreements, picture = [], [], None
+    for index in range(batches):
+        batch = heldout_batch(settings, index=index).to(device)
+        result = track_clip(model, batch)
+        masks = F.interpolate(result.mask_logits, size=(settings.size, settings.size), mode='bilinear') > 0
+        overlap = (masks & batch.masks).sum((-2, -1)).float()
+        union = (masks | batch.masks).sum((-2, -1)).float()
+        overlaps.append(torch.where(union > 0, overlap / union.clamp(min=1), 1.0).cpu())
+        agreements.append(((result.object_score_logit > 0) == batch.masks.flatten(2).any(-1)).float().cpu())
+        picture = draw(batch, masks) if picture is None else picture
+    j = torch.cat(overlaps)
+    tracked = j[:, 1:].mean() if j.shape[1] > 1 else torch.tensor(float('nan'))
+    assert picture is not None
+    return Validation(float(j[:, 0].mean()), float(tracked), float(torch.cat(agreements).mean()), picture)
+
+
+def draw(batch: ClipBatch, masks: Tensor, *, columns: int = 8) -> np.ndarray:
+    """One row per clip, some frames over time: true outlines thin and dark, predicted masks tinted."""
+    frames = np.linspace(0, batch.images.shape[1] - 1, min(columns, batch.images.shape[1])).astype(int)
+    rows = []
+    for clip in range(len(batch.images)):
+        objects = torch.nonzero(batch.clip == clip)[:, 0].tolist()
+        row = []
+        for frame in frames:
+            image = batch.images[clip, frame].cpu().numpy().copy()
+            for place, index in enumerate(objects):
+                colour = np.array(_COLOURS[place % len(_COLOURS)])
+                predicted = masks[index, frame].cpu().numpy()
+                image[predicted] = (0.5 * image[predicted] + 0.5 * colour).astype(np.uint8)
+                true = batch.masks[index, frame].cpu().numpy().astype(np.uint8)
+                outlines, _ = cv2.findContours(true, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+                cv2.drawContours(image, outlines, -1, (colour * 0.6).tolist(), 1)
+            row.append(image)
+        rows.append(np.hstack(row))
+    return np.vstack(rows)
+
+
+def save_picture(path: Path, picture: np.ndarray) -> None:
+    """Writes an RGB picture as PNG."""
+    cv2.imwrite(str(path), picture[..., ::-1])
