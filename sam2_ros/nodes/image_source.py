@@ -20,7 +20,7 @@ from sam2_ros.nodes.pixels import ConversionError, image_to_array
 from sam2_ros.nodes.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
 
 FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
-QUEUE_DEPTH = 5  # images; taken off the queue at once, so they do not grow old in it
+QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
 
 PROFILE_HINT = ('large best-effort images get lost without the transport profile: set FASTRTPS_DEFAULT_PROFILES_FILE '
                 'to config/fastdds_large_images.xml for camera and tracker, or let the camera publish reliably')

@@ -15,7 +15,7 @@ from sam2_ros.nodes.prompt_jobs import PromptJobs
 from sam2_ros.nodes.requests import Answer, PromptRequest
 from sam2_ros.tracking import FrameResult, VideoTracker
 
-CATCH_UP_STEPS = 2  # past images worked off after every live image, even when the next one is waiting
+CATCH_UP_STEPS = 2  # past images worked off per prompt after every live image: each gains one image on the camera
 MAX_FAILURES = 10  # failed images in a row after which the process is given up
 
 
@@ -99,7 +99,7 @@ class Inference:
                 command()
             if image is not None:
                 self._guarded(self._track, image)
-            for _ in range(CATCH_UP_STEPS if image is not None else 1):
+            for _ in range(CATCH_UP_STEPS * len(self._jobs) if image is not None else 1):
                 self._guarded(self._jobs.serve)
         for command in self._commands:  # so that every request gets its answer
             command()

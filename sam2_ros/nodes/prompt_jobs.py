@@ -35,8 +35,8 @@ class _Job:
 class PromptJobs:
     """Prompts that wait for their turn or are catching up. Only the inference thread touches them.
 
-    They take turns, one image each, so that a prompt far back does not hold up the answers of the others. Prompts for
-    the same object are worked off one after the other.
+    A new prompt is answered before others go on catching up; prompts for the same object are worked off one after the
+    other.
     """
 
     def __init__(self, tracker: VideoTracker, *, ring: ImageRing, messages: ObjectMessages, journal: Journal,
@@ -52,6 +52,9 @@ class PromptJobs:
     def add(self, image: ArrivedImage, request: PromptRequest) -> None:
         self._jobs.append(_Job(image, request))
 
+    def __len__(self) -> int:
+        return len(self._jobs)
+
     def ready(self) -> bool:
         """Whether `serve` would do something."""
         return self._next() is not None
@@ -61,20 +64,21 @@ class PromptJobs:
         job = self._next()
         if job is None:
             return
-        self._jobs.remove(job)
         try:
             if job.catch_up is None:
                 job.catch_up = self._begin(job.image, job.request)
             result = job.catch_up.advance()
         except (ValueError, TypeError, LookupError) as error:
+            self._jobs.remove(job)
             self._refuse(job, str(error))
             return
         except Exception as error:
+            self._jobs.remove(job)
             self._refuse(job, f'the tracker failed: {error}')
             raise
+        if job.catch_up.done:
+            self._jobs.remove(job)
         self._hand_out(job, result)
-        if not job.catch_up.done:
-            self._jobs.append(job)
 
     def refuse_all(self, reason: str, *, object_id: str | None = None) -> None:
         """Give up every prompt, or those that are for one object."""
@@ -84,17 +88,18 @@ class PromptJobs:
                 self._refuse(job, reason)
 
     def _next(self) -> _Job | None:
-        """The job that waited longest, of those whose image has had its turn and whose object is not at work."""
-        at_work = {job.catch_up.object_id for job in self._jobs if job.catch_up is not None}
+        """A prompt that was not looked at yet, else the one that is furthest behind: those that stand at the same image
+        are served together, which encodes that image once.
+        """
+        at_work = [job for job in self._jobs if job.catch_up is not None]
+        busy = {job.catch_up.object_id for job in at_work}
         for job in self._jobs:
-            if job.catch_up is not None:
-                return job
-            if job.image.fate is Fate.WAITING or job.request.object_id in at_work:
+            if job.catch_up is not None or job.image.fate is Fate.WAITING or job.request.object_id in busy:
                 continue
-            if job.request.click and at_work:
+            if job.request.click and busy:
                 continue  # what it hit may be just what is catching up
             return job
-        return None
+        return max(at_work, key=lambda job: job.catch_up.remaining, default=None)
 
     def _begin(self, image: ArrivedImage, request: PromptRequest) -> CatchUp:
         """Start the prompt on its image. Raises ValueError or LookupError with the reason it is refused."""
