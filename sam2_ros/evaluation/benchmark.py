@@ -1,0 +1,110 @@
+"""Runs a benchmark: a network on clips. Predictions are kept on disk, and scores are made from what is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from sam2_ros.evaluation.clips import Subset, benchmark_clip
+from sam2_ros.evaluation.predictions import PredictionStore, RunKey
+from sam2_ros.evaluation.protocol import track_clip
+from sam2_ros.evaluation.scores import RunScore, score_run
+from sam2_ros.model import Sam2Network, build_sam2
+
+
+@dataclass(frozen=True)
+class NetworkSource:
+    """Which network to load; small enough to send to another process."""
+
+    name: str
+    checkpoint: Path
+    image_size: int
+    device: str = 'cpu'
+
+    def load(self) -> Sam2Network:
+        return build_sam2(self.name, self.checkpoint, device=self.device, image_size=self.image_size)
+
+    def weights_digest(self) -> str:
+        return hashlib.sha256(self.checkpoint.read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A network, and what it is to be tried on.
+
+    Attributes:
+        subsets: the clips, by name of the subset.
+        policies, prompts: every clip is tracked with each of these memory policies from each of these kinds of prompt.
+    """
+
+    network: NetworkSource
+    subsets: Mapping[str, Subset]
+    policies: tuple[str, ...]
+    prompts: tuple[str, ...]
+
+    def open_stores(self, folder: Path, *, overwrite: bool = False) -> dict[str, PredictionStore]:
+        """One store for each subset. Raises ConfigMismatchError if one holds the predictions of something else."""
+        size = f'{self.network.name}_{self.network.image_size}'
+        return {
+            name: PredictionStore(
+                folder / size / f'{name}_{subset.scene.frames}', self._config(subset), overwrite=overwrite
+            )
+            for name, subset in self.subsets.items()
+        }
+
+    def run(self, stores: Mapping[str, PredictionStore], *, workers: int = 1) -> list[RunScore]:
+        """Predict what the stores lack, score everything; with a progress bar, in `workers` processes."""
+        jobs = [
+            (self, name, number, store)
+            for name, store in stores.items()
+            for number in range(self.subsets[name].clips)
+        ]
+        if workers == 1:
+            return [score for job in tqdm(jobs, unit='clip') for score in _run_clip(*job)]
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        with ProcessPoolExecutor(workers, get_context('spawn'), torch.set_num_threads, (threads,)) as pool:
+            results = pool.map(_run_clip, *zip(*jobs, strict=True))
+            return [score for scores in tqdm(results, total=len(jobs), unit='clip') for score in scores]
+
+    def _config(self, subset: Subset) -> dict[str, Any]:
+        """Everything that decides what is predicted for a subset; its first clip stands for the generator."""
+        return {
+            'model': self.network.name,
+            'weights_sha256': self.network.weights_digest(),
+            'image_size': self.network.image_size,
+            'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it will be read back: tuples are lists
+            'first_seed': subset.first_seed,
+            'first_clip_digest': benchmark_clip(subset, 0).digest(),
+        }
+
+
+def _run_clip(benchmark: Benchmark, subset_name: str, number: int, store: PredictionStore) -> list[RunScore]:
+    clip = benchmark_clip(benchmark.subsets[subset_name], number)
+    scores = []
+    for policy in benchmark.policies:
+        keys = [RunKey(policy, prompt, number) for prompt in benchmark.prompts]
+        missing = [key for key in keys if not store.has(key)]
+        if missing:
+            kinds = [key.prompt for key in missing]
+            tracks = track_clip(_loaded(benchmark.network), clip, policy=policy, prompt_kinds=kinds)
+            for key in missing:
+                store.save(key, tracks[key.prompt])
+        scores += [score_run(subset_name, key, predicted=store.load(key), truth=clip.truth) for key in keys]
+    return scores
+
+
+@lru_cache(maxsize=1)
+def _loaded(source: NetworkSource) -> Sam2Network:
+    """The network, built once in every process."""
+    return source.load()

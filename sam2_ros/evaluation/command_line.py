@@ -1,0 +1,94 @@
+"""What the benchmarks' command lines share: which network, which clips, where results go."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from sam2_ros.evaluation.benchmark import NetworkSource
+from sam2_ros.evaluation.clips import SUBSETS, Subset
+from sam2_ros.evaluation.protocol import PROMPT_KINDS
+from sam2_ros.model import VARIANTS
+from sam2_ros.model.build import bundled_weights
+
+DEFAULT_MODEL = 'sam2.1_hiera_micro'
+
+
+def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what to run on, the network, the clips, and the folders."""
+    add = parser.add_argument
+    add('--subsets', nargs='+', choices=SUBSETS, default=list(SUBSETS), metavar='NAME',
+        help=f'of {", ".join(SUBSETS)} (default: all)')
+    add('--prompts', nargs='+', choices=PROMPT_KINDS, default=list(PROMPT_KINDS), metavar='KIND',
+        help=f'of {", ".join(PROMPT_KINDS)} (default: all)')
+    add('--clips', type=positive, metavar='N',
+        help=f'clips per subset (default: {_by_subset(lambda subset: subset.clips)})')
+    add('--frames', type=positive, metavar='N',
+        help=f'frames per clip (default: {_by_subset(lambda subset: subset.scene.frames)})')
+    add('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME', help='default: %(default)s')
+    add('--checkpoint', type=Path, metavar='FILE', help='weights (default: the bundled ones)')
+    add('--device', default='cpu', help='default: %(default)s')
+    add('--workers', type=positive, default=os.cpu_count() or 1, metavar='N',
+        help='processes (default: one for each core, here %(default)s)')
+    add('--predictions', type=Path, default=Path('build/predictions'), metavar='FOLDER',
+        help='where predictions are kept (default: %(default)s)')
+    add('--overwrite', action='store_true', help='delete kept predictions that other weights or clips gave')
+    add('--output', type=Path, default=Path('build/benchmarks'), metavar='FOLDER',
+        help='where the result page and its pictures go (default: %(default)s)')
+
+
+def positive(text: str) -> int:
+    """Type of an argument that counts something."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 0')
+    return int(text)
+
+
+def _by_subset(value: Callable[[Subset], int]) -> str:
+    return ', '.join(f'{name} {value(subset)}' for name, subset in SUBSETS.items())
+
+
+def chosen_subsets(options: argparse.Namespace) -> dict[str, Subset]:
+    """The subsets that --subsets, --clips and --frames ask for."""
+    return {
+        name: replace(
+            SUBSETS[name],
+            clips=options.clips or SUBSETS[name].clips,
+            scene=replace(SUBSETS[name].scene, frames=options.frames or SUBSETS[name].scene.frames),
+        )
+        for name in options.subsets
+    }
+
+
+def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> NetworkSource:
+    """The network that --model, --checkpoint and --device ask for; without `image_size`, at the model's own.
+
+    Raises FileNotFoundError if there are no weights.
+    """
+    checkpoint = options.checkpoint or bundled_weights(options.model)
+    if checkpoint is None:
+        raise FileNotFoundError(f'{options.model} has no bundled weights; give a file with --checkpoint')
+    if not checkpoint.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
+    return NetworkSource(options.model, checkpoint, image_size or VARIANTS[options.model].image_size, options.device)
+
+
+def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -> str:
+    """How to repeat a run, and on what it was made, as Markdown."""
+    machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else 'CPU'
+    digest = network.weights_digest()[:12]
+    facts = (
+        f'Command: `{shlex.join(["python", "-m", module, *arguments])}`',
+        f'Network: {network.name}, float32, weights {network.checkpoint.name} (SHA-256 {digest}…)',
+        f'Machine: {machine}, {os.cpu_count()} {platform.machine()} cores, torch {torch.__version__}',
+        f'Date: {date.today().isoformat()}',
+    )
+    return '\n'.join(f'- {fact}' for fact in facts)

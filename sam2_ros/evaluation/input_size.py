@@ -1,0 +1,97 @@
+"""Accuracy against time for several sizes of the network's input: `python -m sam2_ros.evaluation.input_size`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from sam2_ros.evaluation.benchmark import Benchmark
+from sam2_ros.evaluation.clips import benchmark_clip
+from sam2_ros.evaluation.command_line import (
+    add_benchmark_arguments,
+    chosen_network,
+    chosen_subsets,
+    describe,
+    positive,
+)
+from sam2_ros.evaluation.report import DEFINITIONS, markdown_table, time_table
+from sam2_ros.evaluation.scores import RunScore, summarise
+from sam2_ros.evaluation.speed import FrameTime, time_trackers
+from sam2_ros.tracking import POLICY_NAMES, VideoTracker
+
+MODULE = 'sam2_ros.evaluation.input_size'
+PAGE = 'input_size.md'
+TIMED_CLIPS = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the comparison; prints the path of the result page. Exits with a sentence on what is wrong."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        networks = [chosen_network(options, image_size=size) for size in options.sizes]
+        subsets, prompts = chosen_subsets(options), tuple(options.prompts)
+        benchmarks = [Benchmark(network, subsets, (options.policy,), prompts) for network in networks]
+        stores = [benchmark.open_stores(options.predictions, overwrite=options.overwrite) for benchmark in benchmarks]
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))
+    scores = [
+        benchmark.run(store, workers=options.workers) for benchmark, store in zip(benchmarks, stores, strict=True)
+    ]
+    sections = [
+        "# Size of the network's input",
+        describe(networks[0], module=MODULE, arguments=arguments),
+        f'Memory: {options.policy}. {DEFINITIONS}',
+        _accuracy_table(benchmarks, scores),
+        '## Time per frame',
+        time_table(_time_sizes(benchmarks)),
+    ]
+    options.output.mkdir(parents=True, exist_ok=True)
+    page = options.output / PAGE
+    page.write_text('\n\n'.join(sections) + '\n')
+    print(page)
+
+
+def _time_sizes(benchmarks: Sequence[Benchmark]) -> list[FrameTime]:
+    subset = next(iter(benchmarks[0].subsets.values()))
+    trackers = {
+        f'{benchmark.network.image_size} pixels': partial(
+            VideoTracker, benchmark.network.load(), memory=benchmark.policies[0]
+        )
+        for benchmark in benchmarks
+    }
+    clips = [benchmark_clip(subset, number) for number in range(min(TIMED_CLIPS, subset.clips))]
+    return time_trackers(trackers, clips=clips)
+
+
+def _accuracy_table(benchmarks: Sequence[Benchmark], scores: Sequence[Sequence[RunScore]]) -> str:
+    rows = []
+    for subset in benchmarks[0].subsets:
+        for prompt in benchmarks[0].prompts:
+            summaries = [
+                summarise([run for run in runs if (run.subset, run.key.prompt) == (subset, prompt)]) for runs in scores
+            ]
+            for name in ('region', 'robustness'):
+                measure = {'region': 'J', 'robustness': 'R'}[name]
+                rows.append([subset, prompt, measure, *(str(getattr(summary, name)) for summary in summaries)])
+    sizes = [str(benchmark.network.image_size) for benchmark in benchmarks]
+    return markdown_table(['subset', 'prompt', 'measure', *sizes], rows)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f'python -m {MODULE}', description='Track held-out synthetic clips with several sizes of input.'
+    )
+    parser.add_argument('--sizes', nargs='+', type=positive, default=[256, 384, 512], metavar='PIXELS',
+                        help='sides of the input, multiples of 32 (default: 256 384 512)')
+    parser.add_argument('--policy', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
+    add_benchmark_arguments(parser)
+    parser.set_defaults(subsets=['plain', 'small', 'lookalikes'], prompts=['box', 'point'], clips=8, frames=60)
+    return parser
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,140 @@
+"""The result page of the benchmark: tables in Markdown, charts of J over time, film strips of the worst clips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sam2_ros.evaluation.clips import TargetClip
+from sam2_ros.evaluation.pictures import film_strip, line_chart, save_picture
+from sam2_ros.evaluation.predictions import Track
+from sam2_ros.evaluation.scores import RunScore, paired_difference, summarise
+from sam2_ros.evaluation.speed import FrameTime
+
+PAGE = 'synthetic.md'
+
+_WORST_CLIPS, _STRIP_FRAMES = 3, 6
+DEFINITIONS = """\
+In every clip one target is prompted in the first frame, which is not scored, and never corrected. J: intersection over
+union, 1 where both masks are empty. F: contour accuracy as in DAVIS. R, robustness: share of the frames that show the
+target in which mask and target overlap at all. AUC: area under the ROC curve of the object score against visibility,
+over all frames of the subset. ± is the standard error over clips, each of which has a seed of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What the page tells.
+
+    Attributes:
+        introduction: what was run on what, and how to repeat it; Markdown.
+        policies: the first is the baseline; the last is charted first and its worst clips are shown.
+        prompts: the first is the kind that charts and film strips show.
+        scores: of all runs.
+        times: time per frame of the policies.
+    """
+
+    introduction: str
+    subsets: Sequence[str]
+    policies: Sequence[str]
+    prompts: Sequence[str]
+    scores: Sequence[RunScore]
+    times: Sequence[FrameTime]
+
+    def select(self, subset: str, policy: str, prompt: str) -> list[RunScore]:
+        wanted = subset, policy, prompt
+        return [run for run in self.scores if (run.subset, run.key.policy, run.key.prompt) == wanted]
+
+
+def write_report(folder: Path, report: Report, *, load: Callable[[RunScore], tuple[TargetClip, Track]]) -> Path:
+    """Write the page and its pictures into `folder`.
+
+    Args:
+        load: the clip and the prediction that a score belongs to.
+
+    Returns:
+        The page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sections = ['# Synthetic benchmark', report.introduction, DEFINITIONS]
+    if len(report.policies) > 1:
+        sections += [f'## {report.policies[-1]} against {report.policies[0]}', _comparison(report)]
+    sections += ['## Time per frame', time_table(report.times)]
+    for subset in report.subsets:
+        sections += [f'## {subset}', _table(report, subset), _charts(folder, report, subset, load=load)]
+    page = folder / PAGE
+    page.write_text('\n\n'.join(sections) + '\n')
+    return page
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, without a line break at the end."""
+    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in (header, ['---'] * len(header), *rows))
+
+
+def _table(report: Report, subset: str) -> str:
+    rows = []
+    for prompt in report.prompts:
+        for policy in report.policies:
+            summary = summarise(report.select(subset, policy, prompt))
+            area = '' if math.isnan(summary.roc_auc) else f'{summary.roc_auc:.3f}'
+            rows.append([prompt, policy, str(summary.region), str(summary.contour),
+                         f'{summary.region_and_contour:.3f}', str(summary.robustness), area])
+    runs = report.select(subset, report.policies[0], report.prompts[0])
+    hidden = 1 - np.mean(np.concatenate([run.visible for run in runs]))
+    introduction = f'{len(runs)} clips of {len(runs[0].visible) + 1} frames, target hidden in {hidden:.0%} of them.'
+    return introduction + '\n\n' + markdown_table(['prompt', 'memory', 'J', 'F', 'J&F', 'R', 'AUC'], rows)
+
+
+def _comparison(report: Report) -> str:
+    baseline, policy = report.policies[0], report.policies[-1]
+    rows = []
+    for subset in report.subsets:
+        for prompt in report.prompts:
+            runs = report.select(subset, policy, prompt), report.select(subset, baseline, prompt)
+            differences = [paired_difference(*runs, measure) for measure in ('mean_region', 'robustness')]
+            rows.append([subset, prompt, *(f'{difference.value:+.3f} ± {difference.error:.3f}'
+                                           for difference in differences)])
+    return 'Mean and standard error of the difference on the same clip.\n\n' + markdown_table(
+        ['subset', 'prompt', 'J', 'R'], rows)
+
+
+def time_table(times: Sequence[FrameTime]) -> str:
+    rows = [[time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', f'{time.ratio:.3f} ± {time.ratio_error:.3f}']
+            for time in times]
+    header = ['', 'median ms', 'frames per second', f'mean time, {times[0].name} = 1']
+    return ('One object, from the image to the mask, on all cores; all take turns on every frame.\n\n'
+            + markdown_table(header, rows))
+
+
+def _charts(folder: Path, report: Report, subset: str, *,
+            load: Callable[[RunScore], tuple[TargetClip, Track]]) -> str:
+    prompt, policy = report.prompts[0], report.policies[-1]
+    curves = {name: _region_over_time(report.select(subset, name, prompt)) for name in report.policies}
+    chart, strips = f'synthetic_{subset}.png', f'synthetic_{subset}_worst.jpg'
+    title = f'{subset}: mean J of the visible target, {prompt} prompt'
+    save_picture(folder / chart, line_chart(curves, title=title, x_label='frame'))
+    worst = sorted(report.select(subset, policy, prompt), key=lambda run: run.mean_region)[:_WORST_CLIPS]
+    save_picture(folder / strips, np.vstack([_strip(run, *load(run)) for run in worst]))
+    shown = ', '.join(f'clip {run.key.clip} (J {run.mean_region:.2f})' for run in worst)
+    return (f'![{title}]({chart})\n\nThe worst clips of {policy} from a {prompt}: {shown}. '
+            f'Pink: prediction; white: outline of the target.\n\n![worst clips]({strips})')
+
+
+def _region_over_time(runs: Sequence[RunScore]) -> np.ndarray:
+    """Mean J over the clips that show the target, by frame; NaN in the first frame and where none shows it."""
+    region, visible = (np.stack([getattr(run, name) for run in runs]) for name in ('region', 'visible'))
+    shown = visible.sum(axis=0)
+    mean = (region * visible).sum(axis=0) / np.maximum(shown, 1)
+    return np.concatenate([[np.nan], np.where(shown > 0, mean, np.nan)])
+
+
+def _strip(run: RunScore, clip: TargetClip, track: Track) -> np.ndarray:
+    frames = np.linspace(0, len(clip.images) - 1, _STRIP_FRAMES).astype(int)
+    captions = [f'clip {run.key.clip}: prompt']
+    captions += [f'{frame}: J {run.region[frame - 1]:.2f}' + ('' if run.visible[frame - 1] else ' hidden')
+                 for frame in frames[1:]]
+    return film_strip([clip.images[frame] for frame in frames], track.masks[frames], clip.truth[frames], captions)

@@ -1,0 +1,86 @@
+"""Benchmark on held-out synthetic clips: `python -m sam2_ros.evaluation.synthetic [--quick]`.
+
+Every clip is tracked with every memory policy from every kind of prompt. Predictions are kept on disk and scored
+separately: a second call only scores, and one that asks for more clips, policies or prompts only adds what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from sam2_ros.evaluation.benchmark import Benchmark
+from sam2_ros.evaluation.clips import TargetClip, benchmark_clip
+from sam2_ros.evaluation.command_line import (
+    add_benchmark_arguments,
+    chosen_network,
+    chosen_subsets,
+    describe,
+    positive,
+)
+from sam2_ros.evaluation.predictions import Track
+from sam2_ros.evaluation.report import Report, write_report
+from sam2_ros.evaluation.scores import RunScore
+from sam2_ros.evaluation.speed import FrameTime, time_trackers
+from sam2_ros.tracking import POLICY_NAMES, VideoTracker
+
+MODULE = 'sam2_ros.evaluation.synthetic'
+QUICK = {'policies': ['sam2', 'dam'], 'clips': 2, 'frames': 40}
+TIMED_CLIPS = 6
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark; prints the path of the result page. Exits with a sentence on what is wrong."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    if parser.parse_known_args(arguments)[0].quick:
+        parser.set_defaults(**QUICK)
+    options = parser.parse_args(arguments)
+    try:
+        network = chosen_network(options, image_size=options.image_size)
+        benchmark = Benchmark(network, chosen_subsets(options), tuple(options.policies), tuple(options.prompts))
+        stores = benchmark.open_stores(options.predictions, overwrite=options.overwrite)
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))
+
+    def load(run: RunScore) -> tuple[TargetClip, Track]:
+        return benchmark_clip(benchmark.subsets[run.subset], run.key.clip), stores[run.subset].load(run.key)
+
+    report = Report(
+        introduction=describe(network, module=MODULE, arguments=arguments),
+        subsets=list(benchmark.subsets),
+        policies=benchmark.policies,
+        prompts=benchmark.prompts,
+        scores=benchmark.run(stores, workers=options.workers),
+        times=_time_policies(benchmark),
+    )
+    print(write_report(options.output, report, load=load))
+
+
+def _time_policies(benchmark: Benchmark) -> list[FrameTime]:
+    """On the subset with the most to remember, in this process alone, with all cores."""
+    subset = benchmark.subsets.get('lookalikes') or next(iter(benchmark.subsets.values()))
+    model = benchmark.network.load()
+    return time_trackers(
+        {policy: partial(VideoTracker, model, memory=policy) for policy in benchmark.policies},
+        clips=[benchmark_clip(subset, number) for number in range(min(TIMED_CLIPS, subset.clips))],
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f'python -m {MODULE}', description='Track held-out synthetic clips, score the tracks, write a result page.'
+    )
+    parser.add_argument('--quick', action='store_true', help='two policies on two clips of 40 frames by default')
+    parser.add_argument('--policies', nargs='+', choices=POLICY_NAMES, default=list(POLICY_NAMES), metavar='NAME',
+                        help=f'memory policies, the baseline first, of {", ".join(POLICY_NAMES)} (default: all)')
+    parser.add_argument('--image-size', type=positive, metavar='PIXELS',
+                        help="side of the network's input (default: as trained)")
+    add_benchmark_arguments(parser)
+    return parser
+
+
+if __name__ == '__main__':
+    main()

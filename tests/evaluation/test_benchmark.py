@@ -1,0 +1,158 @@
+"""The whole way from clips to the result page, on small clips without photographs."""
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.evaluation.benchmark import Benchmark, NetworkSource
+from sam2_ros.evaluation.clips import SUBSETS, Subset, TargetClip, benchmark_clip
+from sam2_ros.evaluation.metrics import region_similarity
+from sam2_ros.evaluation.predictions import PredictionStore, RunKey
+from sam2_ros.evaluation.protocol import PROMPT_KINDS, box_prompt, point_prompt, track_clip
+from sam2_ros.evaluation.report import Report, write_report
+from sam2_ros.evaluation.scores import RunScore
+from sam2_ros.evaluation.speed import WARM_UP_FRAMES, FrameTime, time_trackers
+from sam2_ros.tracking import VideoTracker
+from sam2_ros.training.scene import PRESETS
+from tests.common import MICRO
+
+SCENE = replace(PRESETS['occlusion'], height=96, width=128, frames=12, photos=0.0)
+SMALL = Subset(SCENE, clips=2, first_seed=77)
+
+
+@pytest.fixture(scope='module')
+def network(micro_weights: Path) -> NetworkSource:
+    return NetworkSource(MICRO, micro_weights, image_size=128)
+
+
+@pytest.fixture(scope='module')
+def clip() -> TargetClip:
+    return benchmark_clip(SMALL, 0)
+
+
+def test_a_clip_is_always_the_same_and_can_be_prompted(clip: TargetClip) -> None:
+    again, other = benchmark_clip(SMALL, 0), benchmark_clip(SMALL, 1)
+    assert clip.digest() == again.digest() != other.digest()
+    assert clip.images.shape == (12, 96, 128, 3)
+    assert clip.truth.shape == (12, 96, 128)
+    assert clip.truth.dtype == bool
+    assert np.count_nonzero(clip.truth[0]) >= 4
+    assert other.seed >= 77 + 100
+
+
+def test_targets_that_cannot_be_prompted_are_passed_over() -> None:
+    tiny = replace(SMALL, scene=replace(SCENE, height=192, width=256, frames=2, radius=(0.001, 0.002)))
+    with pytest.raises(ValueError, match='none of 100 seeds from 77'):
+        benchmark_clip(tiny, 0)
+
+
+def test_the_benchmark_has_the_five_subsets_it_promises() -> None:
+    assert list(SUBSETS) == ['plain', 'lookalikes', 'occlusion', 're_entry', 'small']
+    assert all(60 <= subset.scene.frames <= 200 for subset in SUBSETS.values())
+    seeds = [range(subset.first_seed, subset.first_seed + 100 * subset.clips) for subset in SUBSETS.values()]
+    assert len(set().union(*seeds)) == sum(map(len, seeds))  # no clip is in two subsets
+
+
+def test_prompts_are_made_from_the_true_mask() -> None:
+    mask = np.zeros((20, 30), bool)
+    mask[4:11, 6:25] = True
+    mask[7, 25:29] = True                        # a thin tail, which a click in the middle avoids
+    assert box_prompt('a', mask).box.tolist() == [6, 4, 29, 11]
+    x, y = point_prompt('a', mask).points[0]
+    assert y == 7
+    assert 9 <= x <= 21
+    assert (PROMPT_KINDS['mask']('a', mask).mask == mask).all()
+
+
+def test_prompts_in_one_tracker_give_what_each_gives_alone(network: NetworkSource, clip: TargetClip) -> None:
+    model = network.load()
+    together = track_clip(model, clip, policy='dam', prompt_kinds=('box', 'point', 'mask'))
+    for kind, track in together.items():
+        alone = track_clip(model, clip, policy='dam', prompt_kinds=(kind,))[kind]
+        np.testing.assert_allclose(track.object_score, alone.object_score, atol=1e-3)
+        assert np.count_nonzero(track.masks ^ alone.masks) <= 1e-3 * track.masks.size
+    given = region_similarity(together['mask'].masks[0], clip.truth[0])
+    assert given > 0.7  # a mask prompt is returned as it is, but at a quarter of the network's resolution
+
+
+@pytest.fixture(scope='module')
+def benchmark(network: NetworkSource) -> Benchmark:
+    return Benchmark(network, {'occlusion': SMALL}, policies=('sam2', 'dam'), prompts=('box', 'mask'))
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp('predictions')
+
+
+@pytest.fixture(scope='module')
+def stores(benchmark: Benchmark, folder: Path) -> dict[str, PredictionStore]:
+    return benchmark.open_stores(folder)
+
+
+@pytest.fixture(scope='module')
+def scores(benchmark: Benchmark, stores: dict[str, PredictionStore]) -> list[RunScore]:
+    return benchmark.run(stores)
+
+
+def test_every_clip_is_run_with_every_policy_from_every_prompt(scores: list[RunScore]) -> None:
+    keys = [score.key for score in scores]
+    assert len(keys) == len(set(keys)) == 8
+    assert set(keys) == {RunKey(p, k, c) for p in ('sam2', 'dam') for k in ('box', 'mask') for c in (0, 1)}
+    assert all(score.region.shape == (11,) and score.subset == 'occlusion' for score in scores)
+
+
+def test_only_what_is_missing_is_predicted_again(
+    benchmark: Benchmark, folder: Path, stores: dict[str, PredictionStore], scores: list[RunScore]
+) -> None:
+    files = {file: file.stat().st_mtime_ns for file in folder.rglob('*.npz')}
+    assert len(files) == 8
+    lost = stores['occlusion'].folder / RunKey('dam', 'box', 1).file_name
+    lost.unlink()
+    again = benchmark.run(benchmark.open_stores(folder), workers=2)
+    assert [file for file, time in files.items() if file.stat().st_mtime_ns != time] == [lost]
+    for before, after in zip(scores, again, strict=True):
+        assert before.key == after.key
+        np.testing.assert_allclose(before.region, after.region, atol=0.02)
+
+
+def test_scores_are_made_from_the_disk(benchmark: Benchmark, stores: dict[str, PredictionStore]) -> None:
+    broken = replace(benchmark, network=replace(benchmark.network, checkpoint=Path('nowhere.pt')))
+    assert len(broken.run(stores)) == 8          # the network is not needed where all predictions are there
+
+
+def test_the_page_has_a_row_for_every_run_and_its_pictures(
+    tmp_path: Path, benchmark: Benchmark, stores: dict[str, PredictionStore], scores: list[RunScore]
+) -> None:
+    times = [FrameTime('sam2', 20.0, 1.0, 0.0), FrameTime('dam', 25.0, 1.25, 0.01)]
+    report = Report('introduction', ['occlusion'], benchmark.policies, benchmark.prompts, scores, times)
+    page = write_report(
+        tmp_path, report, load=lambda run: (benchmark_clip(SMALL, run.key.clip), stores['occlusion'].load(run.key))
+    ).read_text()
+    for prompt in benchmark.prompts:
+        for policy in benchmark.policies:
+            (row,) = re.findall(rf'^\| {prompt} \| {policy} \| .*$', page, re.MULTILINE)
+            mean = np.mean([run.mean_region for run in report.select('occlusion', policy, prompt)])
+            assert f'{mean:.3f} ±' in row
+    assert '| dam | 25.0 | 40.0 | 1.250 ± 0.010 |' in page
+    pictures = re.findall(r'!\[.*\]\((.+)\)', page)
+    assert pictures == ['synthetic_occlusion.png', 'synthetic_occlusion_worst.jpg']
+    for picture in pictures:
+        assert cv2.imread(str(tmp_path / picture)).std() > 1
+
+
+def test_times_are_relative_to_the_first_tracker(network: NetworkSource) -> None:
+    subset = replace(SMALL, scene=replace(SCENE, frames=WARM_UP_FRAMES + 4))
+    model = network.load()
+    trackers = {policy: partial(VideoTracker, model, memory=policy) for policy in ('sam2', 'dam')}
+    times = time_trackers(trackers, clips=[benchmark_clip(subset, 0), benchmark_clip(subset, 1)])
+    assert [time.name for time in times] == ['sam2', 'dam']
+    assert (times[0].ratio, times[0].ratio_error) == (1, 0)
+    assert all(time.median > 0 and time.ratio > 0 for time in times)
+    with pytest.raises(ValueError, match='more than 16 frames'):
+        time_trackers(trackers, clips=[benchmark_clip(SMALL, 0)])
