@@ -21,8 +21,8 @@ install_system_packages() {
     echo "Missing apt packages, now to be installed: ${missing[*]}"
     local sudo=()
     [ "$(id -u)" = 0 ] || sudo=(sudo)
-    "${sudo[@]}" apt-get update -q
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
 }
 
 # The CPU build is a tenth of the CUDA one. uv knows where it is; where uv cannot get there, pip decides.
