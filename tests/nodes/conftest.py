@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from std_srvs.srv import Trigger
 
+from sam2_ros.nodes import journal
 from tests.nodes.graph import Client, graph
 
 
@@ -16,8 +17,9 @@ def shared_tracker(micro_weights: Path) -> Iterator[Client]:
 
 
 @pytest.fixture
-def tracker(shared_tracker: Client) -> Client:
-    """A running tracker without objects; its next images are stamped later than all before."""
+def tracker(shared_tracker: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """A running tracker without objects that logs everything; its next images are stamped later than all before."""
+    monkeypatch.setattr(journal, 'LOG_PERIOD', 0.0)
     client = shared_tracker
     assert client.call('reset', Trigger.Request()).success
     client.begin += 1000.0

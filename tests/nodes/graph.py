@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import rclpy
@@ -30,6 +31,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from sam2_ros.nodes import diagnostics
 from sam2_ros.nodes.conversions import mask_from_object
 from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.stamps import NANOSECONDS
@@ -76,7 +78,8 @@ class Client(Node):
                          parameter_overrides=parameters or [])
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.begin = BEGIN
-        self.tracker = tracker
+        self.tracker = tracker  # its full name
+        self.tracker_node: TrackerNode | None = None  # to make it fail
         self._compressed = compressed
         self._image_topic = f'{image}/compressed' if compressed else image
         self._news = threading.Condition()
@@ -202,18 +205,21 @@ class Graph:
 
     def __init__(self, weights: Path, *, image: str = '/camera/image_raw', arguments: tuple[str, ...] = (),
                  client_parameters: list[Parameter] | None = None, **parameters: Any) -> None:
+        """`parameters` of the tracker; its diagnostics come faster than usual, so that tests need not wait for them."""
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
         self.domain = 1 + next(GRAPHS) % 100
         namespace = f'/graph_{self.domain}'
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
         values = {'checkpoint': str(weights), 'image_size': 128, 'cpu_threads': 1, **parameters}
-        self.tracker = TrackerNode(
-            context=self.context, namespace=namespace, cli_args=['--ros-args', '-r', f'image:={image}', *arguments],
-            parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+        with mock.patch.object(diagnostics, 'PERIOD', 0.1):
+            self.tracker = TrackerNode(
+                context=self.context, namespace=namespace, cli_args=['--ros-args', '-r', f'image:={image}', *arguments],
+                parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
         self.client = Client(self.context, tracker=self.tracker.get_fully_qualified_name(), image=image,
                              compressed=parameters.get('image_transport') == 'compressed',
                              parameters=client_parameters)
+        self.client.tracker_node = self.tracker
         self._executors = []
         for node in (self.tracker, self.client):
             executor = SingleThreadedExecutor(context=self.context)

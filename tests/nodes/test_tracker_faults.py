@@ -1,0 +1,169 @@
+"""What cameras do wrong: the node lives, the objects stay, log and diagnostics say why."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+from sensor_msgs.msg import CompressedImage, Image
+
+from sam2_ros.nodes.images import array_to_image
+from tests.nodes import tracker_scene as scene
+from tests.nodes.graph import Client, graph, mask_of
+
+
+@pytest.fixture
+def tracking(tracker: Client) -> Client:
+    """The tracker follows the red disc; images 0 to 2 are processed."""
+    tracker.step(0)
+    assert tracker.set_prompt('red', box=scene.box('red', 0)).success
+    tracker.step(1)
+    tracker.step(2)
+    return tracker
+
+
+def counts(client: Client) -> dict[str, int]:
+    """The counters of the images, by a fresh report."""
+    client.received['diagnostics'].clear()
+    status = client.diagnosed('images', lambda *_: True, 'anything')
+    return {pair.key: int(pair.value) for pair in status.values if pair.value.isdigit()}
+
+
+def assert_red_is_tracked(client: Client, index: int) -> None:
+    red = client.step(index).objects[0]
+    assert red.object_id == 'red' and scene.overlap(mask_of(red), scene.disc('red', index)) > 0.7
+
+
+def truncated(message: Image) -> None:
+    message.data = message.data[:-100]
+
+
+def unknown_encoding(message: Image) -> None:
+    message.encoding = 'rgb99'
+
+
+def no_pixels(message: Image) -> None:
+    message.width = message.height = message.step = 0
+    message.data = message.data[:0]
+
+
+def short_rows(message: Image) -> None:
+    message.step = 7
+
+
+@pytest.mark.parametrize(('damage', 'field'), [
+    (truncated, 'data'), (unknown_encoding, 'encoding'), (no_pixels, 'height'), (short_rows, 'step')])
+def test_broken_images_are_dropped(tracking: Client, damage: Callable[[Image], None], field: str) -> None:
+    before = counts(tracking)['invalid']
+    message = array_to_image(scene.picture(3), 'rgb8', header=tracking.received['objects'][-1].header)
+    message.header.stamp = tracking.stamp(3)
+    damage(message)
+    tracking.camera.publish(message)
+    status = tracking.diagnosed('images', lambda _, values: int(values['invalid']) == before + 1, 'one more invalid')
+    assert (status.level, status.message) == (DiagnosticStatus.WARN, 'images are dropped: 1 invalid')
+    assert f'an image is dropped: {field}: ' in tracking.log_line('dropped')
+    assert_red_is_tracked(tracking, 4)
+
+
+@pytest.mark.parametrize(('reason', 'index', 'sentence'), [
+    ('duplicate', 2, 'has the stamp of the one before'), ('reordered', 1.5, 'is older than the one before')])
+def test_images_out_of_order_are_dropped(tracking: Client, reason: str, index: float, sentence: str) -> None:
+    before = counts(tracking)[reason]
+    tracking.publish(2, stamp=tracking.stamp(index))
+    tracking.counted(reason, before + 1)
+    assert tracking.log_line(sentence)
+    assert tracking.step(3).frame_index == 3  # the dropped one was no frame
+    assert_red_is_tracked(tracking, 4)
+
+
+def test_images_without_stamps_are_tracked(tracking: Client) -> None:
+    objects = tracking.step(3, stamp=Time())
+    assert scene.overlap(mask_of(objects.objects[0]), scene.disc('red', 3)) > 0.7
+    tracking.counted('unstamped')
+    assert tracking.log_line('images without a stamp are tracked')
+    assert tracking.set_prompt('blue', box=scene.box('blue', 3)).success  # the image of the newest output
+    assert [tracked.object_id for tracked in tracking.step(4).objects] == ['red', 'blue']
+
+
+def test_stamps_that_jump_back(tracking: Client) -> None:
+    before = counts(tracking)['time_jumps']
+    tracking.begin -= 500
+    assert_red_is_tracked(tracking, 3)
+    tracking.counted('time_jumps', before + 1)
+    assert 'stamps jump back to' in tracking.log_line('jump back')
+    assert_red_is_tracked(tracking, 4)
+
+
+def test_a_jump_back_may_reset_the_objects(tracking: Client) -> None:
+    assert tracking.set_parameter('on_time_jump', 'reset').successful
+    tracking.begin -= 500
+    objects = tracking.step(3)
+    assert objects.frame_index == 0 and not objects.objects
+    assert tracking.set_parameter('on_time_jump', 'keep').successful
+
+
+@pytest.mark.parametrize(('pixels', 'encoding', 'shape'), [
+    (np.repeat(np.repeat(scene.picture(3), 2, axis=0), 2, axis=1), 'rgb8', (240, 320)),
+    (np.ascontiguousarray(scene.picture(3)[..., ::-1]), 'bgr8', (120, 160))], ids=['resolution', 'encoding'])
+def test_the_format_changes_in_mid_stream(
+        tracking: Client, pixels: np.ndarray, encoding: str, shape: tuple[int, int]) -> None:
+    before = counts(tracking)['format_changes']
+    objects = tracking.step(3, pixels=pixels, encoding=encoding)
+    assert (objects.image_height, objects.image_width) == shape
+    factor = shape[0] // scene.HEIGHT
+    x, y = scene.centre('red', 3)
+    red = objects.objects[0]
+    assert red.object_id == 'red'
+    assert (red.centroid.x / factor, red.centroid.y / factor) == pytest.approx((x, y), abs=3)
+    tracking.counted('format_changes', before + 1)
+    assert tracking.log_line('objects are kept')
+    answer = tracking.set_prompt('red', points=[(x * factor, y * factor)])  # a correction at the new size
+    assert answer.success, answer.reason
+    assert_red_is_tracked(tracking, 4)
+
+
+def test_a_network_that_fails_costs_the_image_only(tracking: Client) -> None:
+    """The network is made to fail for one image, as a GPU that is out of memory would."""
+    model = tracking.tracker_node._tracker._model
+    encode, model.encode_image = model.encode_image, _fails
+    try:
+        tracking.publish(3)
+        tracking.counted('failed')
+    finally:
+        model.encode_image = encode
+    assert 'RuntimeError: out of memory' in tracking.log_line('the tracker failed')
+    assert_red_is_tracked(tracking, 4)
+
+
+def _fails(*_: object) -> None:
+    raise RuntimeError('out of memory')
+
+
+def test_skipped_images_are_counted(tracking: Client) -> None:
+    before = counts(tracking)['skipped']
+    for index in range(3, 11):
+        tracking.publish(index)
+    tracking.output('objects', tracking.stamp(10))
+    skipped = sum(message.frames_skipped for message in tracking.received['objects'])
+    assert skipped > 0
+    tracking.counted('skipped', before + skipped)
+
+
+def test_it_says_when_no_images_come(micro_weights) -> None:
+    with graph(micro_weights, image_timeout=0.5) as client:
+        client.log_line('no image on /camera/image_raw for')
+        status = client.diagnosed('images', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
+        assert 'the publisher is there but sends nothing' in status.message
+        client.step(0)
+        assert client.log_line('images are coming on /camera/image_raw again')
+        client.destroy_publisher(client.camera)
+        client.diagnosed('images', lambda status, _: 'nobody publishes it' in status.message, 'nobody')
+        other = rclpy.Context()
+        rclpy.init(context=other, domain_id=client.context.get_domain_id())
+        wrong = rclpy.create_node('wrong', context=other)
+        wrong.create_publisher(CompressedImage, '/camera/image_raw', 10)
+        client.diagnosed('images', lambda status, _: 'image_transport' in status.message, 'the wrong type')
+        wrong.destroy_node()
+        other.shutdown()
