@@ -51,7 +51,7 @@ def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
     path = Path(source).expanduser()
     if source == 'synthetic':
         return _synthetic(*_target_size((720, 1280), width, height))
-    if path.is_dir():
+    if source and path.is_dir():        # Path('') is the current folder
         return _folder(path, width, height)
     if source.isdecimal() or path.is_char_device() or '://' in source:
         return _capture(source, width, height, live=True)

@@ -1,0 +1,48 @@
+"""A video as a camera: ros2 launch sam2_ros video_player.launch.py source:=video.mp4 image:=/camera/image_raw"""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+SHARE = Path(get_package_share_directory('sam2_ros'))
+
+# Arguments that are parameters of the node: default, type, description.
+PARAMETERS = {
+    'source': ('synthetic', str, 'Video file, image folder, webcam (/dev/video0), URL of a stream, or synthetic.'),
+    'rate': ('0.0', float, 'Frames per second. 0: as in the source.'),
+    'width': ('0', int, 'Width of the images in pixels. 0: from the height, or as in the source.'),
+    'height': ('0', int, 'Height of the images in pixels. 0: from the width, or as in the source.'),
+    'loop': ('true', bool, 'Start again at the end, or end with the video.'),
+    'paused': ('false', bool, 'Start paused; ros2 param set /video_player paused false goes on.'),
+    'reliability': ('reliable', str, 'Quality of service: reliable or best_effort.'),
+    'compressed': ('false', bool, 'Also publish JPEG images on <image>/compressed.'),
+}
+
+
+def _large_images():
+    """Let large best-effort images through (Fast DDS 2 and 3), unless a profile is set already."""
+    profile = str(SHARE / 'config/fastdds_large_images.xml')
+    names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+    return [SetEnvironmentVariable(name, profile) for name in names if name not in os.environ]
+
+
+def generate_launch_description():
+    arguments = [DeclareLaunchArgument(name, default_value=default, description=description)
+                 for name, (default, _, description) in PARAMETERS.items()]
+    # Without its type a source called 0 would arrive as a number.
+    values = {name: ParameterValue(LaunchConfiguration(name), value_type=type_)
+              for name, (_, type_, _) in PARAMETERS.items()}
+    player = Node(
+        package='sam2_ros', executable='video_player', name='video_player', output='screen', parameters=[values],
+        namespace=LaunchConfiguration('namespace'), remappings=[('image', LaunchConfiguration('image'))])
+    return LaunchDescription([
+        *arguments,
+        DeclareLaunchArgument('image', default_value='image', description='Topic of the images.'),
+        DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
+        *_large_images(), player])
