@@ -71,14 +71,15 @@ def chosen_subsets(options: argparse.Namespace) -> dict[str, Subset]:
 def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> NetworkSource:
     """The network that --model, --checkpoint and --device ask for; without `image_size`, at the model's own.
 
-    Raises FileNotFoundError if there are no weights.
+    Raises FileNotFoundError, ValueError or RuntimeError if it cannot be built: now, not in the middle of the work.
     """
     checkpoint = options.checkpoint or bundled_weights(options.model)
     if checkpoint is None:
         raise FileNotFoundError(f'{options.model} has no bundled weights; give a file with --checkpoint')
-    if not checkpoint.is_file():
-        raise FileNotFoundError(f'there is no checkpoint {checkpoint}')
-    return NetworkSource(options.model, checkpoint, image_size or VARIANTS[options.model].image_size, options.device)
+    image_size = image_size or VARIANTS[options.model].image_size
+    source = NetworkSource(options.model, checkpoint, image_size, options.device)
+    source.load()
+    return source
 
 
 def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -> str:

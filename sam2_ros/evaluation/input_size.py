@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         subsets, prompts = chosen_subsets(options), tuple(options.prompts)
         benchmarks = [Benchmark(network, subsets, (options.policy,), prompts) for network in networks]
         stores = [benchmark.open_stores(options.predictions, overwrite=options.overwrite) for benchmark in benchmarks]
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
     scores = [
         benchmark.run(store, workers=options.workers) for benchmark, store in zip(benchmarks, stores, strict=True)

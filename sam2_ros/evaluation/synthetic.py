@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         network = chosen_network(options, image_size=options.image_size)
         benchmark = Benchmark(network, chosen_subsets(options), tuple(options.policies), tuple(options.prompts))
         stores = benchmark.open_stores(options.predictions, overwrite=options.overwrite)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
 
     def load(run: RunScore) -> tuple[TargetClip, Track]:
