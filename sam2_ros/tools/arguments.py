@@ -68,9 +68,10 @@ def default_dtype(device: torch.device) -> torch.dtype:
 
 @dataclass(frozen=True)
 class PromptPart:
-    """One --name, --box, --point or --mask, in the order in which they were given."""
+    """One --name, --box, --point or --mask, in the order in which they were given; `text` is what was given."""
 
     kind: str
+    text: str
     value: str | tuple[float, ...] | np.ndarray
     frame: int = 0
 
@@ -168,7 +169,7 @@ def _numbers(text: str, counts: tuple[int, ...], accepted: str) -> tuple[int, tu
 
 def _box_part(text: str) -> PromptPart:
     frame, numbers = _numbers(text, (4,), 'x0,y0,x1,y1 or frame:x0,y0,x1,y1')
-    return PromptPart('box', numbers, frame)
+    return PromptPart('box', text, numbers, frame)
 
 
 def _point_part(text: str) -> PromptPart:
@@ -176,7 +177,7 @@ def _point_part(text: str) -> PromptPart:
     x, y, label = (*numbers, 1)[:3]
     if label not in (0, 1):
         raise argparse.ArgumentTypeError(f'the label of {text!r} must be 1 (on the object) or 0 (beside it)')
-    return PromptPart('point', (x, y, label), frame)
+    return PromptPart('point', text, (x, y, label), frame)
 
 
 def _mask_part(text: str) -> PromptPart:
@@ -184,11 +185,11 @@ def _mask_part(text: str) -> PromptPart:
     image = cv2.imread(file, cv2.IMREAD_GRAYSCALE) if Path(file).is_file() else None
     if image is None:
         raise argparse.ArgumentTypeError(f'{file!r} does not exist or is not an image')
-    return PromptPart('mask', image > 0, frame)
+    return PromptPart('mask', text, image > 0, frame)
 
 
 def _name_part(text: str) -> PromptPart:
     # the name becomes that of a folder and of a cell in a table
     if not re.fullmatch(r'\w[\w.-]*', text):
         raise argparse.ArgumentTypeError(f'{text!r} must consist of letters, digits, _, - and .')
-    return PromptPart('name', text)
+    return PromptPart('name', text, text)

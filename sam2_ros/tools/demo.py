@@ -1,0 +1,209 @@
+"""See the tracker node at work without a camera or a display: `python -m sam2_ros.tools.demo [--video FILE --box …]`.
+
+A video player, the tracker and a recorder run as processes of their own, on a ROS domain of their own, and talk to
+each other as on a robot. The recorder prompts the tracker with the stamp of the first image and writes what comes out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+from sam2_ros.tools.arguments import (
+    HOW_TO_PROMPT,
+    PromptPart,
+    add_model_arguments,
+    add_prompt_arguments,
+    check_prompts,
+    load_model,
+    prompts_by_frame,
+)
+from sam2_ros.tools.synthetic_scene import LADYBIRDS, SyntheticScene
+from sam2_ros.tools.video_source import ACCEPTED, FrameSource, open_source
+from sam2_ros.tracking import Prompt, VideoTracker
+
+SYNTHETIC_FRAMES = 300  # long enough for the prompted ladybird to walk under the leaf and come out again
+MEASURED_STEPS, IGNORED_STEPS = 10, 5  # of the tracker, to see how fast this machine is
+OVERHEAD = 0.03  # seconds per image for messages, drawing and writing, on a slow machine
+RATE_MARGIN = 1.5  # player and recorder share the processor with the tracker
+STOP_SECONDS = 5.0  # that the processes get to end, after each signal
+LOOK_PERIOD = 0.1  # seconds between two looks at the processes
+LOG_LINES = 15  # shown of the log of a process that failed
+IMAGE_TOPIC = '/camera/image_raw'
+
+Parameter = str | float | bool
+
+
+class DemoError(Exception):
+    """The demo could not run to its end; the message says why."""
+
+
+class Child:
+    """A node in a process of its own."""
+
+    def __init__(self, module: str, parameters: Mapping[str, Parameter], *, env: Mapping[str, str],
+                 log: Path | None) -> None:
+        """`module` of sam2_ros.nodes; `log`: file for what it prints, None: our own output."""
+        self._log = log
+        # JSON is YAML, in which ROS reads parameters: the quotes keep a text that looks like a number a text
+        words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={json.dumps(value)}')]
+        command = [sys.executable, '-m', f'sam2_ros.nodes.{module}', '--ros-args', '-r', f'image:={IMAGE_TOPIC}',
+                   *words]
+        with ExitStack() as stack:
+            output = stack.enter_context(log.open('wb')) if log else None
+            # Ctrl-C in a terminal reaches its whole session; this way it is for us, and we stop the nodes in order
+            self._process = subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def log_end(self) -> str:
+        """The last lines of its log file."""
+        if self._log is None:
+            return ''
+        lines = self._log.read_text(errors='replace').splitlines()[-LOG_LINES:]
+        return f'the end of {self._log}:\n' + '\n'.join(lines)
+
+
+def stop(children: Sequence[Child]) -> None:
+    """End all processes, gently first."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        for child in children:
+            child.send(number)  # does nothing to one that has ended
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(child.exit_code is None for child in children) and time.monotonic() < deadline:
+            time.sleep(LOOK_PERIOD)
+
+
+def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, rate: float, frames: int | None,
+             tracker: Mapping[str, Parameter]) -> None:
+    """Play `source` to the tracker at `rate` (Hz) and record into `out`.
+
+    `frames`: how many to play, None: all; `tracker`: parameters of the tracker node. Raises DemoError.
+    """
+    env = child_environment()
+    out.mkdir(parents=True, exist_ok=True)
+    words = shlex.join(word for part in prompts for word in (f'--{part.kind}', part.text))
+    playing = {'source': source.name, 'loop': False, 'paused': True, 'rate': rate, 'max_frames': frames or 0}
+    recording = {'folder': str(out), 'prompts': words, 'player': '/video_player', 'frame_rate': source.frame_rate,
+                 'frames': frames or source.frame_count or 0}
+    children: list[Child] = []
+    try:
+        children.append(node := Child('tracker', tracker, env=env, log=out / 'tracker.log'))
+        children.append(player := Child('video_player', playing, env=env, log=out / 'video_player.log'))
+        children.append(recorder := Child('recorder', recording, env=env, log=None))
+        while recorder.exit_code is None:
+            if node.exit_code is not None:
+                raise DemoError(f'the tracker ended with exit code {node.exit_code}; {node.log_end()}')
+            if player.exit_code:
+                raise DemoError(f'the video player ended with exit code {player.exit_code}; {player.log_end()}')
+            time.sleep(LOOK_PERIOD)
+        if recorder.exit_code:
+            raise DemoError(f'the recording failed; {node.log_end()}')
+    finally:
+        stop(children)
+
+
+def child_environment() -> dict[str, str]:
+    """This machine only, a domain that others hardly use, and room for images in shared memory."""
+    try:
+        share = Path(get_package_share_directory('sam2_ros'))
+    except PackageNotFoundError as error:
+        raise DemoError('the ROS package sam2_ros is not built or not sourced; make demo does both') from error
+    profile = str(share / 'config' / 'fastdds_large_images.xml')
+    return {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
+            'FASTRTPS_DEFAULT_PROFILES_FILE': profile, 'FASTDDS_DEFAULT_PROFILES_FILE': profile}
+
+
+def affordable_rate(source: FrameSource, tracker: VideoTracker, *, prompts: Sequence[Prompt]) -> float:
+    """Images per second of `source` that the tracker can follow on this machine, measured on the first image."""
+    rgb = next(iter(source))
+    seconds = []
+    for step in range(MEASURED_STEPS):
+        start = time.perf_counter()
+        tracker.step(rgb, prompts if step == 0 else ())
+        seconds.append(time.perf_counter() - start)
+    step_seconds = float(np.median(seconds[IGNORED_STEPS:]))
+    return min(source.frame_rate, round(1 / (RATE_MARGIN * step_seconds + OVERHEAD), 1))
+
+
+def ladybird_box(size: tuple[int, int]) -> PromptPart:
+    """A box around the first ladybird of the synthetic scene."""
+    mask = SyntheticScene(*size).masks(0)[LADYBIRDS[0]]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    return PromptPart('box', ','.join(str(edge) for edge in box), tuple(float(edge) for edge in box))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m sam2_ros.tools.demo',
+        description='Player, tracker and recorder as ROS nodes; writes overlay.mp4, objects.csv and summary.md.')
+    parser.add_argument('--video', default='synthetic', help=f'{ACCEPTED} (default: %(default)s)')
+    parser.add_argument('--out', type=Path, default=Path('demo'), metavar='DIR', help='default: %(default)s')
+    parser.add_argument('--rate', type=float, metavar='HZ', help='images per second (default: that of the video, or '
+                        'what this machine can follow; beyond that the tracker skips images)')
+    parser.add_argument('--frames', type=int, metavar='N', help='stop after N images')
+    add_prompt_arguments(parser)
+    add_model_arguments(parser)
+    return parser
+
+
+def _tracker_parameters(options: argparse.Namespace) -> dict[str, Parameter]:
+    """What was asked for; the node knows its own defaults and says what is wrong with the rest."""
+    given = {'model': options.model, 'memory': options.memory, 'device': options.device, 'dtype': options.dtype,
+             'image_size': options.image_size, 'checkpoint': options.checkpoint and str(options.checkpoint.resolve())}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    options = _parser().parse_args(args)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the processes are stopped
+    try:
+        source = open_source(options.video)
+        synthetic = options.video == 'synthetic'
+        frames = options.frames or (SYNTHETIC_FRAMES if synthetic else None)
+        parts = options.prompt_parts or ([ladybird_box(source.size)] if synthetic else [])
+        if not parts:
+            raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the '
+                             f'{source.size[1]}x{source.size[0]} images')
+        prompts = prompts_by_frame(parts)
+        check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
+        tracker = VideoTracker(load_model(options), options.memory)  # what is wrong with the options shows here
+        rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
+        del tracker  # its place on the device is for the node
+        print(f'{options.video} at {rate:g} images per second')
+        run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames,
+                 tracker=_tracker_parameters(options))
+    except (ValueError, OSError, DemoError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+        return 130
+    video = next(options.out.glob('overlay.*'))
+    print(f'Look at {video}; the objects are in {options.out / "objects.csv"}, the figures in '
+          f'{options.out / "summary.md"}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
