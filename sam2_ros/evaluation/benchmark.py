@@ -91,17 +91,12 @@ class Benchmark:
 
 def _run_clip(benchmark: Benchmark, subset_name: str, number: int, store: PredictionStore) -> list[RunScore]:
     clip = benchmark_clip(benchmark.subsets[subset_name], number)
-    scores = []
-    for policy in benchmark.policies:
-        keys = [RunKey(policy, prompt, number) for prompt in benchmark.prompts]
-        missing = [key for key in keys if not store.has(key)]
-        if missing:
-            kinds = [key.prompt for key in missing]
-            tracks = track_clip(_loaded(benchmark.network), clip, policy=policy, prompt_kinds=kinds)
-            for key in missing:
-                store.save(key, tracks[key.prompt])
-        scores += [score_run(subset_name, key, predicted=store.load(key), truth=clip.truth) for key in keys]
-    return scores
+    runs = [RunKey(policy, prompt, number) for policy in benchmark.policies for prompt in benchmark.prompts]
+    missing = [run for run in runs if not store.has(run)]
+    if missing:
+        for run, track in track_clip(_loaded(benchmark.network), clip, missing).items():
+            store.save(run, track)
+    return [score_run(subset_name, run, predicted=store.load(run), truth=clip.truth) for run in runs]
 
 
 @lru_cache(maxsize=1)

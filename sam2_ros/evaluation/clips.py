@@ -38,11 +38,11 @@ def _subset(preset: str, *, frames: int, clips: int, first_seed: int) -> Subset:
 
 # The look-alikes are where the memory policies differ: more clips make the difference measurable.
 SUBSETS: dict[str, Subset] = {
-    'plain': _subset('plain', frames=60, clips=12, first_seed=1_000_000),
-    'lookalikes': _subset('lookalikes', frames=120, clips=24, first_seed=2_000_000),
-    'occlusion': _subset('occlusion', frames=120, clips=12, first_seed=3_000_000),
+    'plain': _subset('plain', frames=60, clips=10, first_seed=1_000_000),
+    'lookalikes': _subset('lookalikes', frames=120, clips=20, first_seed=2_000_000),
+    'occlusion': _subset('occlusion', frames=120, clips=10, first_seed=3_000_000),
     're_entry': _subset('re_entry', frames=200, clips=6, first_seed=4_000_000),
-    'small': _subset('small', frames=60, clips=12, first_seed=5_000_000),
+    'small': _subset('small', frames=60, clips=10, first_seed=5_000_000),
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 
 from sam2_ros.evaluation.clips import TargetClip
-from sam2_ros.evaluation.predictions import Track
-from sam2_ros.model import Sam2Network
+from sam2_ros.evaluation.predictions import RunKey, Track
+from sam2_ros.model import ImageFeatures, Sam2Network
 from sam2_ros.tracking import Prompt, VideoTracker
 from sam2_ros.training.prompts import mask_box, next_click
 
@@ -34,20 +36,39 @@ PROMPT_KINDS: dict[str, Callable[[str, np.ndarray], Prompt]] = {
 }
 
 
-def track_clip(
-    model: Sam2Network, clip: TargetClip, *, policy: str, prompt_kinds: Sequence[str]
-) -> dict[str, Track]:
-    """Track the target of a clip from every kind of prompt.
+def track_clip(model: Sam2Network, clip: TargetClip, runs: Sequence[RunKey]) -> dict[RunKey, Track]:
+    """Track the target of a clip with several memory policies from several kinds of prompts.
 
-    They are objects of one tracker: the image is encoded once, and objects do not influence each other.
+    Every image is encoded once: the prompts are objects of one tracker, which do not influence each other, and the
+    policies are trackers that take turns.
     """
-    tracker = VideoTracker(model, memory=policy)
-    prompts = [PROMPT_KINDS[kind](kind, clip.truth[0]) for kind in prompt_kinds]
-    masks = {kind: np.empty_like(clip.truth) for kind in prompt_kinds}
-    scores = {kind: np.empty(len(clip.truth), np.float32) for kind in prompt_kinds}
+    shared: Any = _SharedEncoder(model)
+    trackers = {run.policy: VideoTracker(shared, memory=run.policy) for run in runs}
+    masks = {run: np.empty_like(clip.truth) for run in runs}
+    scores = {run: np.empty(len(clip.truth), np.float32) for run in runs}
     for frame, rgb in enumerate(clip.images):
-        result = tracker.step(rgb, prompts if frame == 0 else ())
-        for kind in prompt_kinds:
-            masks[kind][frame] = result[kind].mask
-            scores[kind][frame] = result[kind].object_score_logit
-    return {kind: Track(masks[kind], scores[kind]) for kind in prompt_kinds}
+        for policy, tracker in trackers.items():
+            own = [run for run in runs if run.policy == policy]
+            prompts = [PROMPT_KINDS[run.prompt](run.prompt, clip.truth[0]) for run in own] if frame == 0 else ()
+            result = tracker.step(rgb, prompts)
+            for run in own:
+                masks[run][frame] = result[run.prompt].mask
+                scores[run][frame] = result[run.prompt].object_score_logit
+    return {run: Track(masks[run], scores[run]) for run in runs}
+
+
+class _SharedEncoder:
+    """A network that encodes an image once for all trackers that are given it one after the other."""
+
+    def __init__(self, model: Sam2Network) -> None:
+        self._model = model
+        self._images: torch.Tensor | None = None
+        self._features: ImageFeatures | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def encode_image(self, images: torch.Tensor) -> ImageFeatures:
+        if self._images is None or self._features is None or not torch.equal(images, self._images):
+            self._images, self._features = images, self._model.encode_image(images)
+        return self._features
