@@ -116,7 +116,7 @@ class PromptJobs:
             raise ValueError(f'{self._messages.max_objects} objects are tracked already, which is the limit')
         prompt = replace(request.prompt, object_id=object_id)
         if request.extend:
-            prompt = _extended(image.prompts.get(object_id), prompt)
+            prompt = extended(image.prompts.get(object_id), prompt)
         catch_up = self._tracker.begin_prompt(index, prompt, image=rgb, time=image.time)
         image.prompts[object_id] = prompt
         return catch_up
@@ -159,7 +159,7 @@ def _object_at(image: ArrivedImage, prompt: Prompt) -> str | None:
     return min(hits)[1] if hits else None
 
 
-def _extended(earlier: Prompt | None, prompt: Prompt) -> Prompt:
+def extended(earlier: Prompt | None, prompt: Prompt) -> Prompt:
     """The clicks and box of both prompts; the newer box counts. A mask replaces everything before it."""
     if earlier is None or earlier.mask is not None or prompt.mask is not None:
         return prompt

@@ -38,7 +38,7 @@ from sam2_ros.nodes.stamps import NANOSECONDS
 from sam2_ros.nodes.tracker import TrackerNode, spin
 from tests.nodes import tracker_scene as scene
 
-TIMEOUT = 20.0  # seconds; generous, because other tests share the processor
+TIMEOUT = 60.0  # seconds; generous, because other tests share the processor
 PERIOD = 0.1  # seconds between the stamps of two images
 BEGIN = 1000.0  # stamp of the first image 0, seconds
 GRAPHS = itertools.count(os.getpid() * 7)  # each graph has a domain and a namespace of its own
@@ -72,10 +72,8 @@ def mask_of(tracked: TrackedObject) -> np.ndarray:
 class Client(Node):
     """Publishes camera images and prompts, keeps everything the tracker says."""
 
-    def __init__(self, context: rclpy.Context, *, tracker: str, image: str, compressed: bool = False,
-                 parameters: list[Parameter] | None = None) -> None:
-        super().__init__('client', namespace=tracker.rsplit('/', 1)[0], context=context,
-                         parameter_overrides=parameters or [])
+    def __init__(self, context: rclpy.Context, *, tracker: str, image: str, compressed: bool = False) -> None:
+        super().__init__('client', namespace=tracker.rsplit('/', 1)[0], context=context)
         self.received: dict[str, list[Any]] = defaultdict(list)
         self.begin = BEGIN
         self.tracker = tracker  # its full name
@@ -194,55 +192,64 @@ class Client(Node):
         self.wait_for(ready, 'the tracker to listen')
 
 
-def running(executor: SingleThreadedExecutor) -> threading.Thread:
-    thread = threading.Thread(target=spin, args=(executor,), daemon=True)
-    thread.start()
-    return thread
-
-
 class Graph:
-    """Tracker and client in one process, each with an executor thread, in a context of their own."""
+    """A context with a domain of its own; every node in it has a thread of its own."""
 
-    def __init__(self, weights: Path, *, image: str = '/camera/image_raw', arguments: tuple[str, ...] = (),
-                 client_parameters: list[Parameter] | None = None, **parameters: Any) -> None:
-        """`parameters` of the tracker; its diagnostics come faster than usual, so that tests need not wait for them."""
+    def __init__(self) -> None:
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
         self.domain = 1 + next(GRAPHS) % 100
-        namespace = f'/graph_{self.domain}'
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
-        values = {'checkpoint': str(weights), 'image_size': 128, 'cpu_threads': 1, **parameters}
-        with mock.patch.object(diagnostics, 'PERIOD', 0.1):
-            self.tracker = TrackerNode(
-                context=self.context, namespace=namespace, cli_args=['--ros-args', '-r', f'image:={image}', *arguments],
-                parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-        self.client = Client(self.context, tracker=self.tracker.get_fully_qualified_name(), image=image,
-                             compressed=parameters.get('image_transport') == 'compressed',
-                             parameters=client_parameters)
-        self.client.tracker_node = self.tracker
-        self._executors = []
-        for node in (self.tracker, self.client):
-            executor = SingleThreadedExecutor(context=self.context)
-            executor.add_node(node)
-            self._executors.append(executor)
-        self._threads = [running(executor) for executor in self._executors]
+        self._running: list[tuple[Node, threading.Thread]] = []
+
+    def run(self, node: Node) -> None:
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(node)
+        thread = threading.Thread(target=spin, args=(executor,), daemon=True)
+        thread.start()
+        self._running.append((node, thread))
 
     def close(self) -> None:
         self.context.try_shutdown()
-        for thread in self._threads:
+        for node, thread in self._running:
             thread.join(TIMEOUT)
-        self.tracker.close()
-        for node in (self.tracker, self.client):
+            if isinstance(node, TrackerNode):
+                node.close()
             node.destroy_node()
 
 
 @contextmanager
-def graph(weights: Path, **options: Any) -> Iterator[Client]:
-    """A tracker that runs, as its client sees it."""
-    made = Graph(weights, **options)
+def client_of(tracker: str, *, image: str) -> Iterator[Client]:
+    """A client on a graph of its own, for a tracker in another process."""
+    made = Graph()
     try:
-        if options.get('autostart', True):
-            made.client.connected()
-        yield made.client
+        client = Client(made.context, tracker=tracker, image=image)
+        made.run(client)
+        yield client
+    finally:
+        made.close()
+
+
+@contextmanager
+def graph(weights: Path, *, image: str = '/camera/image_raw', **parameters: Any) -> Iterator[Client]:
+    """A tracker that runs in this process, as its client sees it. Its diagnostics come faster than usual, so that tests
+    need not wait for them.
+    """
+    made = Graph()
+    try:
+        values = {'checkpoint': str(weights), 'image_size': 128, 'cpu_threads': 1, **parameters}
+        with mock.patch.object(diagnostics, 'PERIOD', 0.1):
+            tracker = TrackerNode(
+                context=made.context, namespace=f'/graph_{made.domain}',
+                cli_args=['--ros-args', '-r', f'image:={image}'],
+                parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+        client = Client(made.context, tracker=tracker.get_fully_qualified_name(), image=image,
+                        compressed=values.get('image_transport') == 'compressed')
+        client.tracker_node = tracker
+        made.run(tracker)
+        made.run(client)
+        if values.get('autostart', True):
+            client.connected()
+        yield client
     finally:
         made.close()

@@ -1,0 +1,125 @@
+"""Cameras that start, stop, die and change their minds; time that is simulated and goes back."""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rclpy.qos import ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+
+from sam2_ros.nodes.stamps import stamp_nanoseconds
+from tests.common import REPOSITORY
+from tests.nodes import tracker_scene as scene
+from tests.nodes.graph import PERIOD, RELIABLE, Client, graph, mask_of, stamp_of
+
+IMAGE = '/camera/image_raw'
+
+
+@contextmanager
+def camera(client: Client, reliability: str, rate: float) -> Iterator[subprocess.Popen]:
+    """A camera process on the graph of the client; killed with -9 at the end."""
+    environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id()), 'PYTHONPATH': os.pathsep.join(
+        [str(REPOSITORY), os.environ.get('PYTHONPATH', '')])}
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'tests.nodes.camera_process', reliability, str(rate)], env=environment, cwd=REPOSITORY)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def index_of(message: object) -> int:
+    return stamp_nanoseconds(message.header.stamp) // 100_000_000
+
+
+def new_output(client: Client) -> object:
+    """The next output that comes."""
+    client.received['objects'].clear()
+    return client.wait_for(lambda: client.received['objects'] and client.received['objects'][-1], 'an output')
+
+
+def reliability(client: Client) -> ReliabilityPolicy | None:
+    """What the tracker asks of the camera."""
+    listeners = client.get_subscriptions_info_by_topic(IMAGE)
+    return listeners[0].qos_profile.reliability if len(listeners) == 1 else None
+
+
+def test_the_camera_is_killed_and_comes_back_with_another_reliability(micro_weights: Path) -> None:
+    with graph(micro_weights, autostart=False, image_timeout=1.0) as client:
+        client.destroy_publisher(client.camera)
+        assert client.transition('configure') and client.transition('activate')
+        assert client.log_line('nobody publishes it')
+        with camera(client, 'reliable', 10):
+            first = new_output(client)
+            client.wait_for(lambda: reliability(client) == ReliabilityPolicy.RELIABLE, 'a reliable subscription')
+            answer = client.set_prompt('red', box=scene.box('red', index_of(first)), stamp=first.header.stamp)
+            assert answer.success, answer.reason
+            client.wait_for(lambda: client.received['objects'][-1].objects, 'an object')
+        assert client.log_line('the publisher is there but sends nothing')
+        with camera(client, 'best_effort', 10):
+            after = new_output(client)
+            assert reliability(client) == ReliabilityPolicy.BEST_EFFORT
+            assert client.log_line('images are coming on /camera/image_raw again')
+            assert [tracked.object_id for tracked in after.objects] == ['red']
+            assert after.frame_index > first.frame_index
+            # The disc is found again, wherever it is by now.
+            client.wait_for(lambda: _red_is_right(client.received['objects'][-1]), 'the disc')
+
+
+def _red_is_right(objects: object) -> bool:
+    return scene.overlap(mask_of(objects.objects[0]), scene.disc('red', index_of(objects))) > 0.7
+
+
+def test_the_newest_image_wins(micro_weights: Path) -> None:
+    """With a model that is slower than the camera: what is processed next is what had come last."""
+    with graph(micro_weights) as client:
+        client.step(0)
+        model = client.tracker_node._tracker._model
+        encode = model.encode_image
+        model.encode_image = lambda images: (time.sleep(0.3), encode(images))[1]
+        published: list[float] = []  # moments; image n + 1 at [n]
+        received: list[tuple[float, int]] = []  # moment and image
+        while len(received) < 6:
+            client.publish(len(published) + 1)
+            published.append(time.monotonic())
+            for message in client.received['objects'][1 + len(received):]:
+                stamp = stamp_nanoseconds(message.header.stamp) / 1e9
+                received.append((time.monotonic(), round((stamp - client.begin) / PERIOD)))
+            time.sleep(0.03)
+        for (moment, _), (_, index) in itertools.pairwise(received):
+            newest = sum(when < moment for when in published)  # the image that came last before that output
+            assert index >= newest - 3, 'an older image was processed than the newest'
+        assert sum(message.frames_skipped for message in client.received['objects']) >= 10
+
+
+def test_simulated_time_and_a_bag_that_starts_again(micro_weights: Path) -> None:
+    with graph(micro_weights, use_sim_time=True) as client:
+        clock = client.create_publisher(Clock, '/clock', RELIABLE)
+        client.wait_for(clock.get_subscription_count, 'the clock')
+
+        def play(index: int) -> object:
+            clock.publish(Clock(clock=client.stamp(index)))
+            return client.step(index)
+
+        play(0)
+        assert client.set_prompt('red', box=scene.box('red', 0), stamp=client.stamp(0)).success
+        for _ in range(2):
+            objects = [play(index) for index in range(1, 15)][-1]
+            assert [tracked.object_id for tracked in objects.objects] == ['red']
+            assert scene.overlap(mask_of(objects.objects[0]), scene.disc('red', 14)) > 0.7
+            clock.publish(Clock(clock=stamp_of(client.begin + 1.45)))
+            # In simulated time the newest output is young, and reports go on though the clock stands still.
+            client.diagnosed(
+                'tracking', lambda _, values: 0 <= float(values['age of newest output, s']) < 1.0, 'its age')
+            client.received['diagnostics'].clear()
+            client.wait_for(lambda: len(client.received['diagnostics']) >= 3, 'three reports')
+        client.counted('time_jumps', 1)
+        # A stamp that came twice means the second time round.
+        answer = client.set_prompt('blue', box=scene.box('blue', 10), stamp=client.stamp(10))
+        assert answer.success and scene.overlap(mask_of(answer.object), scene.disc('blue', 10)) > 0.6

@@ -1,0 +1,139 @@
+"""The states of the node, what goes wrong in them, and the process it runs in."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from std_srvs.srv import Trigger
+
+from tests.common import REPOSITORY
+from tests.nodes import tracker_scene as scene
+from tests.nodes.graph import Client, client_of, graph, mask_of
+
+GROWTH = 20e6  # bytes that 45 lifecycle cycles may add
+CYCLES = 50
+
+
+def test_it_waits_for_a_lifecycle_manager_when_told_to(micro_weights: Path) -> None:
+    with graph(micro_weights, autostart=False) as client:
+        status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.WARN, 'a warning')
+        assert status.message == 'the node is unconfigured: no model is loaded'
+        assert not client.transition('activate')  # not from here, and the node survives the question
+        assert client.transition('configure')
+        status = client.diagnosed('images', lambda status, _: 'inactive' in status.message, 'inactive')
+        assert status.message == 'the node is inactive: it does not listen to images'
+        assert client.set_prompt('red', box=scene.box('red', 0)).reason == 'the node is not active'
+        assert client.remove('red').reason == 'the node is not active'
+        assert client.call('reset', Trigger.Request()).message == 'the node is not active'
+        assert client.transition('activate')
+        client.connected()
+        assert client.step(0).frame_index == 0
+
+
+def test_objects_outlive_deactivation_but_not_cleanup(micro_weights: Path) -> None:
+    with graph(micro_weights) as client:
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0)).success
+        client.step(1)
+        assert client.transition('deactivate')
+        client.wait_for(lambda: client.camera.get_subscription_count() == 0, 'no listener')
+        assert client.transition('activate')
+        client.connected()
+        red = client.step(2).objects[0]
+        assert red.object_id == 'red' and scene.overlap(mask_of(red), scene.disc('red', 2)) > 0.7
+        assert client.transition('deactivate') and client.transition('cleanup')
+        assert client.transition('configure') and client.transition('activate')
+        client.connected()
+        objects = client.step(3)
+        assert objects.frame_index == 0 and not objects.objects
+
+
+@pytest.mark.parametrize(('parameters', 'sentence'), [
+    ({'checkpoint': '/nowhere/model.pt'}, '/nowhere/model.pt'),
+    ({'checkpoint': str(REPOSITORY / 'config/tracker.yaml')}, 'tracker.yaml'),
+    ({'model': 'sam2.1_hiera_tiny', 'checkpoint': ''}, 'python -m sam2_ros.tools.download_weights sam2.1_hiera_tiny'),
+    ({'model': 'sam2.1_hiera_tiny'}, 'checkpoint'),
+    ({'image_size': 100}, 'multiple of 32'),
+    ({'device': 'cuda:99'}, "device 'cuda:99' is not there"),
+    ({'device': 'tpu?'}, "device 'tpu?' is unknown"),
+], ids=['no file', 'no weights file', 'no checkpoint', 'another model', 'image size', 'no such GPU', 'no device'])
+def test_what_cannot_be_configured_says_why(micro_weights: Path, parameters: dict, sentence: str) -> None:
+    with graph(micro_weights, autostart=False, **parameters) as client:
+        assert not client.transition('configure')
+        assert sentence in client.log_line('not configured: ')
+        good = {'model': 'sam2.1_hiera_micro', 'checkpoint': str(micro_weights), 'image_size': 128, 'device': 'cpu'}
+        for name in parameters | ({'checkpoint': ''} if 'model' in parameters else {}):
+            assert client.set_parameter(name, good[name]).successful
+        assert client.transition('configure')
+
+
+def test_parameters_take_effect_when_configured_anew(micro_weights: Path) -> None:
+    with graph(micro_weights) as client:
+        refused = client.set_parameter('image_size', 256)
+        assert not refused.successful and 'while the node is unconfigured' in refused.reason
+        refused = client.set_parameter('autostart', False)
+        assert not refused.successful
+        assert client.transition('deactivate') and client.transition('cleanup')
+        assert client.set_parameter('image_size', 256).successful
+        assert client.transition('configure')
+        assert client.log_line('sam2.1_hiera_micro at 256 pixels')
+
+
+@contextmanager
+def tracker_process(
+        weights: Path, *, parameters: dict[str, object] | None = None) -> Iterator[tuple[subprocess.Popen, Client]]:
+    """A tracker in a process of its own, and a client."""
+    with client_of('/tracker', image='/camera/image_raw') as client:
+        values = {'checkpoint': weights, 'image_size': 64, 'cpu_threads': 1} | (parameters or {})
+        arguments = [argument for name, value in values.items() for argument in ('-p', f'{name}:={value}')]
+        environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id())}
+        command = [sys.executable, '-m', 'sam2_ros.nodes.tracker', '--ros-args', '-r', 'image:=/camera/image_raw']
+        process = subprocess.Popen(
+            [*command, *arguments], env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+        try:
+            yield process, client
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_process_in_order(micro_weights: Path, number: signal.Signals) -> None:
+    with tracker_process(micro_weights) as (process, client):
+        client.connected()
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0)).success
+        for index in range(1, 6):
+            client.publish(index)  # so that it is at work
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=5)
+        assert process.returncode == 0, errors
+        assert 'Traceback' not in errors and 'terminate' not in errors
+
+
+def test_a_bad_parameter_ends_the_process_with_a_sentence(micro_weights: Path) -> None:
+    with tracker_process(micro_weights, parameters={'image_timeout': -3}) as (process, _):
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert 'image_timeout is -3, but must be a number from 0.5 to 3600 s' in errors and 'Traceback' not in errors
+
+
+def test_fifty_lifecycle_cycles_do_not_grow(micro_weights: Path) -> None:
+    with tracker_process(micro_weights, parameters={'autostart': False}) as (process, client):
+        resident = []
+        for cycle in range(CYCLES):
+            assert client.transition('configure') and client.transition('activate')
+            client.connected()
+            client.step(2 * cycle)
+            assert client.set_prompt('red', box=scene.box('red', 2 * cycle)).success
+            assert client.step(2 * cycle + 1).objects
+            assert client.transition('deactivate') and client.transition('cleanup')
+            pages = int(Path(f'/proc/{process.pid}/statm').read_text().split()[1])
+            resident.append(pages * os.sysconf('SC_PAGE_SIZE'))
+        assert resident[-1] - resident[4] < GROWTH, [round(size / 1e6) for size in resident]
