@@ -14,7 +14,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['sam2_ros', 'sam2_ros.*']),
     package_data={'sam2_ros': ['weights/*']},
-    install_requires=['numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
+    install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
         'dev': ['hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'sam2'],

@@ -13,7 +13,7 @@ from setuptools import Distribution
 from tests.common import REPOSITORY
 
 # Python modules whose rosdep key is not their own name.
-ROSDEP_KEYS = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tf2_ros': 'tf2_ros_py'}
+ROSDEP_KEYS = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tf2_ros': 'tf2_ros_py', 'yaml': 'python3-yaml'}
 # Too old in the distributions' packages, or in none: the README says how they get in.
 FROM_PIP = {'sam2', 'safetensors', 'torch', 'tqdm', 'rosbags'}
 # make test installs the build of OpenCV that needs no window system.
