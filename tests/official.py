@@ -33,10 +33,10 @@ __all__ = [
 
 def official_image_predictor(network: SAM2Base) -> Any:
     """The official image predictor around an official network, at the network's image size."""
-    with _torchvision():
+    with _torchvision(), mock.patch.object(torch.jit, 'script', lambda module: module):  # scripting is deprecated
         from sam2.sam2_image_predictor import SAM2ImagePredictor
 
-    predictor = SAM2ImagePredictor(network)
+        predictor = SAM2ImagePredictor(network)
     size = network.image_size
     predictor._bb_feat_sizes = [(size // stride, size // stride) for stride in (4, 8, 16)]  # written for 1024 only
     return predictor

@@ -36,10 +36,10 @@ class Scene:
         return np.array(points, np.float32)
 
 
-def scene(*, height: int = 256, width: int = 256, seed: int = 0, shift: float = 0.0, hidden: int | None = None) -> Scene:
+def scene(*, height: int = 256, width: int = 256, seed: int = 0, shift: float = 0.0) -> Scene:
     """An ellipse, a rectangle and a triangle apart from each other, placed by `seed`.
 
-    `shift` moves them to the right by that part of the width; `hidden` leaves out one of them (its mask is empty).
+    `shift` moves them to the right by that part of the width.
     """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -57,7 +57,6 @@ def scene(*, height: int = 256, width: int = 256, seed: int = 0, shift: float = 
             mask = np.maximum(abs(dx), abs(dy)) < 1
         else:
             mask = (dy < 1) & (dy > 2 * abs(dx) - 1)
-        mask &= len(masks) != hidden
         texture = _texture(height, width, base=rng.uniform(0, 255, 3), rng=rng)
         image = np.where(mask[..., None], texture, image)
         masks.append(mask)

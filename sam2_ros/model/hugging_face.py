@@ -43,7 +43,8 @@ _TABLE = (  # Meta, Hugging Face
     ('sam_prompt_encoder.{not_a_point,no_mask}_embed', 'prompt_encoder.{not_a_point,no_mask}_embed'),
     ('sam_prompt_encoder.mask_downscaling.{0,1,3,4,6}',
      'prompt_encoder.mask_embed.{conv1,layer_norm1,conv2,layer_norm2,conv3}'),
-    ('sam_mask_decoder.{iou_token,mask_tokens,obj_score_token}', 'mask_decoder.{iou_token,mask_tokens,obj_score_token}'),
+    ('sam_mask_decoder.{iou_token,mask_tokens,obj_score_token}',
+     'mask_decoder.{iou_token,mask_tokens,obj_score_token}'),
     ('sam_mask_decoder.conv_s{0,1}', 'mask_decoder.conv_s{0,1}'),
     ('sam_mask_decoder.output_upscaling.{0,1,3}', 'mask_decoder.upscale_{conv1,layer_norm,conv2}'),
     ('sam_mask_decoder.output_hypernetworks_mlps.*.layers.{0,1,2}',
@@ -108,7 +109,7 @@ def to_meta(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Names that the table does not know are kept as they are, so that a strict loader reports them.
     """
-    renamed = {}
+    renamed: dict[str, Tensor] = {}
     for key, tensor in state_dict.items():
         if key == _STACKED_POINT_EMBEDDINGS and tensor.ndim == 2 and len(tensor) == len(_POINT_EMBEDDINGS):
             renamed.update(zip(_POINT_EMBEDDINGS, tensor.split(1), strict=True))

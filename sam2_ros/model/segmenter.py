@@ -112,10 +112,10 @@ class ImageSegmenter:
             kinds = np.concatenate(([BOX_TOP_LEFT, BOX_BOTTOM_RIGHT], kinds))
         if not np.isfinite(coordinates).all():
             raise ValueError(f'coordinates must be finite, got {coordinates.tolist()}')
-        height, width = self._image_shape
-        scaled = torch.from_numpy(coordinates / np.float32([width, height]) * np.float32(self.model.image_size))
-        device = self.model.device
-        return scaled[None].to(device), torch.from_numpy(kinds.astype(np.int64))[None].to(device)
+        device, (height, width) = self.model.device, self._image_shape
+        tokens = torch.from_numpy(coordinates)[None].to(device)
+        scaled = tokens / tokens.new_tensor((width, height)) * self.model.image_size
+        return scaled, torch.from_numpy(kinds.astype(np.int64))[None].to(device)
 
     def _dense_prompt(self, mask: ArrayLike | None) -> Tensor | None:
         """Mask logits as (1, 1, S/4, S/4)."""

@@ -73,14 +73,14 @@ def test_a_truncated_file_is_refused(
 
 
 def test_a_missing_file_is_refused(network: Sam2Network, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match='no checkpoint .*nowhere.pt'):
+    with pytest.raises(FileNotFoundError, match=r'no checkpoint .*nowhere\.pt'):
         load_checkpoint(network, tmp_path / 'nowhere.pt')
 
 
 def test_a_text_file_is_refused(network: Sam2Network, tmp_path: Path) -> None:
     path = tmp_path / 'model.pt'
     path.write_text('<html>404 Not Found</html>' * 100)
-    with pytest.raises(CheckpointError, match='neither a .pt nor a .safetensors'):
+    with pytest.raises(CheckpointError, match=r'neither a \.pt nor a \.safetensors'):
         load_checkpoint(network, path)
 
 
@@ -104,7 +104,7 @@ def test_another_layout_is_refused(content: object, network: Sam2Network, tmp_pa
 
 def test_integer_weights_are_refused(micro_state_dict: StateDict, network: Sam2Network, tmp_path: Path) -> None:
     changed = micro_state_dict | {'no_obj_ptr': torch.zeros(1, 128, dtype=torch.int64)}
-    with pytest.raises(CheckpointError, match='no_obj_ptr is torch.int64'):
+    with pytest.raises(CheckpointError, match=r'no_obj_ptr is torch\.int64'):
         load_checkpoint(network, save_meta(changed, tmp_path / 'integers.pt'))
 
 
@@ -156,9 +156,9 @@ def test_a_published_name_demands_the_published_content(
     micro_state_dict: StateDict, network: Sam2Network, tmp_path: Path
 ) -> None:
     path = save_meta(micro_state_dict, tmp_path / 'sam2.1_hiera_small.pt')
-    with pytest.raises(CheckpointError, match='bytes, the published sam2.1_hiera_small.pt has 184416285'):
+    with pytest.raises(CheckpointError, match=r'bytes, the published sam2\.1_hiera_small\.pt has 184416285'):
         load_checkpoint(network, path)
     with open(path, 'r+b') as file:
         file.truncate(184_416_285)  # the right length, the wrong content
-    with pytest.raises(CheckpointError, match='SHA-256.*rename it if these are weights of your own'):
+    with pytest.raises(CheckpointError, match=r'SHA-256.*rename it if these are weights of your own'):
         load_checkpoint(network, path)

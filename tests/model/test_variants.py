@@ -57,14 +57,14 @@ def test_number_of_parameters(name: str) -> None:
 
 
 def test_without_weights_there_is_a_warning() -> None:
-    with pytest.warns(UserWarning, match='random.*download_weights sam2.1_hiera_tiny'):
+    with pytest.warns(UserWarning, match=r'random.*download_weights sam2\.1_hiera_tiny'):
         model = build_sam2('sam2.1_hiera_tiny', image_size=64)
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match='sam2.1_hiera_huge.*sam2.1_hiera_large'):
+    with pytest.raises(ValueError, match=r'sam2\.1_hiera_huge.*sam2\.1_hiera_large'):
         build_sam2('sam2.1_hiera_huge')
 
 
