@@ -7,6 +7,9 @@ venv=$1
 python=${2:-python3}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+    { echo "$python is older than Python 3.10: make PYTHON=... names another." >&2; exit 1; }
+
 # Names, then installs, the apt packages that are missing.
 install_system_packages() {
     local missing=()
@@ -19,23 +22,21 @@ install_system_packages() {
         missing+=(python3-ament-package)
     [ ${#missing[@]} -gt 0 ] || return 0
     echo "Missing apt packages, now to be installed: ${missing[*]}"
+    command -v apt-get >/dev/null || { echo 'This is not Debian or Ubuntu: install their like yourself.' >&2; exit 1; }
     local sudo=()
     [ "$(id -u)" = 0 ] || sudo=(sudo)
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
 }
 
-# The CPU build is a tenth of the CUDA one. uv knows where it is; where uv cannot get there, pip decides.
+# uv picks the build for this machine: CPU, or the CUDA that the driver can do. Without it pip takes what it finds.
 install_torch() {
     local torch
     torch=$(grep '^torch==' constraints.txt)
     ! "$venv/bin/pip" freeze | grep -q "^$torch" || return 0
-    if ! nvidia-smi >/dev/null 2>&1; then
-        UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=20 timeout 600 \
-            "$venv/bin/uv" pip install -q --python "$venv/bin/python" --torch-backend=cpu \
-            -c constraints.txt "$torch" 2>/dev/null && return
-        echo 'uv cannot reach the CPU build of torch: pip installs the build it finds.'
-    fi
+    UV_HTTP_RETRIES=0 "$venv/bin/uv" pip install -q --python "$venv/bin/python" --torch-backend=auto \
+        -c constraints.txt "$torch" 2>/dev/null && return
+    echo 'uv cannot reach the builds of torch: pip installs the one it finds.'
     "$venv/bin/pip" install -q -c constraints.txt "$torch"
 }
 
