@@ -35,6 +35,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
                        help='memory policy (default: %(default)s)')
 
 
+def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:
+    """What the arguments of `add_model_arguments` ask for, as parameters of the tracker node; its defaults left out."""
+    checkpoint = arguments.checkpoint and str(arguments.checkpoint.resolve())
+    given = {'model': arguments.model, 'memory': arguments.memory, 'checkpoint': checkpoint,
+             'device': arguments.device, 'dtype': arguments.dtype, 'image_size': arguments.image_size}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def load_model(arguments: argparse.Namespace) -> Sam2Network:
     """Build the network that the arguments of `add_model_arguments` ask for.
 

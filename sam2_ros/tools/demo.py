@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
 from sam2_ros.tools.arguments import (
     HOW_TO_PROMPT,
@@ -28,6 +27,7 @@ from sam2_ros.tools.arguments import (
     add_prompt_arguments,
     check_prompts,
     load_model,
+    node_parameters,
     prompts_by_frame,
 )
 from sam2_ros.tools.synthetic_scene import LADYBIRDS, SyntheticScene
@@ -124,8 +124,9 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
 def child_environment() -> dict[str, str]:
     """This machine only, a domain that others hardly use, and room for images in shared memory."""
     try:
+        from ament_index_python.packages import get_package_share_directory  # not there without ROS
         share = Path(get_package_share_directory('sam2_ros'))
-    except PackageNotFoundError as error:
+    except (ImportError, LookupError) as error:
         raise DemoError('the ROS package sam2_ros is not built or not sourced; make demo does both') from error
     profile = str(share / 'config' / 'fastdds_large_images.xml')
     return {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
@@ -166,13 +167,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tracker_parameters(options: argparse.Namespace) -> dict[str, Parameter]:
-    """What was asked for; the node knows its own defaults and says what is wrong with the rest."""
-    given = {'model': options.model, 'memory': options.memory, 'device': options.device, 'dtype': options.dtype,
-             'image_size': options.image_size, 'checkpoint': options.checkpoint and str(options.checkpoint.resolve())}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
@@ -192,7 +186,7 @@ def main(args: Sequence[str] | None = None) -> int:
         del tracker  # its place on the device is for the node
         print(f'{options.video} at {rate:g} images per second')
         run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames,
-                 tracker=_tracker_parameters(options))
+                 tracker=node_parameters(options))
     except (ValueError, OSError, DemoError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

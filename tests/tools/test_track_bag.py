@@ -1,0 +1,233 @@
+"""Bags in, bags out: small ones are written with rosbags and read back."""
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point32
+from rclpy.serialization import deserialize_message, serialize_message
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from sam2_ros.msg import OcclusionScoreArray, TrackedObjectArray
+from sam2_ros.msg import Prompt as PromptMessage
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header, String
+
+from sam2_ros.model import build_sam2
+from sam2_ros.nodes.conversions import mask_from_object
+from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.pixels import image_to_array
+from sam2_ros.tools.track_bag import main, make_typestore
+from sam2_ros.tracking import Prompt, VideoTracker
+from tests.nodes import tracker_scene as scene
+
+IMAGES = 6
+PERIOD = 100_000_000  # nanoseconds between two images
+BEGIN = 50 * 10**9  # stamp of the first image, nanoseconds
+DELAY = 30_000_000  # nanoseconds from the stamp of a message to its recording
+CAMERA = '/camera/image_raw'
+TYPES = {'Image': 'sensor_msgs', 'CompressedImage': 'sensor_msgs', 'String': 'std_msgs', 'Prompt': 'sam2_ros',
+         'OcclusionScoreArray': 'sam2_ros'}
+
+
+def stamp(index):
+    nanoseconds = BEGIN + round(index * PERIOD)
+    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+
+
+def header(index):
+    return Header(stamp=stamp(index), frame_id='camera')
+
+
+def image(index):
+    return array_to_image(scene.picture(index), 'rgb8', header=header(index))
+
+
+def box_prompt(object_id, *, on, box, stamped=True, extend=False):
+    """A prompt on image `on`; `stamped` False: for the newest one."""
+    message = PromptMessage(object_id=object_id, has_box=True, box=[float(edge) for edge in box], extend=extend)
+    if stamped:
+        message.header.stamp = stamp(on)
+    return message
+
+
+def write_bag(path, messages, *, storage=StoragePlugin.SQLITE3):
+    """`messages`: (topic, number of the image at whose time it is recorded, message)."""
+    typestore = make_typestore()
+    with Writer(path, version=8, storage_plugin=storage) as writer:
+        connections = {}
+        for topic, when, message in sorted(messages, key=lambda entry: entry[1]):
+            kind = f'{TYPES[type(message).__name__]}/msg/{type(message).__name__}'
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=typestore)
+            writer.write(connections[topic], BEGIN + round(when * PERIOD) + DELAY, serialize_message(message))
+    return path
+
+
+def read_bag(path):
+    """Raw messages by topic: (recorded, bytes)."""
+    found = {}
+    with Reader(path) as reader:
+        for connection, recorded, raw in reader.messages():
+            found.setdefault(connection.topic, []).append((recorded, bytes(raw)))
+    return found
+
+
+def decoded(found, topic, kind):
+    return [deserialize_message(raw, kind) for _, raw in found[topic]]
+
+
+def video():
+    return [(CAMERA, index, image(index)) for index in range(IMAGES)]
+
+
+@pytest.fixture
+def run(micro_weights, tmp_path):
+    """Runs the command line on a bag; returns the exit status."""
+    def run(bag, *words):
+        return main([str(bag), str(tmp_path / 'out'), '--checkpoint', str(micro_weights), '--image-size', '64', *words])
+    return run
+
+
+def track_directly(micro_weights, prompts):
+    """What the tracker itself says about the images, with prompts by image."""
+    model = build_sam2('sam2.1_hiera_micro', micro_weights, image_size=64)
+    tracker = VideoTracker(model)
+    return [tracker.step(scene.picture(index), prompts.get(index, ())) for index in range(IMAGES)]
+
+
+def assert_same_objects(messages, results):
+    assert len(messages) == len(results)
+    for message, result in zip(messages, results, strict=True):
+        assert [tracked.object_id for tracked in message.objects] == list(result)
+        for tracked in message.objects:
+            expected = result[tracked.object_id]
+            mask = mask_from_object(tracked, image_height=scene.HEIGHT, image_width=scene.WIDTH)
+            np.testing.assert_array_equal(mask, expected.mask)
+            assert tracked.object_score_logit == pytest.approx(expected.object_score_logit, abs=1e-4)
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_a_prompt_in_the_bag_is_applied_to_its_image(run, tmp_path, micro_weights, storage):
+    """It was recorded two images later; the objects are those of a tracker that was prompted in time."""
+    red = box_prompt('red', on=2, box=scene.box('red', 2))
+    text = String(data='as it was')
+    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 4.2, red), ('/notes', 1.5, text)],
+                    storage=StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3)
+    assert run(bag) == 0
+    out = tmp_path / 'out'
+    assert bool(list(out.glob('*.mcap'))) == (storage == 'mcap')
+    before, after = read_bag(bag), read_bag(out)
+    for topic, messages in before.items():
+        assert after.pop(topic) == messages
+    assert set(after) == {'/tracker/objects', '/tracker/occlusion_scores', '/tracker/label_mask'}
+    for messages in after.values():
+        assert [recorded for recorded, _ in messages] == [recorded for recorded, _ in before[CAMERA]]
+    objects = decoded(after, '/tracker/objects', TrackedObjectArray)
+    results = track_directly(micro_weights, {2: [Prompt('red', box=scene.box('red', 2))]})
+    assert_same_objects(objects, results)
+    assert [message.header for message in objects] == [header(index) for index in range(IMAGES)]
+    assert [message.frame_index for message in objects] == list(range(IMAGES))
+    assert objects[-1].objects[0].first_seen == stamp(2)
+    for label_mask, result in zip(decoded(after, '/tracker/label_mask', Image), results, strict=True):
+        expected = result['red'].mask if 'red' in result else np.zeros((scene.HEIGHT, scene.WIDTH))
+        np.testing.assert_array_equal(image_to_array(label_mask), expected)
+    scores = decoded(after, '/tracker/occlusion_scores', OcclusionScoreArray)
+    assert [len(message.scores) for message in scores] == [0, 0, 1, 1, 1, 1]
+
+
+def test_prompts_from_the_command_line_and_compressed_images(run, tmp_path):
+    frames = [rgb_to_compressed(scene.picture(index), header=header(index), jpeg_quality=95) for index in range(IMAGES)]
+    bag = write_bag(tmp_path / 'in', [(f'{CAMERA}/compressed', index, frame) for index, frame in enumerate(frames)])
+    red = ','.join(str(edge) for edge in scene.box('red', 0))
+    blue = ','.join(str(edge) for edge in scene.box('blue', 3))
+    assert run(bag, '--name', 'red', '--box', red, '--name', 'blue', '--box', f'3:{blue}', '--node', 'front/eye',
+               '--storage', 'mcap', '--overlay') == 0
+    found = read_bag(tmp_path / 'out')
+    objects = decoded(found, '/front/eye/objects', TrackedObjectArray)
+    assert [[tracked.object_id for tracked in message.objects] for message in objects] == [
+        ['red']] * 3 + [['red', 'blue']] * 3
+    mask = mask_from_object(objects[0].objects[0], image_height=scene.HEIGHT, image_width=scene.WIDTH)
+    assert scene.overlap(mask, scene.disc('red', 0)) > 0.4
+    overlays = decoded(found, '/front/eye/overlay', Image)
+    assert [(overlay.width, overlay.height) for overlay in overlays] == [(scene.WIDTH, scene.HEIGHT)] * IMAGES
+    assert list(tmp_path.glob('out/*.mcap'))
+
+
+def test_unstamped_unnamed_and_extending_prompts(run, tmp_path, micro_weights):
+    """As the node takes them: the newest image of that moment; a name of its own; one prompt of both."""
+    unnamed = box_prompt('', on=0, box=scene.box('red', 1), stamped=False)
+    first = box_prompt('blue', on=3, box=scene.box('blue', 3))
+    x, y = scene.centre('blue', 3)
+    more = PromptMessage(object_id='blue', points=[Point32(x=x, y=y)], extend=True)
+    more.header.stamp = stamp(3)
+    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 1.9, unnamed), ('/tracker/prompts', 3.5, first),
+                                      ('/tracker/prompts', 4.5, more)])
+    assert run(bag) == 0
+    objects = decoded(read_bag(tmp_path / 'out'), '/tracker/objects', TrackedObjectArray)
+    assert_same_objects(objects, track_directly(micro_weights, {
+        1: [Prompt('object_1', box=scene.box('red', 1))],
+        3: [Prompt('blue', box=scene.box('blue', 3), points=[(x, y)])]}))
+
+
+def test_what_cannot_be_used_is_said_and_the_rest_is_tracked(run, tmp_path, capsys):
+    good = box_prompt('red', on=0, box=scene.box('red', 0))
+    far = box_prompt('far', on=0, box=(500, 0, 510, 9))
+    old = box_prompt('old', on=-30, box=(1, 1, 9, 9))
+    prompts = [(0.5, good), (1, far), (2, old), (3, PromptMessage(object_id='empty', header=header(3)))]
+    messages = video()
+    broken = image(4)
+    broken.data = broken.data[:100]
+    messages[4] = (CAMERA, 4, broken)
+    bag = write_bag(tmp_path / 'in', [*messages, *(('/tracker/prompts', when, prompt) for when, prompt in prompts)])
+    assert run(bag) == 0
+    captured = capsys.readouterr()
+    for words in ('outside the image of 160x120', 'no image is stamped 47', "'empty'", 'image 4 cannot be read: data'):
+        assert words in captured.err
+    assert '5 images tracked with 1 prompts' in captured.out
+    objects = decoded(read_bag(tmp_path / 'out'), '/tracker/objects', TrackedObjectArray)
+    assert [message.header.stamp for message in objects] == [stamp(index) for index in (0, 1, 2, 3, 5)]
+
+
+def test_earlier_outputs_are_replaced(run, tmp_path):
+    old = OcclusionScoreArray(header=header(0))
+    red = box_prompt('red', on=0, box=scene.box('red', 0))
+    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 0.1, red)] +
+                    [('/tracker/occlusion_scores', index, old) for index in range(3)])
+    assert run(bag) == 0
+    scores = decoded(read_bag(tmp_path / 'out'), '/tracker/occlusion_scores', OcclusionScoreArray)
+    assert [len(message.scores) for message in scores] == [1] * IMAGES
+
+
+def test_new_bags_explain_their_own_types(run, tmp_path):
+    """A reader that knows only the standard types finds ours in the bag."""
+    bag = write_bag(tmp_path / 'in', video())
+    assert run(bag, '--box', '10,10,60,60', '--storage', 'mcap') == 0
+    with Reader(tmp_path / 'out') as reader:
+        definitions = {connection.topic: connection.msgdef.data for connection in reader.connections}
+    assert 'occlusion_probability' in definitions['/tracker/objects']
+    assert 'float32 object_score_logit' in definitions['/tracker/occlusion_scores']
+
+
+@pytest.mark.parametrize(('messages', 'words', 'reason'), [
+    (video(), [], 'there is no prompt on /tracker/prompts'),
+    (video(), ['--box', '900,1,950,9'], 'outside the image of 160x120'),
+    (video(), ['--box', '6:1,1,9,9'], 'the last frame is 5'),
+    (video(), ['--box', '1,1,9,9', '--image', '/rear'], 'no images on /rear; image topics in the bag: /camera'),
+    ([*video(), ('/rear', 0, image(0))], ['--box', '1,1,9,9'], '--image'),
+    ([('/notes', 0, String())], ['--box', '1,1,9,9'], 'image topics in the bag: none'),
+    (video(), ['--box', '1,1,9,9', '--checkpoint', __file__], 'test_track_bag.py'),
+])
+def test_a_mistake_is_said_and_nothing_is_written(run, tmp_path, capsys, messages, words, reason):
+    assert run(write_bag(tmp_path / 'in', messages), *words) == 1
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_bags_that_are_not_there_or_are_there_already(run, tmp_path, capsys):
+    assert run(tmp_path / 'missing', '--box', '1,1,9,9') == 1
+    assert 'missing' in capsys.readouterr().err
+    (tmp_path / 'out').mkdir()
+    assert run(write_bag(tmp_path / 'in', video()), '--box', '1,1,9,9') == 1
+    assert 'exists already' in capsys.readouterr().err
+    (tmp_path / 'in.txt').write_text('no bag')
+    assert run(tmp_path / 'in.txt', '--box', '1,1,9,9') == 1
+    assert '.txt' in capsys.readouterr().err
