@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sections = [
         "# Size of the network's input",
         describe(networks[0], module=MODULE, arguments=arguments),
-        f'Memory: {options.policy}. {DEFINITIONS}',
+        DEFINITIONS,
+        f'Memory: {options.policy}.',
         _accuracy_table(benchmarks, scores),
         '## Time per frame',
         time_table(_time_sizes(benchmarks)),
