@@ -89,7 +89,8 @@ def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -
     facts = (
         f'Command: `{shlex.join(["python", "-m", module, *arguments])}`',
         f'Network: {network.name}, float32, weights {network.checkpoint.name} (SHA-256 {digest}…)',
-        f'Machine: {machine}, {os.cpu_count()} {platform.machine()} cores, torch {torch.__version__} with {torch.get_num_threads()} threads',
+        f'Machine: {machine}, {os.cpu_count()} {platform.machine()} cores; torch {torch.__version__}, '
+        f'{torch.get_num_threads()} threads',
         f'Date: {date.today().isoformat()}',
     )
     return '\n'.join(f'- {fact}' for fact in facts)

@@ -31,7 +31,7 @@ class Report:
 
     Attributes:
         introduction: what was run on what, and how to repeat it; Markdown.
-        policies: the first is the baseline; the last is charted first and its worst clips are shown.
+        policies: the last is compared with the first, and its worst clips are shown.
         prompts: the first is the kind that charts and film strips show.
         scores: of all runs.
         times: time per frame of the policies.
@@ -96,8 +96,8 @@ def _comparison(report: Report) -> str:
         for prompt in report.prompts:
             runs = report.select(subset, policy, prompt), report.select(subset, baseline, prompt)
             differences = [paired_difference(*runs, measure) for measure in ('mean_region', 'robustness')]
-            rows.append([subset, prompt, *(f'{difference.value:+.3f} ± {difference.error:.3f}'
-                                           for difference in differences)])
+            signed = ['+' * (difference.value >= 0) + str(difference) for difference in differences]
+            rows.append([subset, prompt, *signed])
     return 'Mean and standard error of the difference on the same clip.\n\n' + markdown_table(
         ['subset', 'prompt', 'J', 'R'], rows)
 
@@ -106,7 +106,7 @@ def time_table(times: Sequence[FrameTime]) -> str:
     rows = [[time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', f'{time.ratio:.3f} ± {time.ratio_error:.3f}']
             for time in times]
     header = ['', 'median ms', 'frames per second', f'mean time, {times[0].name} = 1']
-    return ('One object, from the image to the mask, on all cores; all take turns on every frame.\n\n'
+    return ('One object, from the image to its mask; all take turns on every frame.\n\n'
             + markdown_table(header, rows))
 
 
