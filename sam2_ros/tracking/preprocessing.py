@@ -52,7 +52,8 @@ def shrink(rgb: np.ndarray, size: int, resize: str) -> torch.Tensor:
     Returns:
         (3, S, S) on the CPU, values in [0, 255], uint8 or float32 as the resizer has it.
     """
-    image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
+    # torch wants memory it could write to; images from a message buffer are read-only and get copied here
+    image = torch.from_numpy(np.require(rgb, requirements=('C', 'W'))).permute(2, 0, 1)
     small = RESIZERS[resize](image, size)
     return small.clone() if small.data_ptr() == image.data_ptr() else small
 

@@ -52,10 +52,6 @@ class ImageRing:
         return iter(self._images)
 
     @property
-    def newest(self) -> RecentImage | None:
-        return self._images[-1] if self._images else None
-
-    @property
     def oldest_frame_index(self) -> int:
         """Oldest frame that is kept; -1 if there is none."""
         return next((image.frame_index for image in self._images if image.only is None), -1)

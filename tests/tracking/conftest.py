@@ -1,0 +1,43 @@
+"""What tests of the tracker share: a small fast network, and comparisons."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.tracking import ObjectResult
+from tests.common import MICRO
+from tests.tracking.clips import Clip, moving_clip
+
+
+@pytest.fixture(scope='session')
+def micro64(micro_weights: Path) -> Sam2Network:
+    """The trained micro network at 64 pixels: for tests of what happens, not of how well objects are found."""
+    return build_sam2(MICRO, checkpoint=micro_weights, image_size=64)
+
+
+@pytest.fixture(scope='session')
+def clip() -> Clip:
+    """24 frames of 120 x 96 pixels."""
+    return moving_clip(height=96, width=120)
+
+
+def assert_same(one: ObjectResult, other: ObjectResult) -> None:
+    """Bit for bit."""
+    assert np.array_equal(one.mask_logits(), other.mask_logits())
+    assert np.array_equal(one.mask, other.mask)
+    assert (one.object_score_logit, one.predicted_iou, one.box) == (
+        other.object_score_logit,
+        other.predicted_iou,
+        other.box,
+    )
+    assert (one.memory_event, one.anchors) == (other.memory_event, other.anchors)
+
+
+def assert_close(one: ObjectResult, other: ObjectResult, *, tolerance: float = 0.01) -> None:
+    """Equal but for rounding: a batch of another size adds up in another order, and memories are rounded to bfloat16."""
+    ours, theirs = one.mask_logits(), other.mask_logits()
+    assert np.abs(ours - theirs).max() <= tolerance * max(1.0, np.abs(theirs).max())
+    assert abs(one.object_score_logit - other.object_score_logit) <= tolerance * max(1.0, abs(other.object_score_logit))
+    assert abs(one.predicted_iou - other.predicted_iou) <= tolerance
