@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,7 @@ from sam2_ros.nodes.player_parameters import PLAYER_PARAMETERS
 from sam2_ros.tools.video_source import FrameSource, SourceError, open_source
 
 QUEUE_DEPTH = 5          # images, as in the sensor data profile
+SETTLE_SECONDS = 0.5     # between finding the last subscriber and the first frame: discovery is not symmetric
 FLUSH_SECONDS = 1.0      # how long the end of a video waits for reliable subscribers to have everything
 
 
@@ -39,6 +41,7 @@ class VideoPlayer(Node):
                                    height=self._settings['height'])
         self._frames = itertools.islice(self._endless(self._source), self._settings['max_frames'] or None)
         self._published = 0
+        self._start = time.monotonic() + SETTLE_SECONDS
 
         image_topic = self.resolve_topic_name('image')
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH,
@@ -68,7 +71,7 @@ class VideoPlayer(Node):
                 return
 
     def _publish_next(self) -> None:
-        if self._settings['paused'] or not (self._published or self._has_listeners()):
+        if self._settings['paused'] or not self._may_start():
             return
         rgb = next(self._frames, None)
         if rgb is None:
@@ -84,11 +87,17 @@ class VideoPlayer(Node):
             self._compressed.publish(rgb_to_compressed(rgb, header=header, jpeg_quality=quality))
         self._published += 1
 
-    def _has_listeners(self) -> bool:
+    def _may_start(self) -> bool:
+        """Whether the subscribers to wait for are there, and have had the time to find this node in turn."""
+        wanted = self._settings['wait_for_subscribers']
+        if self._published or not wanted:
+            return True
         listeners = self._images.get_subscription_count()
         if self._compressed is not None:
             listeners += self._compressed.get_subscription_count()
-        return listeners >= self._settings['wait_for_subscribers']
+        if listeners < wanted:
+            self._start = time.monotonic() + SETTLE_SECONDS
+        return time.monotonic() >= self._start
 
     def _finish(self) -> None:
         self._timer.cancel()
