@@ -36,7 +36,7 @@ def assert_same(one: ObjectResult, other: ObjectResult) -> None:
 
 
 def assert_close(one: ObjectResult, other: ObjectResult, *, tolerance: float = 0.01) -> None:
-    """Equal but for rounding: a batch of another size adds up in another order, and memories are rounded to bfloat16."""
+    """Equal but for rounding: batches of other sizes add up in another order; memories are rounded to bfloat16."""
     ours, theirs = one.mask_logits(), other.mask_logits()
     assert np.abs(ours - theirs).max() <= tolerance * max(1.0, np.abs(theirs).max())
     assert abs(one.object_score_logit - other.object_score_logit) <= tolerance * max(1.0, abs(other.object_score_logit))

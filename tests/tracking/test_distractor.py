@@ -105,7 +105,7 @@ def test_without_the_reliability_test_only_presence_and_spacing_object() -> None
 @settings(max_examples=60, deadline=None)
 @given(areas=st.lists(st.sampled_from([0, 0, 0, 7, 50, 100, 130]), min_size=1, max_size=40), window=st.integers(1, 12))
 def test_area_ratio_is_that_of_the_whole_list(areas: list[int], window: int) -> None:
-    """Current area over the median of the last non-empty ones in a window, computed from a list that keeps everything."""
+    """Current area over the median of the last non-empty ones in a window, from a list that keeps everything."""
     constants = DamSettings(median_areas=4, area_window=window)
     history = AreaHistory()
     for count in range(1, len(areas) + 1):

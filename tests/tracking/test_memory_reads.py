@@ -1,7 +1,7 @@
 """What each policy reads, against reads recorded from the published code (`data/memory_vectors_*.json`).
 
-`frame` reads; `cond` are its conditioning frames, `absent` frames in which the target was not seen, `spatial` and `pointers`
-what is read in which order, `ptr_pos` the positions of the pointers, `num_frames` the length of the video.
+`frame` reads; `cond` are its conditioning frames, `absent` frames in which the target was not seen, `spatial` and
+`pointers` what is read in which order, `ptr_pos` the positions of the pointers, `num_frames` the length of the video.
 """
 
 import json
@@ -17,7 +17,7 @@ from sam2_ros.tracking.policies import MemoryPolicy, make_policy
 DATA = Path(__file__).parent / 'data'
 SAM2_VECTORS = json.loads((DATA / 'memory_vectors_sam2.json').read_text())
 DAM_VECTORS = json.loads((DATA / 'memory_vectors_dam.json').read_text())
-# recorded with `max_cond_frames_in_attn` 2, which no published configuration has, and a conditioning frame in the future
+# has a conditioning frame in the future, and `max_cond_frames_in_attn` 2, which no published configuration has
 NOT_A_STREAM = 9
 STRIDE_5 = 10
 FUTURE_CONDITIONING = 7

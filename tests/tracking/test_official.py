@@ -134,7 +134,7 @@ def test_mixed_prompts_late_object_and_correction(
 def test_a_known_short_length_changes_the_pointer_codes(
     micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip
 ) -> None:
-    """The official predictor scales them with min(length, 16); a stream without an end is as one of 16 frames or more."""
+    """The official predictor scales them with min(length, 16); a stream without an end counts as a long one."""
     short = Clip(clip.scenes[:8])
     script = {0: [short.prompt('a', 'box')]}
     official = OfficialRun(predictor, short, script).run()

@@ -1,0 +1,220 @@
+"""Prompts for past images: the object must end up as if the prompt had been given in time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from sam2_ros.model import Sam2Network
+from sam2_ros.tracking import (
+    FrameNotKeptError,
+    ObjectResult,
+    ObjectState,
+    Prompt,
+    TrackerOptions,
+    VideoTracker,
+)
+from tests.tracking.clips import Clip
+from tests.tracking.conftest import assert_close, assert_same
+
+Script = dict[int, Sequence[Prompt]]
+
+
+def play(tracker: VideoTracker, clip: Clip, script: Script, frames: range) -> list[ObjectResult | None]:
+    """Step through frames of the clip; the results of object 'a'."""
+    results = [tracker.step(clip.image(frame), script.get(frame, ())) for frame in frames]
+    return [result.get('a') for result in results]
+
+
+@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+@pytest.mark.parametrize('kind', ['point', 'box', 'mask'])
+def test_a_late_correction_equals_one_in_time(micro64: Sam2Network, clip: Clip, memory: str, kind: str) -> None:
+    """Bit for bit, later corrections of the same object included."""
+    correction = clip.prompt('a', kind, 5)
+    script = {0: [clip.prompt('a', 'mask')], 8: [clip.prompt('a', 'points', 8)]}
+    late, in_time = VideoTracker(micro64, memory), VideoTracker(micro64, memory)
+    play(late, clip, script, range(11))
+    caught_up = late.prompt(5, correction)
+    expected = play(in_time, clip, {**script, 5: [correction]}, range(14))
+    for one, other in zip([*caught_up, *play(late, clip, {}, range(11, 14))], expected[5:], strict=True):
+        assert_same(one, other)
+    assert [one.frame_index for one in caught_up] == [5, 6, 7, 8, 9, 10]
+
+
+def test_a_correction_of_the_newest_frame_equals_one_given_with_it(micro64: Sam2Network, clip: Clip) -> None:
+    late, in_time = VideoTracker(micro64), VideoTracker(micro64)
+    correction = clip.prompt('a', 'points', 4)
+    play(late, clip, {0: [clip.prompt('a', 'mask')]}, range(5))
+    [result] = late.prompt(4, correction)
+    expected = play(in_time, clip, {0: [clip.prompt('a', 'mask')], 4: [correction]}, range(7))
+    for one, other in zip([result, *play(late, clip, {}, range(5, 7))], expected[4:], strict=True):
+        assert_same(one, other)
+
+
+def test_refining_the_first_frame_later(micro64: Sam2Network, clip: Clip) -> None:
+    first, second = clip.prompt('a', 'point'), clip.prompt('a', 'points')
+    late, in_time = VideoTracker(micro64), VideoTracker(micro64)
+    play(late, clip, {0: [first]}, range(4))
+    caught_up = late.prompt(0, second)
+    for one, other in zip(caught_up, play(in_time, clip, {0: [first, second]}, range(4)), strict=True):
+        assert_same(one, other)
+
+
+def test_an_object_that_starts_in_the_past(micro64: Sam2Network, clip: Clip) -> None:
+    late, in_time = VideoTracker(micro64), VideoTracker(micro64)
+    play(late, clip, {0: [clip.prompt('b', 'mask')]}, range(6))
+    play(in_time, clip, {}, range(2))
+    caught_up = late.prompt(2, clip.prompt('a', 'box', 2))
+    for one, other in zip(caught_up, play(in_time, clip, {2: [clip.prompt('a', 'box', 2)]}, range(2, 6)), strict=True):
+        assert_same(one, other)
+    assert late.object_ids == ('b', 'a')
+    result = late.step(clip.image(6))
+    assert_close(result['a'], in_time.step(clip.image(6))['a'])
+
+
+def test_a_prompt_before_an_object_began_moves_its_beginning(micro64: Sam2Network, clip: Clip) -> None:
+    """What was its first prompt becomes a correction."""
+    early, first = clip.prompt('a', 'box', 1), clip.prompt('a', 'mask', 4)
+    late, in_time = VideoTracker(micro64), VideoTracker(micro64)
+    play(late, clip, {4: [first]}, range(7))
+    caught_up = late.prompt(1, early)
+    expected = play(in_time, clip, {1: [early], 4: [first]}, range(7))
+    for one, other in zip(caught_up, expected[1:], strict=True):
+        assert_same(one, other)
+
+
+def test_an_image_that_was_never_stepped_becomes_part_of_the_objects_own_sequence(
+    micro64: Sam2Network, clip: Clip
+) -> None:
+    """The other object never sees it; a later prompt for an earlier frame does see it again."""
+    unseen, prompt, earlier = clip.image(20), clip.prompt('a', 'mask', 20), clip.prompt('a', 'point', 2)
+    script = {0: [clip.prompt('a', 'mask'), clip.prompt('b', 'box')]}
+    tracker, for_a, for_b = (VideoTracker(micro64, 'dam') for _ in range(3))
+    play(tracker, clip, script, range(6))
+    tracker.prompt(3, prompt, image=unseen)
+    tracker.prompt(2, earlier)
+
+    play(for_a, clip, {0: script[0][:1], 2: [earlier]}, range(4))
+    for_a.step(unseen, [prompt])
+    play(for_a, clip, {}, range(4, 6))
+    play(for_b, clip, {0: script[0][1:]}, range(6))
+    for frame in range(6, 9):
+        result = tracker.step(clip.image(frame))
+        assert_close(result['a'], for_a.step(clip.image(frame))['a'])
+        assert_close(result['b'], for_b.step(clip.image(frame))['b'])
+
+
+def test_the_newest_image_may_be_one_that_was_never_stepped(micro64: Sam2Network, clip: Clip) -> None:
+    tracker, for_a = VideoTracker(micro64), VideoTracker(micro64)
+    play(tracker, clip, {}, range(3))
+    [result] = tracker.prompt(2, clip.prompt('a', 'mask', 9), image=clip.image(9))
+    assert_same(result, for_a.step(clip.image(9), [clip.prompt('a', 'mask', 9)])['a'])
+    assert_same(tracker.step(clip.image(3))['a'], for_a.step(clip.image(3))['a'])
+    first = VideoTracker(micro64)
+    first.prompt(-1, clip.prompt('a', 'mask', 9), image=clip.image(9))
+    for_a.reset()
+    for_a.step(clip.image(9), [clip.prompt('a', 'mask', 9)])
+    assert_same(first.step(clip.image(0))['a'], for_a.step(clip.image(0))['a'])
+
+
+@pytest.mark.parametrize('object_id', ['a', 'c'])
+def test_catching_up_piece_by_piece_stalls_nobody(micro64: Sam2Network, clip: Clip, object_id: str) -> None:
+    """Frames go on, with 'a' on its old track or 'c' (new) absent; then the object is where it should be."""
+    script = {0: [clip.prompt('a', 'mask'), clip.prompt('b', 'mask')]}
+    prompt, correction = clip.prompt(object_id, 'points', 3), clip.prompt(object_id, 'box', 7)
+    tracker, untouched, in_time = (VideoTracker(micro64) for _ in range(3))
+    for one in (tracker, untouched):
+        play(one, clip, script, range(6))
+    job = tracker.begin_prompt(3, prompt)
+    seen = []
+    for frame in range(6, 30):
+        result = tracker.step(clip.image(frame), [correction] if frame == 7 else ())
+        expected = untouched.step(clip.image(frame))
+        assert_close(result['b'], expected['b'])
+        assert result[object_id].state is ObjectState.CATCHING_UP
+        if object_id == 'c':
+            assert (result['c'].area, result['c'].box, result['c'].occlusion_probability) == (0, None, 1)
+        elif frame == 6:
+            assert_close(result['a'], expected['a'])
+        seen += [job.advance() for _ in range(min(2, job.remaining))]
+        if job.done:
+            break
+    assert [one.frame_index for one in seen] == list(range(3, frame + 1))
+    scripts = {0: script[0][:1]} if object_id == 'a' else {}
+    for later in range(frame + 3):
+        prompts = {**scripts, 3: [prompt], 7: [correction]}.get(later, ())
+        expected = in_time.step(clip.image(later), prompts)
+        if later > frame:
+            result = tracker.step(clip.image(later))
+            assert result[object_id].state is not ObjectState.CATCHING_UP
+            assert_close(result[object_id], expected[object_id])
+
+
+def test_frames_older_than_the_ring_are_refused_with_its_length(micro64: Sam2Network, clip: Clip) -> None:
+    tracker = VideoTracker(micro64, options=TrackerOptions(ring_frames=4))
+    play(tracker, clip, {0: [clip.prompt('a', 'mask')]}, range(10))
+    assert tracker.oldest_frame_index == 6
+    with pytest.raises(FrameNotKeptError, match='frame 5 is 4 frames old; .* reaches back 3 frames, to frame 6'):
+        tracker.prompt(5, clip.prompt('a', 'box', 5))
+    assert len(tracker.prompt(6, clip.prompt('a', 'box', 6))) == 4
+
+
+def test_the_ring_is_bounded_in_bytes(micro64: Sam2Network, clip: Clip) -> None:
+    image_bytes = 3 * 64 * 64
+    tracker = VideoTracker(micro64, options=TrackerOptions(ring_frames=8, ring_bytes=3 * image_bytes))
+    play(tracker, clip, {}, range(10))
+    assert tracker.oldest_frame_index == 7
+    tracker = VideoTracker(micro64, options=TrackerOptions(ring_bytes=0))
+    play(tracker, clip, {}, range(3))
+    assert tracker.oldest_frame_index == 2  # the newest one always stays
+
+
+def test_an_object_catches_up_from_one_prompt_at_a_time(micro64: Sam2Network, clip: Clip) -> None:
+    tracker = VideoTracker(micro64)
+    play(tracker, clip, {0: [clip.prompt('a', 'mask'), clip.prompt('b', 'mask')]}, range(5))
+    job = tracker.begin_prompt(3, clip.prompt('a', 'box', 3))
+    with pytest.raises(ValueError, match="'a' is still catching up"):
+        tracker.begin_prompt(4, clip.prompt('a', 'box', 4))
+    other = tracker.begin_prompt(4, clip.prompt('b', 'box', 4))  # another object may, at the same time
+    while not (job.done and other.done):
+        for one in (job, other):
+            if not one.done:
+                one.advance()
+    with pytest.raises(RuntimeError, match='has caught up'):
+        job.advance()
+    tracker.begin_prompt(4, clip.prompt('a', 'box', 4))
+
+
+@pytest.mark.parametrize('ending', ['removed', 'reset', 'fell .* behind'])
+def test_work_that_is_called_off(micro64: Sam2Network, clip: Clip, ending: str) -> None:
+    tracker = VideoTracker(micro64, options=TrackerOptions(ring_frames=3))
+    untouched = VideoTracker(micro64)
+    for one in (tracker, untouched):
+        play(one, clip, {0: [clip.prompt('a', 'mask')]}, range(3))
+    job = tracker.begin_prompt(1, clip.prompt('a', 'box', 1))
+    job.advance()
+    if ending == 'removed':
+        tracker.remove('a')
+        assert tracker.object_ids == ()
+    elif ending == 'reset':
+        tracker.reset()
+    else:
+        for frame in range(3, 12):
+            result, expected = tracker.step(clip.image(frame)), untouched.step(clip.image(frame))
+        assert_same(result['a'], expected['a'])  # the old track goes on, and says so
+        assert result['a'].state is not ObjectState.CATCHING_UP
+    assert job.done
+    with pytest.raises(FrameNotKeptError, match=ending):
+        job.advance()
+
+
+def test_results_handed_out_do_not_change(micro64: Sam2Network, clip: Clip) -> None:
+    tracker = VideoTracker(micro64)
+    results = play(tracker, clip, {0: [clip.prompt('a', 'mask')]}, range(5))
+    masks, logits = [one.mask.copy() for one in results], [one.mask_logits() for one in results]
+    tracker.prompt(1, clip.prompt('b', 'mask', 1))
+    tracker.prompt(2, Prompt('a', mask=clip.mask('c', 2)))
+    play(tracker, clip, {}, range(5, 9))
+    for one, mask, logit in zip(results, masks, logits, strict=True):
+        assert np.array_equal(one.mask, mask)
+        assert np.array_equal(one.mask_logits(), logit)
