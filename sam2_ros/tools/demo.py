@@ -105,6 +105,7 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
     recording = {'folder': str(out), 'prompts': words, 'player': '/video_player', 'frame_rate': source.frame_rate,
                  'frames': frames or source.frame_count or 0}
     children: list[Child] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of the `finally`
     try:
         children.append(node := Child('tracker', tracker, env=env, log=out / 'tracker.log'))
         children.append(player := Child('video_player', playing, env=env, log=out / 'video_player.log'))
@@ -119,6 +120,7 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
             raise DemoError(f'the recording failed; {node.log_end()}')
     finally:
         stop(children)
+        signal.signal(signal.SIGTERM, before)
 
 
 def child_environment() -> dict[str, str]:
@@ -170,7 +172,6 @@ def _parser() -> argparse.ArgumentParser:
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the processes are stopped
     try:
         source = open_source(options.video)
         synthetic = options.video == 'synthetic'

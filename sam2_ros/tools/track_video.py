@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -86,7 +88,7 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
                 out: Path, max_frames: int | None = None) -> Written:
     """Track through all frames of `source`, or the first `max_frames`, and write what was found into `out`.
 
-    `prompts`: by number of the frame they were made on, from 0. Ctrl-C ends the run; what was written stays.
+    `prompts`: by number of the frame they were made on, from 0.
     Raises ValueError, before anything is written, when a prompt does not fit the video, and afterwards when
     the video ended before a prompt; SourceError for an unreadable frame, OSError for a folder that cannot be
     written.
@@ -97,18 +99,29 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
     check_prompts(prompts, size=source.size, frame_count=count)
     with ResultWriter(out, frame_rate=source.frame_rate) as writer:
         frames = tqdm(itertools.islice(source, max_frames), total=count, unit='frame', desc=source.name)
-        try:
-            for index, rgb in enumerate(frames):
-                writer.write(rgb, tracker.step(rgb, prompts.get(index, ())))
-        except KeyboardInterrupt:
-            frames.close()
-            print('stopped', file=sys.stderr)
-            return writer.written()
+        for index, rgb in enumerate(frames):
+            writer.write(rgb, tracker.step(rgb, prompts.get(index, ())))
         written = writer.written()
     late = [frame for frame in prompts if frame >= written.frames]
     if late:
-        raise ValueError(f'the video has only {written.frames} frames; there is a prompt for {min(late)}')
+        raise ValueError(f'the video ended after {written.frames} frames, before the prompt on frame {min(late)}')
     return written
+
+
+@contextmanager
+def until_interrupted(source: FrameSource) -> Iterator[FrameSource]:
+    """The same source, which ends after the frame in work when Ctrl-C is pressed. For the main thread only."""
+    interrupted = threading.Event()
+
+    def end(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second Ctrl-C ends the process
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield replace(source, read=lambda: itertools.takewhile(lambda _: not interrupted.is_set(), source))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,7 +146,8 @@ def main(args: Sequence[str] | None = None) -> int:
             height, width = source.size
             raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
         tracker = VideoTracker(load_model(options), memory=options.memory)
-        written = track_video(source, tracker, prompts=prompts, out=options.out, max_frames=options.frames)
+        with until_interrupted(source) as frames:
+            written = track_video(frames, tracker, prompts=prompts, out=options.out, max_frames=options.frames)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

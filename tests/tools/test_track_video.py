@@ -1,14 +1,21 @@
 """The command line that tracks a video, from a video file to the files it leaves."""
 
 import csv
+import signal
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
 import pytest
 
+from sam2_ros.model import build_sam2
 from sam2_ros.tools.synthetic_scene import SyntheticScene
-from sam2_ros.tools.track_video import CSV_COLUMNS, main
+from sam2_ros.tools.track_video import CSV_COLUMNS, main, track_video
 from sam2_ros.tools.video_sink import VideoSink
+from sam2_ros.tools.video_source import FrameSource
+from sam2_ros.tracking import Prompt, VideoTracker
 
 FRAMES, HEIGHT, WIDTH = 6, 96, 160
 
@@ -24,6 +31,11 @@ def video(scene, tmp_path_factory):
         for index in range(FRAMES):
             sink.write(scene.frame(index))
     return sink.path
+
+
+@pytest.fixture(scope='module')
+def micro_model(micro_weights):
+    return build_sam2('sam2.1_hiera_micro', micro_weights, image_size=64)
 
 
 @pytest.fixture
@@ -108,6 +120,32 @@ def test_a_mistake_is_said_in_a_sentence_and_nothing_is_written(run, tmp_path, c
     captured = capsys.readouterr()
     assert captured.err.startswith('error: ') and reason in captured.err
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_video_that_ends_before_a_prompt_is_said(micro_model, scene, tmp_path):
+    """Where the length is not known before."""
+    source = FrameSource('stream', (HEIGHT, WIDTH), 10.0, None, lambda: map(scene.frame, range(3)))
+    prompts = {0: [Prompt('a', box=(5, 5, 60, 60))], 4: [Prompt('a', points=[(9, 9)])]}
+    with pytest.raises(ValueError, match='ended after 3 frames, before the prompt on frame 4'):
+        track_video(source, VideoTracker(micro_model), prompts=prompts, out=tmp_path / 'out')
+    assert len(rows_of(tmp_path / 'out')) == 3
+
+
+def test_an_endless_source_ends_with_ctrl_c(micro_weights, tmp_path):
+    out = tmp_path / 'out'
+    words = ['synthetic', '--out', str(out), '--box', '600,300,700,400', '--checkpoint', str(micro_weights),
+             '--image-size', '64']
+    process = subprocess.Popen([sys.executable, '-m', 'sam2_ros.tools.track_video', *words], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (out / 'masks/object_1/000002.png').exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    frames = int(cv2.VideoCapture(str(out / 'overlay.mp4')).get(cv2.CAP_PROP_FRAME_COUNT))
+    assert frames >= 3 and f'of {frames} frames' in printed
+    assert len(rows_of(out)) == len(list(out.glob('masks/object_1/*.png'))) == frames
 
 
 def test_a_missing_video_is_said(run, tmp_path, capsys):
