@@ -17,6 +17,7 @@ from .shapes import Shape, animate, occluder, random_shape, walker
 from .textures import TILE, pattern, photo, recolour, texture
 
 SPLITS = ('train', 'heldout')
+_OUT_OF_SIGHT = 0.2            # beyond the frame's edge, since a camera may pan after the object
 _BACKGROUND_MARGIN = 1.7       # the background is this much larger than the frame, for a moving camera
 
 
@@ -191,12 +192,13 @@ class _Scene:
         return body
 
     def send_out(self, target: _Body) -> None:
-        """Lets the target leave the frame on a random side and come back."""
-        rng = self.rng
-        side = rng.integers(4)
-        direction = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)][side], float)
-        reach = self.extent[side // 2] + 3 * float(target.radius.max()) + 0.3
-        target.position = target.position + hidden_phases(rng, self.time)[:, None] * direction * reach
+        """Lets the target leave the frame on a random side, as far as needed, and come back."""
+        axis, forward = int(self.rng.integers(2)), bool(self.rng.random() < 0.5)
+        place = target.position[:, axis]
+        gap = self.extent[axis] - place if forward else place
+        reach = (gap + 1.6 * target.radius + _OUT_OF_SIGHT) * (1 if forward else -1)
+        target.position = target.position.copy()
+        target.position[:, axis] += hidden_phases(self.rng, self.time) * reach
 
     def bodies(self, background: np.ndarray, *, crowd: bool) -> list[_Body]:
         """All objects from back to front; exactly one is the target."""

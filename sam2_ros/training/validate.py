@@ -76,6 +76,6 @@ def draw(batch: ClipBatch, masks: Tensor, *, columns: int = 8) -> np.ndarray:
     return np.vstack(rows)
 
 
-def save_picture(path: Path, picture: np.ndarray) -> None:
+def save_picture(path: str | Path, picture: np.ndarray) -> None:
     """Writes an RGB picture as PNG."""
     cv2.imwrite(str(path), picture[..., ::-1])
