@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 
 from sam2_ros.nodes.diagnostics import Diagnostics, Snapshot
 from sam2_ros.nodes.image_ring import ArrivedImage, ImageRing
@@ -84,13 +86,13 @@ class TrackerNode(LifecycleNode):
                                        on_time_jump=self._time_jumped)
         except Exception as error:
             self.get_logger().error(f'not activated: {error}')
-            self._stop()
+            self.stop()
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f'listening to {self._source.topic}')
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._stop()
+        self.stop()
         return TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -98,25 +100,15 @@ class TrackerNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._stop()
+        self.stop()
         self._forget()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self.on_shutdown(state)  # back to unconfigured, never half active
 
-    def close(self) -> bool:
-        """Stop and forget everything. False if the inference thread could not be stopped in time."""
-        stopped = self._stop()
-        self._forget()
-        return stopped
-
-    def _autostart(self) -> None:
-        self.destroy_timer(self._start)
-        if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
-
-    def _stop(self) -> bool:
+    def stop(self) -> bool:
+        """Stop listening and tracking. False if the image in work was not done in time."""
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -127,6 +119,11 @@ class TrackerNode(LifecycleNode):
             return True
         self.get_logger().error(f'the image in work was not done within {STOP_TIMEOUT} s')
         return False
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._start)
+        if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
 
     def _forget(self) -> None:
         if self._inputs is not None:
@@ -179,23 +176,22 @@ def spin(executor: Executor) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the node until it is interrupted. Exit code: 0, or 1 when it had to give up, 2 for a refused parameter."""
+    # Without rclpy's own handlers the graph stays up until the image in work has been published.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    node, stopped = None, True
     try:
-        rclpy.init(args=args)
         node = TrackerNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        spin(executor)
     except ValueError as error:
         rclpy.logging.get_logger('tracker').fatal(str(error))
-        rclpy.try_shutdown()
         sys.exit(2)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    stopped = True
-    try:
-        spin(executor)
     except KeyboardInterrupt:
         pass
     finally:
-        stopped = node.close()
-        executor.shutdown()
+        stopped = node is None or node.stop()
         rclpy.try_shutdown()
     if node.failure or not stopped:
         sys.exit(1)

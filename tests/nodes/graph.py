@@ -210,11 +210,12 @@ class Graph:
         self._running.append((node, thread))
 
     def close(self) -> None:
+        for node, _ in self._running:
+            if isinstance(node, TrackerNode):
+                node.stop()
         self.context.try_shutdown()
         for node, thread in self._running:
             thread.join(TIMEOUT)
-            if isinstance(node, TrackerNode):
-                node.close()
             node.destroy_node()
 
 
