@@ -130,17 +130,19 @@ def _first(keys: list[str]) -> str:
 
 
 def _guess(given: Shapes) -> str:
-    """Say which variant has the most tensors in common with the given ones."""
-    shared = {name: len(_variant_shapes(name).items() & given.items()) for name in VARIANTS}
-    best = max(shared, key=lambda name: (shared[name], -len(_variant_shapes(name))))
-    shapes = _variant_shapes(best)
-    if shapes == given:
-        return f'It is a {best}'
-    if given and given.items() <= shapes.items() and not any(key.startswith(_MEMORY_PARTS) for key in given):
-        return f'It looks like the image part of {best}; the memory is missing, take the file of the video model'
-    if 2 * shared[best] < len(shapes):
+    """Say which variants have the most tensors in common with the given ones."""
+    shapes = {name: _variant_shapes(name) for name in VARIANTS}
+    for name, expected in shapes.items():
+        if expected == given:
+            return f'It is a {name}'
+    shared = {name: len(expected.items() & given.items()) for name, expected in shapes.items()}
+    most = max(shared.values())
+    closest = [name for name in VARIANTS if shared[name] == most]
+    if 2 * most < len(shapes[closest[0]]):
         return f'It looks like none of {", ".join(VARIANTS)}'
-    return f'It looks most like {best}: {shared[best]} of its {len(shapes)} tensors agree'
+    if most == len(given) and not any(key.startswith(_MEMORY_PARTS) for key in given):
+        return f'It looks like the image part of {" or ".join(closest)}: take the file of the video model'
+    return f'It looks most like {" or ".join(closest)}: {most} of its {len(given)} tensors agree'
 
 
 def _variant_shapes(name: str) -> Shapes:

@@ -16,7 +16,6 @@ from tests.official import assert_near
 from tests.scenes import Scene, network_input, scene
 
 NUM_FRAMES = 16
-OBJECTS = 3
 EMPTY_FRAMES = slice(3, 5)
 
 
@@ -43,29 +42,29 @@ def high_res(logits: Tensor, size: int) -> Tensor:
 
 def run_ours(pair: Pair, images: list[Tensor], boxes: Tensor) -> list[Step]:
     """All objects in one batch."""
-    model, steps = pair.ours, []
+    model, steps, count = pair.ours, [], len(boxes)
     for frame, image in enumerate(images):
         features = model.encode_image(image)
         if frame == 0:
-            points, labels = boxes, torch.tensor([[2, 3]]).expand(OBJECTS, -1)
-            conditioned = model.without_memory(features.stride16).expand(OBJECTS, -1, -1, -1)
+            points, labels = boxes, torch.tensor([[2, 3]]).expand(count, -1)
+            conditioned = model.without_memory(features.stride16).expand(count, -1, -1, -1)
         else:
-            points, labels = boxes[:, :0], torch.zeros(OBJECTS, 0, dtype=torch.long)
+            points, labels = boxes[:, :0], torch.zeros(count, 0, dtype=torch.long)
             past = range(1, frame)
             read = MemoryRead(
                 spatial=torch.stack([step.memory for step in steps], dim=1),
-                temporal_index=torch.tensor([6] + [frame - p - 1 for p in past]).expand(OBJECTS, -1),
+                temporal_index=torch.tensor([6] + [frame - p - 1 for p in past]).expand(count, -1),
                 pointers=torch.stack([step.decoding.object_pointer for step in steps], dim=1),
-                pointer_position=torch.tensor([frame] + [frame - p for p in past]).expand(OBJECTS, -1) / 15,
+                pointer_position=torch.tensor([frame] + [frame - p for p in past]).expand(count, -1) / 15,
             )
             conditioned = model.condition_on_memory(features.stride16, read)
-        multimask = torch.full((OBJECTS,), frame > 0)
+        multimask = torch.full((count,), frame > 0)
         decoding = model.decode_masks(features, conditioned, model.embed_prompts(points, labels), multimask)
         memory = model.encode_memory(
             features.stride16,
             high_res(decoding.mask_logits, model.image_size),
             decoding.object_score_logit,
-            torch.full((OBJECTS,), frame == 0),
+            torch.full((count,), frame == 0),
         )
         steps.append(Step(decoding, memory))
     return steps
@@ -121,27 +120,34 @@ def absence_pair(micro_state_dict: dict[str, Tensor]) -> Pair:
     return make_pair(MICRO, 256, weights=shifted)
 
 
-def test_tracking_some_frames(any_pair: Pair) -> None:
-    size = any_pair.ours.image_size
-    boxes = boxes_of_first_frame(size)
-    ours = run_ours(any_pair, frames(size), boxes)
-    official = [run_official(any_pair, frames(size), box) for box in boxes]
-    expected_scores = torch.stack([torch.cat([step['object_score_logits'][:, 0] for step in one]) for one in official])
-    assert_near(scores(ours), expected_scores.T, tolerance=1e-3)
+def test_tracking_with_trained_weights(absence_pair: Pair) -> None:
+    assert_same_track(absence_pair, frames(256), boxes_of_first_frame(256))
+
+
+@pytest.mark.parametrize('name', ['sam2.1_hiera_tiny', 'sam2_hiera_tiny'])
+def test_tracking_with_random_weights(name: str) -> None:
+    pair = make_pair(name, 256, weights=None)
+    assert_same_track(pair, frames(256)[:3], boxes_of_first_frame(256)[:2])
+
+
+def test_two_frames_of_tiny_at_full_size() -> None:
+    """1024 pixels, random weights, one object: the grids and windows of real use."""
+    pair = make_pair('sam2.1_hiera_tiny', 1024, weights=None)
+    still = [network_input(moved(1024, 0).image, 1024)] * 2
+    assert_same_track(pair, still, boxes_of_first_frame(1024)[:1])
+
+
+def assert_same_track(pair: Pair, images: list[Tensor], boxes: Tensor) -> None:
+    ours = run_ours(pair, images, boxes)
+    official = [run_official(pair, images, box) for box in boxes]
+    expected = torch.stack([torch.cat([step['object_score_logits'][:, 0] for step in one]) for one in official])
+    assert_near(scores(ours), expected.T, tolerance=1e-3)
     for index, one in enumerate(official):
-        for frame, (step, expected) in enumerate(zip(ours, one, strict=True)):
+        for frame, (step, expected_step) in enumerate(zip(ours, one, strict=True)):
             # memories are stored in bfloat16, where the last bit of a float32 can decide the direction of rounding
             tolerance = 1e-3 if frame else 1e-4
-            assert_near(step.decoding.mask_logits[index], expected['pred_masks'][0, 0], tolerance=tolerance)
-            assert_near(step.decoding.object_pointer[index], expected['obj_ptr'][0], tolerance=tolerance)
-
-
-@pytest.fixture(params=['absence_pair', 'sam2.1_hiera_tiny', 'sam2_hiera_tiny'])
-def any_pair(request: pytest.FixtureRequest) -> Pair:
-    """The trained micro at 256 pixels, tiny of both releases with random weights at 256."""
-    if request.param == 'absence_pair':
-        return request.getfixturevalue('absence_pair')
-    return make_pair(request.param, 256, weights=None)
+            assert_near(step.decoding.mask_logits[index], expected_step['pred_masks'][0, 0], tolerance=tolerance)
+            assert_near(step.decoding.object_pointer[index], expected_step['obj_ptr'][0], tolerance=tolerance)
 
 
 def test_objects_are_followed_and_absent_ones_noticed(absence_pair: Pair) -> None:
