@@ -5,6 +5,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point32
 from rclpy.serialization import deserialize_message, serialize_message
+from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from sam2_ros.msg import OcclusionScoreArray, TrackedObjectArray
 from sam2_ros.msg import Prompt as PromptMessage
@@ -15,7 +16,7 @@ from sam2_ros.model import build_sam2
 from sam2_ros.nodes.conversions import mask_from_object
 from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.pixels import image_to_array
-from sam2_ros.tools.track_bag import main, make_typestore
+from sam2_ros.tools.track_bag import OutputBag, main, make_typestore
 from sam2_ros.tracking import Prompt, VideoTracker
 from tests.nodes import tracker_scene as scene
 
@@ -205,6 +206,20 @@ def test_new_bags_explain_their_own_types(run, tmp_path):
         definitions = {connection.topic: connection.msgdef.data for connection in reader.connections}
     assert 'occlusion_probability' in definitions['/tracker/objects']
     assert 'float32 object_score_logit' in definitions['/tracker/occlusion_scores']
+
+
+@pytest.mark.parametrize(('kind', 'copied'), [('std_msgs/msg/String', True), ('my_robot/msg/Secret', False)])
+def test_topics_of_bags_without_definitions_are_copied_where_the_type_is_known(tmp_path, kind, copied):
+    """Such bags were written before ROS 2 Iron."""
+    with Writer(tmp_path / 'bag', version=8) as writer:
+        bag = OutputBag(writer, make_typestore(), '/tracker', overlay=False)
+        nothing = MessageDefinition(MessageDefinitionFormat.NONE, '')
+        old = Connection(7, '/notes', kind, nothing, '', 1, ConnectionExtRosbag2('cdr', []), None)
+        connection = bag.add_copy_of(old)
+    assert (connection is not None) == copied
+    if copied:
+        assert (connection.topic, connection.msgtype) == ('/notes', kind)
+        assert 'string data' in connection.msgdef.data
 
 
 @pytest.mark.parametrize(('messages', 'words', 'reason'), [
