@@ -98,10 +98,11 @@ def image_to_rgb(image: Any) -> np.ndarray:
 
 
 def _rgb_by_cv_bridge(image: Any) -> np.ndarray:
-    from cv_bridge import CvBridge, CvBridgeError  # present only in a full ROS installation
+    """May fail in many ways: it is C++ built for one version of NumPy, and knows no word for bad data."""
     try:
+        from cv_bridge import CvBridge  # present only in a full ROS installation
         return CvBridge().imgmsg_to_cv2(image, 'rgb8')
-    except (CvBridgeError, TypeError, ValueError) as error:
+    except Exception as error:
         raise ConversionError('encoding', f'{image.encoding!r} is not one of {", ".join(LAYOUTS)}, and '
                                           f'cv_bridge could not convert it either: {error}') from error
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -231,10 +233,12 @@ def test_pixels_equal_those_of_cv_bridge(data: st.DataObject, encoding: str) -> 
     cv_bridge = pytest.importorskip('cv_bridge', reason='cv_bridge is not installed', exc_type=ImportError)
     bridge = cv_bridge.CvBridge()
     message = image_message(data.draw(image_rows(encoding)), encoding)
-    np.testing.assert_array_equal(image_to_array(message).squeeze(),
-                                  bridge.imgmsg_to_cv2(message, 'passthrough').squeeze())
-    if not encoding.startswith('8UC'):      # cv_bridge takes these for numbers, not for colours
-        np.testing.assert_array_equal(image_to_rgb(message), bridge.imgmsg_to_cv2(message, 'rgb8'))
+    stored, rgb = image_to_array(message), image_to_rgb(message)
+    # cv_bridge does not know the new names of these two, and takes 8UC for numbers instead of colours.
+    message.encoding = {'uyvy': 'yuv422', 'yuyv': 'yuv422_yuy2'}.get(encoding, encoding)
+    np.testing.assert_array_equal(stored.squeeze(), bridge.imgmsg_to_cv2(message, 'passthrough').squeeze())
+    if not encoding.startswith('8UC'):
+        np.testing.assert_array_equal(rgb, bridge.imgmsg_to_cv2(message, 'rgb8'))
 
 
 def test_cv_bridge_adds_the_encodings_that_are_not_ours() -> None:
@@ -242,3 +246,15 @@ def test_cv_bridge_adds_the_encodings_that_are_not_ours() -> None:
     values = np.array([[0, 257, 65535, 25700]], '<u2').repeat(3, axis=1)
     message = Image(height=1, width=4, step=24, encoding='rgb16', data=array('B', values.tobytes()))
     np.testing.assert_array_equal(image_to_rgb(message)[0, :, 0], [0, 1, 255, 100])
+
+
+def test_a_cv_bridge_that_cannot_be_loaded_is_no_worse_than_none(tmp_path: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when it was built for another version of NumPy."""
+    (tmp_path / 'cv_bridge.py').write_text("raise ImportError('numpy.core.multiarray failed to import')")
+    monkeypatch.delitem(sys.modules, 'cv_bridge', raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    message = Image(height=1, width=1, step=6, encoding='rgb16', data=array('B', bytes(6)))
+    with pytest.raises(ConversionError, match="encoding: 'rgb16' is not one of .*multiarray failed to import"):
+        image_to_rgb(message)
+    np.testing.assert_array_equal(image_to_rgb(image_message(_rows(PIXELS), 'rgb8')), PIXELS)
