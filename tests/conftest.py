@@ -4,11 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from torch import Tensor
 
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.checkpoints import load_state_dict
 from tests.common import MICRO, REPOSITORY
+
+# The same examples in every run, and no time limits: other tests share the processor.
+settings.register_profile('repeatable', deadline=None, derandomize=True)
+settings.load_profile('repeatable')
 
 
 @pytest.fixture(scope='session')

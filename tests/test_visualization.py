@@ -112,7 +112,7 @@ def test_plates_of_neighbours_do_not_cover_each_other() -> None:
     assert dark > 1.5 * (alone[0].astype(int).sum(2) < 250).sum()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), name=st.text(min_size=1, max_size=60), data=st.data())
 def test_any_size_any_name_any_place(height: int, width: int, name: str, data: st.DataObject) -> None:
     mask = np.zeros((height, width), bool)

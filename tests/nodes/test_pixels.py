@@ -255,6 +255,6 @@ def test_a_cv_bridge_that_cannot_be_loaded_is_no_worse_than_none(tmp_path: Path,
     monkeypatch.delitem(sys.modules, 'cv_bridge', raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     message = Image(height=1, width=1, step=6, encoding='rgb16', data=array('B', bytes(6)))
-    with pytest.raises(ConversionError, match="encoding: 'rgb16' is not one of .*multiarray failed to import"):
+    with pytest.raises(ConversionError, match=r"encoding: 'rgb16' is not one of .*multiarray failed to import"):
         image_to_rgb(message)
     np.testing.assert_array_equal(image_to_rgb(image_message(_rows(PIXELS), 'rgb8')), PIXELS)
