@@ -91,11 +91,8 @@ def draw_overlay(rgb: np.ndarray, result: Mapping[str, ObjectResult], *,
         _draw_mask(canvas, tracked, colours[object_id], style)
     for object_id, tracked in seen.items():
         _draw_box(canvas, tracked, colours[object_id], style)
-    taken: list[_Rect] = []
-    for object_id, tracked in result.items():
-        if tracked.box is None:
-            text = _text(object_id, tracked)
-            taken.append(_draw_hidden(canvas, text, colours[object_id], style, len(taken)))
+    hidden = {object_id: tracked for object_id, tracked in result.items() if tracked.box is None}
+    taken = _list_hidden(canvas, hidden, colours, style)
     for object_id, tracked in seen.items():
         text = _text(object_id, tracked)
         taken.append(_draw_plate(canvas, tracked, text, colours[object_id], style, taken))
@@ -164,8 +161,18 @@ def _draw_plate(canvas: np.ndarray, tracked: ObjectResult, text: str, colour: Co
     return plate
 
 
+def _list_hidden(canvas: np.ndarray, hidden: Mapping[str, ObjectResult], colours: Mapping[str, Colour],
+                 style: _Style) -> list[_Rect]:
+    """One line per object in the corner, as many as there is room for, and how many more there are."""
+    room = max(1, (canvas.shape[0] - style.padding) // (style.plate_height + style.line))
+    lines = [(_text(object_id, tracked), colours[object_id]) for object_id, tracked in hidden.items()]
+    if len(lines) > room:
+        lines[room - 1:] = [(f'{len(lines) - room + 1} more', _HIDDEN_COLOUR)]
+    return [_draw_hidden(canvas, text, colour, style, row) for row, (text, colour) in enumerate(lines)]
+
+
 def _draw_hidden(canvas: np.ndarray, text: str, colour: Colour, style: _Style, row: int) -> _Rect:
-    """Write `text` into row `row` of the strip in the corner, with an empty ring instead of a filled mark."""
+    """Write `text` into row `row` of the list, with an empty ring instead of a filled mark."""
     ring = style.text_height // 2
     indent = 2 * ring + style.padding
     left, top = style.padding, style.padding + row * (style.plate_height + style.line)
@@ -183,7 +190,9 @@ def _plate_width(text: str, style: _Style) -> int:
 def _draw_text(canvas: np.ndarray, plate: _Rect, text: str, colour: Colour, style: _Style, *,
                indent: int) -> None:
     """A dark plate that lets a little of the image through, and `text` on it."""
-    region = canvas[max(plate.top, 0):plate.bottom, max(plate.left, 0):plate.right]
+    region = canvas[plate.top:plate.bottom, plate.left:plate.right]
+    if not region.size:      # an image smaller than the margin of the list
+        return
     cv2.addWeighted(region, 0.2, np.full_like(region, _DARK), 0.8, 0, dst=region)
     origin = (plate.left + style.padding + indent, plate.bottom - style.padding)
     cv2.putText(canvas, text, origin, _FONT, style.font_scale, colour, 1, cv2.LINE_AA)

@@ -112,14 +112,29 @@ def test_plates_of_neighbours_do_not_cover_each_other() -> None:
     assert dark > 1.5 * (alone[0].astype(int).sum(2) < 250).sum()
 
 
+def test_more_hidden_objects_than_lines_are_counted() -> None:
+    empty = np.zeros((HEIGHT, WIDTH), bool)
+    hidden = [object_result(f'object_{number}', empty, state=ObjectState.LOST) for number in range(40)]
+    overlays = [draw_overlay(_picture(), frame_result(*hidden[:count])) for count in (8, 39, 40)]
+    lowest = [np.flatnonzero((overlay != 128).any((1, 2))).max() for overlay in overlays]
+    assert lowest[0] > 130
+    assert lowest[1] == lowest[2] < HEIGHT
+    last_line = slice(lowest[1] - 12, lowest[1])
+    assert (overlays[1][last_line] != overlays[2][last_line]).any()          # one more
+
+
 @settings(max_examples=40)
-@given(height=st.integers(1, 40), width=st.integers(1, 40), name=st.text(min_size=1, max_size=60), data=st.data())
-def test_any_size_any_name_any_place(height: int, width: int, name: str, data: st.DataObject) -> None:
-    mask = np.zeros((height, width), bool)
-    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
-    mask[top:data.draw(st.integers(top, height)), left:data.draw(st.integers(left, width))] = True
+@given(height=st.integers(1, 40), width=st.integers(1, 40), data=st.data(),
+       names=st.lists(st.text(min_size=1, max_size=60), max_size=5, unique=True))
+def test_any_size_any_name_any_place(height: int, width: int, names: list[str], data: st.DataObject) -> None:
+    results = []
+    for name in names:
+        mask = np.zeros((height, width), bool)
+        top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+        mask[top:data.draw(st.integers(top, height)), left:data.draw(st.integers(left, width))] = True
+        results.append(object_result(name, mask))
     picture = np.zeros((height, width, 3), np.uint8)
-    overlay = draw_overlay(picture, frame_result(object_result(name, mask), image_size=(height, width)))
+    overlay = draw_overlay(picture, frame_result(*results, image_size=(height, width)))
     assert overlay.shape == picture.shape
     assert not picture.any()
 
