@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import traceback
@@ -174,8 +175,8 @@ def spin(executor: Executor) -> None:
             rclpy.logging.get_logger('tracker').error(traceback.format_exc())
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Run the node until it is interrupted. Exit code: 0, or 1 when it had to give up, 2 for a refused parameter."""
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the node until it is interrupted. Returns 0, 1 when it had to give up, 2 for a parameter that is refused."""
     # Without rclpy's own handlers the graph stays up until the image in work has been published.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -187,14 +188,21 @@ def main(args: Sequence[str] | None = None) -> None:
         spin(executor)
     except ValueError as error:
         rclpy.logging.get_logger('tracker').fatal(str(error))
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
         pass
     finally:
         stopped = node is None or node.stop()
         rclpy.try_shutdown()
-    if node.failure or not stopped:
-        sys.exit(1)
+    return 1 if (node and node.failure) or not stopped else 0
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node and end the process at once: taking PyTorch apart would only delay the end by seconds."""
+    code = run(args)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == '__main__':
