@@ -236,7 +236,7 @@ def _what(case: Case) -> list[str]:
 
 def _speed(seconds: np.ndarray) -> list[str]:
     percentiles = 1000 * np.percentile(seconds, (50, 90, 99))
-    return [f'{1 / seconds.mean():.1f}', *(f'{value:.1f}' for value in percentiles)]
+    return [f'{1 / seconds.mean():.3g}', *(f'{value:.1f}' for value in percentiles)]
 
 
 def _plain_row(case: Case, measured: Measurement) -> list[str]:
