@@ -139,3 +139,19 @@ def test_padded_rows(tracker: Client) -> None:
     message.width, message.header.stamp = scene.WIDTH, tracker.stamp(1)
     tracker.camera.publish(message)
     assert tracker.output('objects', tracker.stamp(1)).image_width == scene.WIDTH
+
+
+def test_detections(tracker: Client) -> None:
+    vision_msgs = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not installed (it is not on PyPI)')
+    received = []
+    topic = f'{tracker.tracker}/detections'
+    tracker.create_subscription(vision_msgs.Detection2DArray, topic, received.append, 10)
+    tracker.wait_for(lambda: tracker.count_subscribers(topic), 'the subscription')
+    red = tracked(tracker, 'red').objects[0]
+    newest = tracker.wait_for(
+        lambda: received and received[-1].header.stamp == tracker.stamp(2) and received[-1], topic)
+    box = newest.detections[0].bbox
+    assert newest.detections[0].id == 'red'
+    assert newest.detections[0].results[0].hypothesis.score == pytest.approx(1 - red.occlusion_probability)
+    assert (box.size_x, box.size_y) == (red.box[2] - red.box[0], red.box[3] - red.box[1])
+    assert box.center.position.x == (red.box[0] + red.box[2]) / 2
