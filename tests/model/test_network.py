@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network, build_sam2
+from sam2_ros.model.layers import LayerNorm2d
 from tests.common import MICRO
+from tests.model.conftest import Pair
 from tests.official import assert_near
 from tests.scenes import network_input, scene
 
@@ -223,3 +225,16 @@ def test_bad_input_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(error, match=message):
         call(micro128)
+
+
+def test_norms_have_the_official_epsilon(pair: Pair) -> None:
+    """Too small a difference for the comparisons of features to notice."""
+    official = dict(pair.official.named_modules())
+    generator = torch.Generator().manual_seed(0)
+    compared = 0
+    for name, module in pair.ours.named_modules():
+        if isinstance(module, nn.LayerNorm | LayerNorm2d):
+            faint = 1e-3 * torch.randn(1, len(module.weight), 2, len(module.weight), generator=generator)
+            assert_near(module(faint), official[name](faint), tolerance=1e-5)
+            compared += 1
+    assert compared > 40
