@@ -129,7 +129,8 @@ def main(args: Sequence[str] | None = None) -> None:
     print('\n'.join(overhead_rows(slow)))
     median, high = np.percentile(fast.ages, (50, 95)) * 1e3
     print(f'\nCamera at 30 Hz, {len(fast.ages)} outputs in {options.seconds:g} s: age p50 {median:.0f} ms, p95 '
-          f'{high:.0f} ms; {within:.0%} within inference time (p95) + one camera period + 20 ms = {bound * 1e3:.0f} ms.')
+          f'{high:.0f} ms;\n{within:.0%} within inference time (p95) + one camera period + 20 ms = '
+          f'{bound * 1e3:.0f} ms.')
 
 
 if __name__ == '__main__':

@@ -113,8 +113,9 @@ class ImageSource:
             try:
                 image_to_array(message)
             except ConversionError as error:
-                self._journal.note('invalid', f'an image is dropped: {error}')
-                return
+                if error.field != 'encoding':  # cv_bridge may know it: the conversion has the last word on that
+                    self._journal.note('invalid', f'an image is dropped: {error}')
+                    return
         if not self._in_order(message):
             return
         self._notice_format(message)

@@ -74,8 +74,10 @@ class Inference:
         """Queue the removal of all objects."""
         self._command(lambda: answer(self._reset()))
 
-    def stop(self, timeout: float) -> bool:
-        """End the thread after the image in work; whatever waits is refused. False if it did not end in time (s)."""
+    def stop(self, timeout: float | None) -> bool:
+        """End the thread after the image in work; whatever waits is refused. False if that took longer than `timeout`
+        seconds.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify()

@@ -33,7 +33,7 @@ from sam2_ros.nodes.requests import ignore
 from sam2_ros.nodes.tracker_parameters import TRACKER_PARAMETERS
 from sam2_ros.tracking import VideoTracker
 
-STOP_TIMEOUT = 3.0  # seconds given to the image in work when the node stops
+STOP_TIMEOUT = 3.0  # seconds given to the image in work when the process ends
 MEGABYTE = 1e6
 
 
@@ -108,18 +108,15 @@ class TrackerNode(LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self.on_shutdown(state)  # back to unconfigured, never half active
 
-    def stop(self) -> bool:
-        """Stop listening and tracking. False if the image in work was not done in time."""
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stop listening and tracking. False if the image in work was not done within `timeout` seconds."""
         if self._source is not None:
             self._source.close()
             self._source = None
         if self._inputs is not None:
             self._inputs.deactivate()
         inference, self._inference = self._inference, None
-        if inference is None or inference.stop(STOP_TIMEOUT):
-            return True
-        self.get_logger().error(f'the image in work was not done within {STOP_TIMEOUT} s')
-        return False
+        return inference is None or inference.stop(timeout)
 
     def _autostart(self) -> None:
         self.destroy_timer(self._start)
@@ -192,7 +189,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        stopped = node is None or node.stop()
+        stopped = node is None or node.stop(STOP_TIMEOUT)
         rclpy.try_shutdown()
     return 1 if (node and node.failure) or not stopped else 0
 

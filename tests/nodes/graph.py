@@ -200,21 +200,23 @@ class Graph:
         self.domain = 1 + next(GRAPHS) % 100
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
-        self._running: list[tuple[Node, threading.Thread]] = []
+        self._running: list[tuple[Node, SingleThreadedExecutor, threading.Thread]] = []
 
     def run(self, node: Node) -> None:
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
         thread = threading.Thread(target=spin, args=(executor,), daemon=True)
         thread.start()
-        self._running.append((node, thread))
+        self._running.append((node, executor, thread))
 
     def close(self) -> None:
-        for node, _ in self._running:
+        for node, executor, _ in self._running:
             if isinstance(node, TrackerNode):
-                node.stop()
+                stopped = threading.Event()
+                executor.create_task(lambda node=node, stopped=stopped: (node.stop(), stopped.set()))
+                stopped.wait(TIMEOUT)
         self.context.try_shutdown()
-        for node, thread in self._running:
+        for node, _, thread in self._running:
             thread.join(TIMEOUT)
             node.destroy_node()
 

@@ -158,6 +158,29 @@ def test_clicks_extend_or_replace_as_in_the_library(tracker: Client, micro_weigh
     assert (expected[0] != expected[1]).any()
 
 
+def test_prompts_for_one_object_in_quick_succession(tracker: Client) -> None:
+    for index in range(8):
+        tracker.step(index)
+    futures = [tracker.ask_for_prompt('red', box=scene.box('red', index), stamp=tracker.stamp(index))
+               for index in (2, 4, 6)]
+    tracker.wait_for(lambda: all(future.done() for future in futures), 'the answers')
+    answers = [future.result() for future in futures]
+    assert [(answer.success, answer.reason) for answer in answers] == [(True, '')] * 3
+    for answer, index in zip(answers, (2, 4, 6), strict=True):
+        assert scene.overlap(mask_of(answer.object), scene.disc('red', index)) > GOOD
+    last = step_until_caught_up(tracker, 8, 'red')
+    assert scene.overlap(mask_of(tracker.step(last + 1).objects[0]), scene.disc('red', last + 1)) > GOOD
+
+
+def test_an_object_is_removed_while_it_catches_up(tracker: Client) -> None:
+    for index in range(12):
+        tracker.step(index)
+    assert tracker.set_prompt('red', box=scene.box('red', 1), stamp=tracker.stamp(1)).success
+    assert tracker.remove('red').success
+    assert list(tracker.step(12).objects) == []
+    assert tracker.set_prompt('red', box=scene.box('red', 12)).success
+
+
 def test_objects_come_and_go_while_others_are_tracked(tracker: Client) -> None:
     tracker.step(0)
     assert tracker.set_prompt('red', box=scene.box('red', 0)).success
