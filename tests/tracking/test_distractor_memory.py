@@ -1,0 +1,105 @@
+"""The distractor-aware memory on images: anchors are written, and they matter."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from sam2_ros.model import Sam2Network
+from sam2_ros.tracking import (
+    DamSettings,
+    MemoryEvent,
+    ObjectResult,
+    Prompt,
+    TrackerOptions,
+    VideoTracker,
+    make_policy,
+)
+from sam2_ros.tracking.policies import MemoryPolicy
+from tests.tracking.clips import Clip, distractor_clip
+from tests.tracking.conftest import assert_same
+from tests.tracking.test_memory_bank import never_forgetting
+
+# wide enough that the small network, which is unsure of itself on these images, lets anchors through
+LENIENT = DamSettings(min_predicted_iou=0.2, min_area_ratio=0.5, max_area_ratio=2.0, max_box_iou=0.95)
+# an anchor as often as spacing allows
+OFTEN = DamSettings(min_predicted_iou=0.0, min_area_ratio=0.0, max_area_ratio=1000.0)
+
+
+def track(model: Sam2Network, policy: MemoryPolicy) -> list[ObjectResult]:
+    images, target = distractor_clip(30)
+    tracker = VideoTracker(model, policy)
+    prompts = [[Prompt('disc', mask=target)], *[[]] * (len(images) - 1)]
+    return [tracker.step(image, prompt)['disc'] for image, prompt in zip(images, prompts, strict=True)]
+
+
+def anchor_frames(results: list[ObjectResult]) -> list[int]:
+    return [one.frame_index for one in results if one.memory_event is MemoryEvent.ANCHOR]
+
+
+@pytest.fixture(scope='module')
+def runs(micro128: Sam2Network) -> dict[str, list[ObjectResult]]:
+    return {name: track(micro128, make_policy(name, LENIENT)) for name in ('sam2', 'interval', 'drm1', 'drm2', 'dam')}
+
+
+@pytest.mark.parametrize('name', ['drm1', 'drm2', 'dam'])
+def test_anchors_are_written_spaced_and_counted(runs: dict[str, list[ObjectResult]], name: str) -> None:
+    anchors = anchor_frames(runs[name])
+    assert anchors, 'no anchor was written'
+    assert min(np.diff(anchors), default=6) >= 6
+    for one in runs[name]:
+        assert one.anchors == min(
+            sum(frame <= one.frame_index for frame in anchors), 4 if one.frame_index in anchors else 3
+        )
+    assert not anchor_frames(runs['interval'])
+
+
+def test_the_distractor_test_makes_the_difference_between_dam_and_drm1(runs: dict[str, list[ObjectResult]]) -> None:
+    """DRM1 takes the first frame it may, DAM waits until there is something to be confused with."""
+    assert anchor_frames(runs['drm1'])[0] < anchor_frames(runs['dam'])[0]
+    reasons = {one.memory_reason for one in runs['dam'] if one.memory_event is MemoryEvent.ANCHOR}
+    assert reasons == {'tracked reliably, a distractor in view'}
+    assert any('box IoU' in one.memory_reason or 'no alternative' in one.memory_reason for one in runs['dam'])
+
+
+@pytest.mark.parametrize('other', ['sam2', 'interval'])
+def test_anchors_change_the_masks(runs: dict[str, list[ObjectResult]], other: str) -> None:
+    """`interval` reads the same recent memory: what differs from it is the anchors' doing, and not before the first."""
+    first = anchor_frames(runs['dam'])[0]
+    assert any((one.mask != two.mask).any() for one, two in zip(runs['dam'], runs[other], strict=True))
+    if other == 'interval':
+        for one, two in zip(runs['dam'][: first + 1], runs['interval'][: first + 1], strict=True):
+            assert np.array_equal(one.mask, two.mask)
+
+
+def test_a_box_starts_as_a_mask_with_dam_and_as_a_box_with_sam2(micro128: Sam2Network) -> None:
+    """DAM4SAM decodes a box into a mask and prompts with that, so its first score is that of a given mask."""
+    images, target = distractor_clip(2)
+    prompt = Prompt('disc', box=(25, 44, 66, 85))
+    sam2, dam = (VideoTracker(micro128, memory).step(images[0], [prompt])['disc'] for memory in ('sam2', 'dam'))
+    assert (dam.predicted_iou, dam.object_score_logit) == (1.0, 10.0)
+    assert sam2.predicted_iou < 1.0
+    overlap = (dam.mask & sam2.mask).sum() / (dam.mask | sam2.mask).sum()
+    assert overlap > 0.8 and (dam.mask & target).any()
+
+
+@pytest.mark.parametrize('name', ['sam2', 'pres', 'drm1'])
+def test_bounded_memory_gives_the_same_masks_bit_for_bit(micro64: Sam2Network, clip: Clip, name: str) -> None:
+    """With corrections, a prompt for a past frame, and frames that show nothing."""
+    policy = make_policy(name, OFTEN)
+    assert {field.name for field in fields(policy)} == {field.name for field in fields(never_forgetting(policy))}
+    options = TrackerOptions(clear_on_correction=False)
+    bounded, unbounded = (VideoTracker(micro64, one, options=options) for one in (policy, never_forgetting(policy)))
+    script = {frame: [clip.prompt('a', 'points', frame)] for frame in (0, 9, 13, 24, 33)}
+    events = set()
+    for frame in range(45):
+        image = np.full_like(clip.image(0), 90) if 25 < frame < 30 else clip.image(frame)
+        one, two = (tracker.step(image, script.get(frame, ()))['a'] for tracker in (bounded, unbounded))
+        assert_same(replace(one, anchors=0), replace(two, anchors=0))  # the other bank holds all there ever were
+        events.add(one.memory_event)
+        if frame == 35:
+            late = Prompt('a', box=(20, 20, 60, 70))
+            for one, two in zip(bounded.prompt(20, late), unbounded.prompt(20, late), strict=True):
+                assert_same(replace(one, anchors=0), replace(two, anchors=0))
+    assert {MemoryEvent.RECENT, MemoryEvent.PROMPT} <= events
+    assert (MemoryEvent.ANCHOR in events) == (name == 'drm1')
