@@ -78,7 +78,7 @@ def test_the_prompted_object_is_segmented(segmenter: ImageSegmenter, picture: Sc
     mask = segmenter.predict(**rename(prompt(picture, kind)), multimask=False)[0][0]
     overlaps = [(mask & truth).sum() / (mask | truth).sum() for truth in picture.masks]
     assert np.argmax(overlaps) == 1
-    assert overlaps[1] > 0.4
+    assert overlaps[1] > 0.3
 
 
 def test_low_resolution_logits_are_a_valid_mask_prompt(segmenter: ImageSegmenter, picture: Scene) -> None:
