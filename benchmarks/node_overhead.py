@@ -1,6 +1,7 @@
 """What the ROS node adds to the tracker: milliseconds per image outside VideoTracker.step, and the age of its outputs.
 
-Runs the real nodes as processes: video_player (synthetic scene, 1280 x 720) and tracker, one object, no overlay.
+Runs the real nodes as processes: video_player (synthetic scene, 1280 x 720) and tracker, one object, no overlay, with
+the transport profile that the launch files set.
     python benchmarks/node_overhead.py [--checkpoint FILE] > benchmarks/node_overhead.md
 The overhead is the time from the stamp of an image, taken just before it is published, to the arrival of its output
 in a third process, minus the time in VideoTracker.step.
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -29,6 +31,7 @@ from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
 WIDTH, HEIGHT = 1280, 720
 IMAGE = '/camera/image_raw'
 DOMAIN = '57'
+PROFILE = Path(__file__).parent.parent / 'config/fastdds_large_images.xml'
 WARM_UP = 5.0  # seconds
 
 
@@ -116,7 +119,8 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument('--image-size', type=int, default=0, help="side of the network's input; 0: its own")
     parser.add_argument('--seconds', type=float, default=30.0, help='length of each of the two measurements')
     options = parser.parse_args(args)
-    os.environ |= {'ROS_DOMAIN_ID': DOMAIN, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    os.environ |= {'ROS_DOMAIN_ID': DOMAIN, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+                   'FASTRTPS_DEFAULT_PROFILES_FILE': str(PROFILE)}
     rclpy.init()
     given = {'seconds': options.seconds, 'checkpoint': options.checkpoint, 'image_size': options.image_size}
     slow, fast = measure(2.0, **given), measure(30.0, **given)
