@@ -26,7 +26,7 @@ print(deserialize_message(serialize_message(sent), TrackedObject) == sent)
 
 
 def _run(command: list[str], *, cwd: Path, env: dict[str, str]) -> str:
-    run = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=900)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
