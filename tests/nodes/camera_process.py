@@ -1,4 +1,4 @@
-"""A camera in a process of its own: publishes the discs until it is killed. Arguments: reliability, rate in Hz."""
+"""A camera in a process of its own: publishes the discs until it is killed. Arguments: topic, reliability, rate."""
 
 import sys
 
@@ -11,11 +11,11 @@ from sam2_ros.nodes.images import array_to_image
 from tests.nodes import tracker_scene as scene
 
 
-def main(reliability: str, rate: str) -> None:
+def main(topic: str, reliability: str, rate: str) -> None:
     rclpy.init()
     node = rclpy.create_node('camera')
     profile = QoSProfile(depth=5, reliability=ReliabilityPolicy[reliability.upper()])
-    publisher = node.create_publisher(Image, '/camera/image_raw', profile)
+    publisher = node.create_publisher(Image, topic, profile)
 
     def publish() -> None:
         now = node.get_clock().now()

@@ -41,7 +41,12 @@ from tests.nodes import tracker_scene as scene
 TIMEOUT = 60.0  # seconds; generous, because other tests share the processor
 PERIOD = 0.1  # seconds between the stamps of two images
 BEGIN = 1000.0  # stamp of the first image 0, seconds
-GRAPHS = itertools.count(os.getpid() * 7)  # each graph has a domain and a namespace of its own
+# Each graph has a domain of its own: workers of one run take theirs from different halves of a hundred. Should another
+# run on this machine take the same one, names with the process number keep them apart.
+_WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+_RUN = os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid()
+DOMAINS = (1 + (_RUN * 13 + 50 * _WORKER + number % 50) % 100 for number in itertools.count())
+IMAGE = f'/camera_{os.getpid()}/image_raw'
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 OUTPUTS = {
     'objects': TrackedObjectArray, 'occlusion_scores': OcclusionScoreArray, 'label_mask': Image, 'overlay': Image}
@@ -79,6 +84,7 @@ class Client(Node):
         self.tracker = tracker  # its full name
         self.tracker_node: TrackerNode | None = None  # to make it fail
         self._compressed = compressed
+        self.image = image
         self._image_topic = f'{image}/compressed' if compressed else image
         self._news = threading.Condition()
         self.camera = self.create_publisher(CompressedImage if compressed else Image, self._image_topic, RELIABLE)
@@ -135,7 +141,12 @@ class Client(Node):
 
     def step(self, index: int, **image: Any) -> TrackedObjectArray:
         """Publish an image and wait until it is processed."""
-        return self.output('objects', self.publish(index, **image).header.stamp)
+        outputs = self.received['objects']
+        before = len(outputs)
+        stamp = self.publish(index, **image).header.stamp
+        return self.wait_for(
+            lambda: next((objects for objects in outputs[before:] if objects.header.stamp == stamp), None),
+            f'the objects of image {index}')
 
     def call(self, name: str, request: Any) -> Any:
         client = self._service[name]
@@ -163,9 +174,11 @@ class Client(Node):
         return self.call('change_state', request).success
 
     def log_line(self, text: str) -> str:
-        """Wait for a line of the log that contains `text`."""
+        """Wait for a line of the tracker's log that contains `text`."""
+        logger = self.tracker.lstrip('/').replace('/', '.')
         return self.wait_for(
-            lambda: next((line.msg for line in self.received['log'] if text in line.msg), None), f'{text!r} in the log')
+            lambda: next((line.msg for line in self.received['log'] if text in line.msg and line.name == logger), None),
+            f'{text!r} in the log')
 
     def diagnosed(self, part: str, condition: Callable[[Any, dict[str, str]], bool], what: str) -> Any:
         """Wait for a diagnostic status of `part` for which condition(status, values) is true."""
@@ -173,7 +186,7 @@ class Client(Node):
             for report in reversed(self.received['diagnostics'][-3:]):
                 for status in report.status:
                     values = {pair.key: pair.value for pair in status.values}
-                    if status.name.endswith(f': {part}') and condition(status, values):
+                    if status.name == f'{self.tracker.lstrip("/")}: {part}' and condition(status, values):
                         return status
             return None
         return self.wait_for(find, f'{part} diagnostics with {what}')
@@ -197,7 +210,7 @@ class Graph:
 
     def __init__(self) -> None:
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-        self.domain = 1 + next(GRAPHS) % 100
+        self.domain = next(DOMAINS)
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
         self._running: list[tuple[Node, SingleThreadedExecutor, threading.Thread]] = []
@@ -222,7 +235,7 @@ class Graph:
 
 
 @contextmanager
-def client_of(tracker: str, *, image: str) -> Iterator[Client]:
+def client_of(tracker: str, *, image: str = IMAGE) -> Iterator[Client]:
     """A client on a graph of its own, for a tracker in another process."""
     made = Graph()
     try:
@@ -234,7 +247,7 @@ def client_of(tracker: str, *, image: str) -> Iterator[Client]:
 
 
 @contextmanager
-def graph(weights: Path, *, image: str = '/camera/image_raw', **parameters: Any) -> Iterator[Client]:
+def graph(weights: Path, **parameters: Any) -> Iterator[Client]:
     """A tracker that runs in this process, as its client sees it. Its diagnostics come faster than usual, so that tests
     need not wait for them.
     """
@@ -243,10 +256,10 @@ def graph(weights: Path, *, image: str = '/camera/image_raw', **parameters: Any)
         values = {'checkpoint': str(weights), 'image_size': 128, 'cpu_threads': 1, **parameters}
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
             tracker = TrackerNode(
-                context=made.context, namespace=f'/graph_{made.domain}',
-                cli_args=['--ros-args', '-r', f'image:={image}'],
+                context=made.context, namespace=f'/graph_{os.getpid()}_{made.domain}',
+                cli_args=['--ros-args', '-r', f'image:={IMAGE}'],
                 parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-        client = Client(made.context, tracker=tracker.get_fully_qualified_name(), image=image,
+        client = Client(made.context, tracker=tracker.get_fully_qualified_name(), image=IMAGE,
                         compressed=values.get('image_transport') == 'compressed')
         client.tracker_node = tracker
         made.run(tracker)

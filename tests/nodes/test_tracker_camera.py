@@ -15,9 +15,7 @@ from rosgraph_msgs.msg import Clock
 from sam2_ros.nodes.stamps import stamp_nanoseconds
 from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import PERIOD, RELIABLE, Client, graph, mask_of, stamp_of
-
-IMAGE = '/camera/image_raw'
+from tests.nodes.graph import IMAGE, PERIOD, RELIABLE, Client, graph, mask_of, stamp_of
 
 
 @contextmanager
@@ -25,8 +23,8 @@ def camera(client: Client, reliability: str, rate: float) -> Iterator[subprocess
     """A camera process on the graph of the client; killed with -9 at the end."""
     environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id()), 'PYTHONPATH': os.pathsep.join(
         [str(REPOSITORY), os.environ.get('PYTHONPATH', '')])}
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'tests.nodes.camera_process', reliability, str(rate)], env=environment, cwd=REPOSITORY)
+    command = [sys.executable, '-m', 'tests.nodes.camera_process', IMAGE, reliability, str(rate)]
+    process = subprocess.Popen(command, env=environment, cwd=REPOSITORY)
     try:
         yield process
     finally:
@@ -65,7 +63,7 @@ def test_the_camera_is_killed_and_comes_back_with_another_reliability(micro_weig
         with camera(client, 'best_effort', 10):
             after = new_output(client)
             assert reliability(client) == ReliabilityPolicy.BEST_EFFORT
-            assert client.log_line('images are coming on /camera/image_raw again')
+            assert client.log_line(f'images are coming on {IMAGE} again')
             assert [tracked.object_id for tracked in after.objects] == ['red']
             assert after.frame_index > first.frame_index
             # The disc is found again, wherever it is by now.

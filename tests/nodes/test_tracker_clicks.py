@@ -13,9 +13,9 @@ from std_msgs.msg import Header
 
 from sam2_ros.nodes.images import camera_info
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import RELIABLE, Client, mask_of
+from tests.nodes.graph import IMAGE, RELIABLE, Client, mask_of
 
-IMAGE = '/camera/image_raw'
+INFO = IMAGE.replace('image_raw', 'camera_info')
 
 
 def publisher(client: Client, type_: type, topic: str) -> Publisher:
@@ -91,7 +91,7 @@ class Space:
         self._info = camera_info(height=scene.HEIGHT, width=scene.WIDTH, horizontal_fov=np.pi / 2,
                                  header=Header(frame_id='camera'))
         self._points = publisher(client, PointStamped, '/clicked_point')
-        self._infos = publisher(client, CameraInfo, '/camera/camera_info')
+        self._infos = publisher(client, CameraInfo, INFO)
 
     def calibrate(self) -> None:
         self._infos.publish(self._info)
@@ -107,7 +107,7 @@ def test_points_in_space(tracker: Client) -> None:
     for index in range(4):
         tracker.step(index)
     space.click(scene.centre('red', 2), stamp=tracker.stamp(2.5))
-    assert '/camera/camera_info' in tracker.log_line('needs the calibration')
+    assert INFO in tracker.log_line('needs the calibration')
     space.calibrate()
     tracker.step(4)  # the calibration is there by now
     before = applied(tracker)

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.nodes.images import array_to_image
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import Client, graph, mask_of
+from tests.nodes.graph import IMAGE, Client, graph, mask_of
 
 
 @pytest.fixture
@@ -153,17 +153,17 @@ def test_skipped_images_are_counted(tracking: Client) -> None:
 
 def test_it_says_when_no_images_come(micro_weights) -> None:
     with graph(micro_weights, image_timeout=0.5) as client:
-        client.log_line('no image on /camera/image_raw for')
+        client.log_line(f'no image on {IMAGE} for')
         status = client.diagnosed('images', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
         assert 'the publisher is there but sends nothing' in status.message
         client.step(0)
-        assert client.log_line('images are coming on /camera/image_raw again')
+        assert client.log_line(f'images are coming on {IMAGE} again')
         client.destroy_publisher(client.camera)
         client.diagnosed('images', lambda status, _: 'nobody publishes it' in status.message, 'nobody')
         other = rclpy.Context()
         rclpy.init(context=other, domain_id=client.context.get_domain_id())
         wrong = rclpy.create_node('wrong', context=other)
-        wrong.create_publisher(CompressedImage, '/camera/image_raw', 10)
+        wrong.create_publisher(CompressedImage, IMAGE, 10)
         client.diagnosed('images', lambda status, _: 'image_transport' in status.message, 'the wrong type')
         wrong.destroy_node()
         other.shutdown()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nodes.graph import TIMEOUT, Client, client_of
+from tests.nodes.graph import IMAGE, TIMEOUT, Client, client_of
 
 pytest.importorskip('ros2launch', reason='ros2 launch is not installed; it is not on PyPI')
 
@@ -27,14 +27,14 @@ def launched(client: Client, *arguments: str) -> Iterator[None]:
 
 
 def test_the_tracker(micro_weights: Path) -> None:
-    with client_of('/front/tracker', image='/camera/image_raw') as client, launched(
-            client, 'tracker.launch.py', 'namespace:=front', 'image:=/camera/image_raw',
+    with client_of('/front/tracker') as client, launched(
+            client, 'tracker.launch.py', 'namespace:=front', f'image:={IMAGE}',
             f'checkpoint:={micro_weights}'):
         client.connected()
         assert client.step(0).frame_index == 0
 
 
-def test_the_demo() -> None:
-    with client_of('/tracker', image='/camera/image_raw') as client, launched(
-            client, 'demo.launch.py', 'rviz:=false'):
+def test_the_demo(micro_weights: Path) -> None:
+    with client_of('/tracker') as client, launched(
+            client, 'demo.launch.py', 'rviz:=false', f'checkpoint:={micro_weights}'):
         assert client.wait_for(lambda: client.received['objects'], 'an output')[0].image_width > 0

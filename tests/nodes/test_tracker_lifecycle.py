@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 
 from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import Client, client_of, graph, mask_of
+from tests.nodes.graph import IMAGE, Client, client_of, graph, mask_of
 
 GROWTH = 20e6  # bytes that 45 lifecycle cycles may add
 CYCLES = 50
@@ -88,11 +88,11 @@ def test_parameters_take_effect_when_configured_anew(micro_weights: Path) -> Non
 def tracker_process(
         weights: Path, *, parameters: dict[str, object] | None = None) -> Iterator[tuple[subprocess.Popen, Client]]:
     """A tracker in a process of its own, and a client."""
-    with client_of('/tracker', image='/camera/image_raw') as client:
+    with client_of('/tracker') as client:
         values = {'checkpoint': weights, 'image_size': 64, 'cpu_threads': 1} | (parameters or {})
         arguments = [argument for name, value in values.items() for argument in ('-p', f'{name}:={value}')]
         environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id())}
-        command = [sys.executable, '-m', 'sam2_ros.nodes.tracker', '--ros-args', '-r', 'image:=/camera/image_raw']
+        command = [sys.executable, '-m', 'sam2_ros.nodes.tracker', '--ros-args', '-r', f'image:={IMAGE}']
         process = subprocess.Popen(
             [*command, *arguments], env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
         try:
