@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,12 +86,13 @@ class Diagnostics:
 
     def _tracking(self, snapshot: Snapshot) -> DiagnosticStatus:
         level, message = OK, f'{self._journal.published.per_second():.1f} images/s processed'
-        silence = time.monotonic() - (self._journal.published.newest or time.monotonic())
+        arrived, published = self._journal.arrived.newest, self._journal.published.newest
+        behind = arrived - published if arrived and published else 0.0
         age = self._age(snapshot.newest)
         if not snapshot.model:
             level, message = WARN, f'the node is {snapshot.state}: no model is loaded'
-        elif snapshot.source and not snapshot.source.trouble() and silence > snapshot.source.timeout:
-            level, message = ERROR, f'images come, but none was processed for {silence:.0f} s'
+        elif snapshot.source and behind > snapshot.source.timeout:
+            level, message = ERROR, f'images come, but none was processed for {behind:.0f} s'
         elif age is not None and age < -AHEAD_TOLERANCE:
             level, message = WARN, f'stamps are {-age:.1f} s ahead of the clock of this node (use_sim_time?)'
         states = Counter(tracked.state for tracked in snapshot.newest.objects) if snapshot.newest else Counter()

@@ -103,6 +103,8 @@ class Inference:
                 self._guarded(self._track, image)
             for _ in range(CATCH_UP_STEPS * len(self._jobs) if image is not None else 1):
                 self._guarded(self._jobs.serve)
+        if self._mailbox is not None:
+            self._mailbox.fate = Fate.SKIPPED
         for command in self._commands:  # so that every request gets its answer
             command()
         self._jobs.refuse_all('the node was deactivated')
@@ -114,7 +116,6 @@ class Inference:
         """Run a piece of work; a failing network costs that piece, and the process when it does not recover."""
         try:
             work(*arguments)
-            self._failures = 0
         except Exception as error:
             self._failures += 1
             self._journal.note('failed', f'the tracker failed: {type(error).__name__}: {error}')
@@ -132,10 +133,10 @@ class Inference:
         converted = time.monotonic()
         result = self._tracker.step(rgb, time=image.time)
         tracked = time.monotonic()
-        image.frame_index = result.frame_index
+        image.frame_index, image.fate = result.frame_index, Fate.TRACKED
         self._outputs.publish(image, rgb, result)
-        image.fate = Fate.TRACKED
         done = time.monotonic()
+        self._failures = 0
         self._journal.published.tick()
         stages = {'wait': started - image.arrived, 'convert': converted - started, 'track': tracked - converted,
                   'publish': done - tracked, 'total': done - image.arrived}

@@ -14,6 +14,7 @@ from sam2_ros.nodes.requests import Answer, PromptRequest
 from sam2_ros.tracking import CatchUp, ObjectResult, Prompt, VideoTracker
 
 NO_FRAME = -1  # frame index before the first image
+MAX_PROMPTS = 100  # at work at the same time; more would only grow old
 
 
 class ObjectMessages(Protocol):
@@ -50,7 +51,11 @@ class PromptJobs:
         self._named = 0  # objects named by us
 
     def add(self, image: ArrivedImage, request: PromptRequest) -> None:
-        self._jobs.append(_Job(image, request))
+        job = _Job(image, request)
+        if len(self._jobs) < MAX_PROMPTS:
+            self._jobs.append(job)
+        else:
+            self._refuse(job, f'{MAX_PROMPTS} prompts are being worked on; prompt an object once, not on every image')
 
     def __len__(self) -> int:
         return len(self._jobs)

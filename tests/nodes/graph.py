@@ -224,13 +224,15 @@ class Graph:
 
     def close(self) -> None:
         for node, executor, _ in self._running:
-            if isinstance(node, TrackerNode):
+            if isinstance(node, TrackerNode) and self.context.ok():  # in its own thread, like everything it does
                 stopped = threading.Event()
                 executor.create_task(lambda node=node, stopped=stopped: (node.stop(), stopped.set()))
                 stopped.wait(TIMEOUT)
         self.context.try_shutdown()
         for node, _, thread in self._running:
             thread.join(TIMEOUT)
+            if isinstance(node, TrackerNode):
+                node.stop()
             node.destroy_node()
 
 

@@ -1,5 +1,6 @@
 """What cameras do wrong: the node lives, the objects stay, log and diagnostics say why."""
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -135,6 +136,30 @@ def test_a_network_that_fails_costs_the_image_only(tracking: Client) -> None:
         model.encode_image = encode
     assert 'RuntimeError: out of memory' in tracking.log_line('the tracker failed')
     assert_red_is_tracked(tracking, 4)
+
+
+def test_a_network_that_keeps_failing_ends_the_process(micro_weights) -> None:
+    with graph(micro_weights) as client:
+        node = client.tracker_node
+        node._tracker._model.encode_image = _fails
+        for index in range(100):
+            client.publish(index)
+            time.sleep(0.02)
+            if node.failure:
+                break
+        assert node.failure == 'the tracker failed 10 times in a row, last with out of memory'
+        assert not client.context.ok()  # the executor returns, and the process ends with exit code 1
+
+
+def test_images_come_but_none_is_processed(micro_weights) -> None:
+    with graph(micro_weights, image_timeout=0.5) as client:
+        client.step(0)
+        client.tracker_node._tracker._model.encode_image = _fails
+        client.publish(1)
+        time.sleep(0.7)
+        client.publish(2)
+        status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
+        assert 'images come, but none was processed for 1 s' in status.message
 
 
 def _fails(*_: object) -> None:
