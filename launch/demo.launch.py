@@ -13,7 +13,7 @@ SHARE = Path(get_package_share_directory('sam2_ros'))
 IMAGE = '/camera/image_raw'
 
 
-def generate_launch_description():
+def generate_launch_description() -> LaunchDescription:
     arguments = (
         DeclareLaunchArgument('source', default_value='synthetic',
                               description='Video file, image folder, webcam number, or synthetic.'),

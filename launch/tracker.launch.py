@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
@@ -29,7 +29,7 @@ ARGUMENTS = (
 OVERRIDES = {'transport': 'image_transport', 'model': 'model', 'checkpoint': 'checkpoint', 'device': 'device'}
 
 
-def _tracker(context):
+def _tracker(context: LaunchContext) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context) for name in OVERRIDES}
     overrides = {OVERRIDES[name]: value for name, value in given.items() if value}
     return [Node(
@@ -40,14 +40,14 @@ def _tracker(context):
     )]
 
 
-def _large_images():
+def _large_images() -> list[SetEnvironmentVariable]:
     """Let large best-effort images through (Fast DDS 2 and 3), unless a profile is set already."""
     profile = str(SHARE / 'config/fastdds_large_images.xml')
     names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
     return [SetEnvironmentVariable(name, profile) for name in names if name not in os.environ]
 
 
-def generate_launch_description():
+def generate_launch_description() -> LaunchDescription:
     rviz = Node(
         package='rviz2', executable='rviz2', arguments=['-d', str(SHARE / 'config/tracker.rviz')],
         namespace=LaunchConfiguration('namespace'),

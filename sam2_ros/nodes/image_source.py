@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
@@ -18,6 +17,11 @@ from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.pixels import ConversionError, image_to_array
 from sam2_ros.nodes.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
 QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
@@ -42,8 +46,8 @@ class ImageSource:
         self._on_time_jump = on_time_jump
         compressed = parameters['image_transport'] == 'compressed'
         self._type: type = CompressedImage if compressed else Image
-        self.image_topic = node.resolve_topic_name('image')
-        self.topic = f'{self.image_topic}/compressed' if compressed else self.image_topic
+        image_topic = node.resolve_topic_name('image')
+        self.topic = f'{image_topic}/compressed' if compressed else image_topic
         self._order = StampOrder()
         self._format: tuple[Any, ...] | None = None
         self._complained = False

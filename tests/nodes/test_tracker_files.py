@@ -1,0 +1,27 @@
+"""The files that are not code: RViz finds the topics of the tracker, the launch files find their files."""
+
+import re
+
+import pytest
+import yaml
+
+from tests.common import REPOSITORY
+
+
+def test_rviz_shows_image_and_overlay_and_has_the_click_tool() -> None:
+    view = yaml.safe_load((REPOSITORY / 'config/tracker.rviz').read_text())['Visualization Manager']
+    topics = {display['Class']: set() for display in view['Displays']}
+    for display in view['Displays']:
+        topics[display['Class']].add(display['Topic']['Value'])
+    assert topics['rviz_default_plugins/Image'] == {'image', 'tracker/overlay'}
+    tools = {tool['Class']: tool for tool in view['Tools']}
+    assert tools['rviz_default_plugins/PublishPoint']['Topic']['Value'] == '/clicked_point'
+
+
+@pytest.mark.parametrize('name', ['tracker.launch.py', 'demo.launch.py'])
+def test_launch_files_name_files_and_nodes_that_exist(name: str) -> None:
+    source = (REPOSITORY / 'launch' / name).read_text()
+    files = re.findall(r"SHARE / '([^']+)'", source)
+    assert files and all((REPOSITORY / file).is_file() for file in files)
+    executables = set(re.findall(r"package='sam2_ros', executable='(\w+)'", source))
+    assert executables and all((REPOSITORY / f'sam2_ros/nodes/{node}.py').is_file() for node in executables)
