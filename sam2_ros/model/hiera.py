@@ -78,10 +78,8 @@ class MultiScaleBlock(nn.Module):
             if self.pool:
                 shortcut = _pool(shortcut)
         batch, height, width, _ = shortcut.shape
-        if self.window:
-            x = _from_windows(self.attn(_to_windows(x, self.window)), batch, height, width)
-        else:
-            x = self.attn(x)
+        window = self.window
+        x = _from_windows(self.attn(_to_windows(x, window)), batch, height, width) if window else self.attn(x)
         x = shortcut + x
         return x + self.mlp(self.norm2(x))
 

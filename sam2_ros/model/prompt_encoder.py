@@ -48,7 +48,7 @@ class PromptEncoder(nn.Module):
         """
         points = torch.cat((points + 0.5, points.new_zeros(points.shape[0], 1, 2)), dim=1)
         labels = torch.cat((labels, labels.new_full((labels.shape[0], 1), PADDING)), dim=1)
-        vectors = torch.cat([self.not_a_point_embed.weight, *(e.weight for e in self.point_embeddings)])
+        vectors = torch.cat([self.not_a_point_embed.weight, *self.point_embeddings.parameters()])
         position = self.pe_layer(points / image_size) * (labels != PADDING)[..., None]
         return position.to(vectors.dtype) + vectors[labels + 1]
 
