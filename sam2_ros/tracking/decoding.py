@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
-from sam2_ros.tracking.memory_bank import MemorySelection
+from sam2_ros.model.config import MASK_STRIDE
+from sam2_ros.tracking.memory_bank import MemoryPolicy, MemorySelection
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.policies import MemoryPolicy
 from sam2_ros.tracking.postprocessing import clean_logits, masks_at
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.track import Track
@@ -33,8 +33,7 @@ class FrameDecoding:
 
     Attributes:
         network: as decoded; the memories of tracked frames are made from these logits.
-        logits: (N, S/4, S/4) with small holes and specks gone if that was asked for; all outputs come from
-            these.
+        logits: (N, S/4, S/4) with small holes and specks gone if that was asked for; all outputs come from these.
     """
 
     network: MaskDecoding
@@ -57,8 +56,7 @@ class ObjectDecoder:
         tracks: Sequence[Track],
         prompts: Sequence[Sequence[Prompt]],
     ) -> FrameDecoding:
-        """Track every object that was there before, then apply the prompts of this image, each on top of the
-        last.
+        """Track every object that was there before, then apply the prompts of this image, each on top of the last.
 
         Args:
             features: of one image.
@@ -149,7 +147,8 @@ class ObjectDecoder:
         # in float32 and in this order, as published
         points = points / torch.tensor([width, height]) * model.image_size
         labels = torch.from_numpy(np.stack([labels for _, labels in pairs]))
-        blank = torch.zeros(1, model.image_size // 4, model.image_size // 4, device=model.device)
+        side = model.image_size // MASK_STRIDE
+        blank = torch.zeros(1, side, side, device=model.device)
         previous = [blank if request.previous is None else request.previous.logits for request in requests]
         prompt = model.embed_prompts(
             points.to(model.device),

@@ -24,8 +24,7 @@ class DamSettings:
         median_areas: so many newest non-empty masks enter that median, the current one included ...
         area_window: ... if they are among the last so many tracked frames.
         min_anchor_spacing: the newest anchor must be more than so many frames old.
-        max_box_iou: a distractor is there if an alternative widens the box so far that the IoU is at most
-            this.
+        max_box_iou: a distractor is there if an alternative widens the box so far that the IoU is at most this.
     """
 
     ram_interval: int = 5
@@ -48,6 +47,8 @@ class DamSettings:
 @dataclass(frozen=True)
 class AreaHistory:
     """Areas of the newest non-empty masks of tracked frames; prompted frames do not count.
+
+    They are pixels of the image, so when the image size changes no anchor is taken until the new areas prevail.
 
     Attributes:
         frames: tracked frames so far, those with an empty mask included.

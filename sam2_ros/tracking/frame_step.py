@@ -12,9 +12,8 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, Sam2Network
 from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
-from sam2_ros.tracking.memory_bank import EntryKind, MemoryEntry
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryEntry, MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.policies import MemoryPolicy
 from sam2_ros.tracking.postprocessing import masks_at, resize_logits
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.track import Track
@@ -79,9 +78,7 @@ class FrameStep:
         prompts: Sequence[Sequence[Prompt]],
         time: float | None,
     ) -> list[Outcome]:
-        """Process one image of `size` (height, width) pixels for N objects; arguments as in `ObjectDecoder.decode`."""
-        if not tracks:
-            return []
+        """Process one image of `size` (height, width) pixels for N >= 1 objects; see `ObjectDecoder.decode`."""
         decoding = self._decoder.decode(features, size, tracks=tracks, prompts=prompts)
         numbers = _to_host(decoding, size)
         plans = []

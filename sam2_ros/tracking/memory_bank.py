@@ -1,7 +1,7 @@
 """The memory of one object: immutable entries and a bank of fixed capacity.
 
-A bank never changes: `write` returns the next one, and entries are shared. The bank of an earlier frame,
-from which a past frame is tracked again, is therefore simply the bank that was current then.
+A bank never changes: `write` returns the next one, and entries are shared. The bank of an earlier frame, from which a
+past frame is tracked again, is therefore simply the bank that was current then.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from enum import Enum
 from typing import Protocol
 
 from torch import Tensor
+
+from sam2_ros.tracking.distractor import AnchorRule
 
 
 class EntryKind(Enum):
@@ -60,22 +62,36 @@ class MemorySelection:
         return len(self.spatial), len(self.pointers)
 
 
-class MemoryContents(Protocol):
-    """The view of a bank that a policy works on, both parts in the order of time."""
+class MemoryPolicy(Protocol):
+    """What is written, what is read, in which order and with which temporal index; see `policies`.
+
+    Attributes:
+        name: as in the table there.
+        anchor_rule: when a tracked frame becomes an anchor; None = never.
+        box_starts_as_mask: a box that starts an object is turned into a mask first and the mask is the prompt, as the
+            published DAM4SAM does; otherwise the box itself is, as in the official predictor.
+    """
 
     @property
-    def conditioning(self) -> tuple[MemoryEntry, ...]: ...
+    def name(self) -> str: ...
 
     @property
-    def recent(self) -> tuple[MemoryEntry, ...]: ...
+    def anchor_rule(self) -> AnchorRule | None: ...
 
+    @property
+    def box_starts_as_mask(self) -> bool: ...
 
-class ReadsMemory(Protocol):
-    """The part of a memory policy that a bank needs; see `policies.MemoryPolicy`."""
+    def writes(self, *, visible: bool) -> bool:
+        """Whether a tracked frame that shows the target (or not) enters the recent memory."""
+        ...
 
-    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection: ...
+    def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
+        """What frame `frame_index` of the object reads."""
+        ...
 
-    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]: ...
+    def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
+        """Conditioning and recent entries that some later frame can read."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +104,7 @@ class MemoryBank:
         recent: tracked frames, oldest first.
     """
 
-    policy: ReadsMemory
+    policy: MemoryPolicy
     conditioning: tuple[MemoryEntry, ...] = ()
     recent: tuple[MemoryEntry, ...] = ()
 

@@ -14,14 +14,12 @@ class TrackerOptions:
     """Options of `VideoTracker`; the defaults suit a live camera.
 
     Attributes:
-        resize: how images are brought to the network's size. 'bicubic' (default) is what the official video
-            predictor does and the fastest here; 'bilinear' is what the official image predictor and DAM4SAM
-            do.
+        resize: how images are brought to the network's size. 'bicubic' (default) is what the official video predictor
+            does and the fastest here; 'bilinear' is what the official image predictor and DAM4SAM do.
         clear_on_correction: drop the recent memories and pointers of an object that is corrected, because
             they are what was wrong. The official predictor keeps them.
-        binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not
-            as probabilities; on in the official video predictor and in DAM4SAM, off in the published VOS
-            numbers.
+        binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not as
+            probabilities; on in the official video predictor and in DAM4SAM, off in the published VOS numbers.
         video_length: number of frames, where it is known. The official predictor scales the temporal code of
             object pointers with it (capped at 16). None: what the memory policy says, see `policies`.
         max_hole_area: holes of at most this many pixels of the low-resolution mask (a quarter of the
@@ -31,8 +29,9 @@ class TrackerOptions:
         non_overlap: give every pixel to the object with the highest logit; the memories are not touched.
         lost_after_frames: an object hidden for more frames than this is LOST.
         lost_after_seconds: the same by time, for `step` calls that pass one; None = by frames.
-        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may
-            reach. Images are kept at the network's size (192 KiB at 256, 3 MiB at 1024 pixels).
+        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach. Images
+            are kept on the host at the network's size (192 KiB at 256, 3 MiB at 1024 pixels); besides, every object
+            keeps a spatial memory per image in the ring, on the network's device (512 KiB at 1024 pixels).
     """
 
     resize: str = 'bicubic'

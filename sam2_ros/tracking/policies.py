@@ -16,56 +16,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from sam2_ros.model.config import CONDITIONING_INDEX, NUM_SPATIAL_SLOTS
 from sam2_ros.tracking.distractor import AnchorRule, DamSettings
-from sam2_ros.tracking.memory_bank import EntryKind, MemoryContents, MemoryEntry, MemorySelection
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy, MemorySelection
 
 NUM_RECENT = NUM_SPATIAL_SLOTS - 1  # recent frames read by SAM 2
 MAX_CONDITIONING = 4  # conditioning entries read at most
 MAX_POINTERS = 16  # pointer horizon of SAM 2: the current frame and 15 before it
 
 
-class MemoryPolicy(Protocol):
-    """One row of the table above.
-
-    Attributes:
-        name: as in the table.
-        anchor_rule: when a tracked frame becomes an anchor; None = never.
-        box_starts_as_mask: a box that starts an object is turned into a mask first and the mask is the
-            prompt, as the published DAM4SAM does; otherwise the box itself is, as in the official predictor.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def anchor_rule(self) -> AnchorRule | None: ...
-
-    @property
-    def box_starts_as_mask(self) -> bool: ...
-
-    def writes(self, *, visible: bool) -> bool:
-        """Whether a tracked frame that shows the target (or not) enters the recent memory."""
-        ...
-
-    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection:
-        """What frame `frame_index` of the object reads."""
-        ...
-
-    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
-        """Conditioning and recent entries that some later frame can read."""
-        ...
-
-
 @dataclass(frozen=True)
 class Sam2Memory:
-    """The official memory: conditioning frames and a window of the last frames, whether they show the target
-    or not.
+    """The official memory: conditioning frames and a window of the last frames, whether they show the target or not.
 
-    The pointer horizon is 16 frames unless the length of the video is known, as in the official predictor
-    for any video of at least 16 frames.
+    The pointer horizon is 16 frames unless the length of the video is known, as in the official predictor for any video
+    of at least 16 frames.
     """
 
     name: str = 'sam2'
@@ -75,7 +41,7 @@ class Sam2Memory:
     def writes(self, *, visible: bool) -> bool:
         return True
 
-    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection:
+    def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
         conditioning = _bounded(bank.conditioning)
         first = frame_index - NUM_RECENT
         window = [entry for entry in bank.recent if first <= entry.frame_index < frame_index]
@@ -86,7 +52,7 @@ class Sam2Memory:
             _pointers(conditioning, bank.recent, frame_index, horizon=horizon),
         )
 
-    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
+    def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
         next_frame = _newest(bank) + 1
         window = _pointer_window(bank.recent, next_frame)
         return _bounded(bank.conditioning), [
@@ -96,13 +62,12 @@ class Sam2Memory:
 
 @dataclass(frozen=True)
 class DistractorAwareMemory:
-    """DAM4SAM: conditioning frames and anchors (DRM) fill up to 4 slots, recent appearance memory (RAM) the
-    rest of 7.
+    """DAM4SAM: conditioning frames and anchors (DRM) fill up to 4 slots, recent appearance memory (RAM) the rest of 7.
 
-    RAM is the newest frame that shows the target, then such frames at multiples of `interval`, however old;
-    its temporal index is a rank (newest 0), not a distance. Pointers come from every frame in the horizon
-    that shows the target. The horizon grows with the object's own frames up to 16 unless the length of the
-    video is known: so does the published tracker, for which the video is as long as what it has seen.
+    RAM is the newest frame that shows the target, then such frames at multiples of `interval`, however old; its
+    temporal index is a rank (newest 0), not a distance. Pointers come from every frame in the horizon that shows the target. The
+    horizon grows with the object's own frames up to 16 unless the length of the video is known: so does the published
+    tracker, for which the video is as long as what it has seen.
     """
 
     name: str
@@ -113,7 +78,7 @@ class DistractorAwareMemory:
     def writes(self, *, visible: bool) -> bool:
         return visible  # the published code stores such frames too, but never reads them
 
-    def select(self, bank: MemoryContents, frame_index: int, *, video_length: int | None) -> MemorySelection:
+    def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
         conditioning = self._conditioning(bank, frame_index)
         # an anchor is read as the newest recent frame first, and as conditioning from the frame after
         fresh = [entry for entry in bank.conditioning if _is_fresh_anchor(entry, frame_index)]
@@ -125,7 +90,7 @@ class DistractorAwareMemory:
         horizon = min(video_length or frame_index + 1, MAX_POINTERS)
         return MemorySelection(tuple(spatial), _pointers(conditioning, past, frame_index, horizon=horizon))
 
-    def retain(self, bank: MemoryContents) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
+    def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
         next_frame = _newest(bank) + 1
         read = self._conditioning(bank, next_frame)
         conditioning = [one for one in bank.conditioning if one in read or _is_fresh_anchor(one, next_frame)]
@@ -138,7 +103,7 @@ class DistractorAwareMemory:
             if entry.frame_index in spatial | window
         ]
 
-    def _conditioning(self, bank: MemoryContents, frame_index: int) -> list[MemoryEntry]:
+    def _conditioning(self, bank: MemoryBank, frame_index: int) -> list[MemoryEntry]:
         """At most 4: the newest, the first, then the others from new to old (the order of the published code)."""
         *older, newest = _bounded([one for one in bank.conditioning if not _is_fresh_anchor(one, frame_index)])
         return [newest, *older[:1], *older[:0:-1]]
@@ -188,7 +153,7 @@ def _is_fresh_anchor(entry: MemoryEntry, frame_index: int) -> bool:
     return entry.kind is EntryKind.ANCHOR and entry.frame_index == frame_index - 1
 
 
-def _newest(bank: MemoryContents) -> int:
+def _newest(bank: MemoryBank) -> int:
     return max(entry.frame_index for entry in (*bank.conditioning[-1:], *bank.recent[-1:]))
 
 

@@ -15,10 +15,9 @@ BOX_CORNER_LABELS = (2, 3)  # the network's labels of a box: top-left, bottom-ri
 class Prompt:
     """Points, a box or a mask for one object.
 
-    Points and a box may be combined; a mask stands alone, because the network returns a mask prompt
-    unchanged. Coordinates are pixels of the image the prompt is given with, x right, y down, and enter the
-    network exactly as
-    in the official predictor: integer clicks are not shifted to pixel centres.
+    Points and a box may be combined; a mask stands alone, because the network returns a mask prompt unchanged.
+    Coordinates are pixels of the image the prompt is given with, x right, y down, and enter the network exactly as in
+    the official predictor: integer clicks are not shifted to pixel centres.
 
     Args:
         object_id: name of the object; any non-empty string. An unknown name starts a new object.

@@ -38,8 +38,7 @@ class ObjectResult:
     Attributes:
         object_id, frame_index: whose result this is, and of which frame of the tracker (counted from 0).
         mask: (H, W) bool at the size of the image; empty when the object is absent.
-        box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None
-            when absent.
+        box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None when absent.
         area: pixels of the mask.
         object_score_logit: > 0 where the network sees the object, published as it is.
         predicted_iou: the network's own estimate of the quality of the mask, in [0, 1].
@@ -95,11 +94,11 @@ class FrameResult(Mapping[str, ObjectResult]):
         return len(self.objects)
 
     def label_map(self, labels: Mapping[str, int], dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:
-        """(H, W) image of labels, 0 = background. Where objects overlap, the one with the higher logit has
-        the pixel.
+        """(H, W) image of labels, 0 = background; where objects overlap, the one with the higher logit has the pixel.
 
         Args:
             labels: a label > 0 for every object.
+            dtype: wide enough for the largest label.
         """
         results = list(self.objects.values())
         masks = resolve_overlaps([one.mask for one in results], lambda index: results[index].mask_logits())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -45,12 +44,6 @@ class ImageRing:
         self._images: deque[RecentImage] = deque()
         self._bytes = 0
 
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __iter__(self) -> Iterator[RecentImage]:
-        return iter(self._images)
-
     @property
     def oldest_frame_index(self) -> int:
         """Oldest frame that is kept; -1 if there is none."""
@@ -68,8 +61,7 @@ class ImageRing:
         """The frame of this index.
 
         Raises:
-            FrameNotKeptError: if the ring does not hold it, saying how old it is and how far the ring
-            reaches.
+            FrameNotKeptError: if the ring does not hold it, saying how old it is and how far the ring reaches.
         """
         for image in self._images:
             if image.frame_index == frame_index and image.only is None:

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from sam2_ros.model import ImageFeatures, Sam2Network
-from sam2_ros.model.config import NO_OBJECT_LOGIT
+from sam2_ros.model.config import MASK_STRIDE, NO_OBJECT_LOGIT
 from sam2_ros.tracking.catch_up import CatchUp
 from sam2_ros.tracking.errors import UnknownObjectError
 from sam2_ros.tracking.frame_step import FrameStep, Outcome
-from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.policies import MemoryPolicy, make_policy
+from sam2_ros.tracking.policies import make_policy
 from sam2_ros.tracking.postprocessing import box_of, resolve_overlaps
 from sam2_ros.tracking.preprocessing import check_image, normalize, shrink
 from sam2_ros.tracking.prompt import Prompt
@@ -93,19 +93,21 @@ class VideoTracker:
         image.prompts = self._sort_prompts(prompts, image.size)
         started = [object_id for object_id in image.prompts if object_id not in self.object_ids]
         image.before = {**self._tracks, **{object_id: self._new_track() for object_id in started}}
-        features = self._encode(image)
-        outcomes = self._frame_step.run(
-            features,
-            image.size,
-            tracks=list(image.before.values()),
-            prompts=[image.prompts.get(object_id, ()) for object_id in image.before],
-            time=time,
-        )
+        newest, outcomes = None, []
+        if image.before:  # an image without objects is encoded only if it is prompted later
+            newest = (image, self._encode(image))
+            outcomes = self._frame_step.run(
+                newest[1],
+                image.size,
+                tracks=list(image.before.values()),
+                prompts=[image.prompts.get(object_id, ()) for object_id in image.before],
+                time=time,
+            )
         # nothing fails from here on
         by_object = dict(zip(image.before, outcomes, strict=True))
         self._tracks = {object_id: outcome.track for object_id, outcome in by_object.items()}
         self._frame_index = image.frame_index
-        self._newest = (image, features)
+        self._newest = newest
         self._ring.add(image)
         for job in list(self._jobs.values()):
             job.follow(image)
@@ -273,7 +275,7 @@ class VideoTracker:
 
     def _unseen(self, object_id: str, image: RecentImage) -> ObjectResult:
         """An object of which only a past image has been prompted, which has not caught up yet."""
-        side = self._model.image_size // 4
+        side = self._model.image_size // MASK_STRIDE
         return ObjectResult(
             object_id=object_id,
             frame_index=image.frame_index,
