@@ -22,9 +22,9 @@ class TrackerOptions:
             probabilities; on in the official video predictor and in DAM4SAM, off in the published VOS numbers.
         video_length: number of frames, where it is known. The official predictor scales the temporal code of
             object pointers with it (capped at 16). None: what the memory policy says, see `policies`.
-        max_hole_area: holes of at most this many pixels of the low-resolution mask (a quarter of the
-            network's image size) are filled; 0 = leave them. The official video predictor fills 8 where its
-            CUDA extension is built, DAM4SAM 8.
+        max_hole_area: holes of at most this many pixels of the low-resolution mask (a quarter of the network's image
+            size) are filled; 0 = leave them. The official video predictor fills 8 where its CUDA extension is built;
+            DAM4SAM asks for 8, but its code discards the result.
         max_speck_area: components of at most so many of these pixels are removed; 0 = leave them.
         non_overlap: give every pixel to the object with the highest logit; the memories are not touched.
         lost_after_frames: an object hidden for more frames than this is LOST.

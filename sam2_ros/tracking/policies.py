@@ -65,9 +65,9 @@ class DistractorAwareMemory:
     """DAM4SAM: conditioning frames and anchors (DRM) fill up to 4 slots, recent appearance memory (RAM) the rest of 7.
 
     RAM is the newest frame that shows the target, then such frames at multiples of `interval`, however old; its
-    temporal index is a rank (newest 0), not a distance. Pointers come from every frame in the horizon that shows the target. The
-    horizon grows with the object's own frames up to 16 unless the length of the video is known: so does the published
-    tracker, for which the video is as long as what it has seen.
+    temporal index is a rank (newest 0), not a distance. Pointers come from every frame in the horizon that shows the
+    target. The horizon grows with the object's own frames up to 16 unless the length of the video is known: so does
+    that of the published tracker, for which the video is as long as what it has seen.
     """
 
     name: str
