@@ -17,7 +17,7 @@ setup(
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
-        'dev': ['hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'sam2'],
+        'dev': ['hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy'],
     },
     entry_points={
         'console_scripts': [
