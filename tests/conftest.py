@@ -1,6 +1,5 @@
 """Fixtures shared by all tests."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,7 @@ settings.load_profile('repeatable')
 @pytest.fixture(scope='session')
 def micro_weights() -> Path:
     """File of trained weights of the micro variant: masks follow the prompt, objects come and go."""
-    bundled = REPOSITORY / f'sam2_ros/weights/{MICRO}.safetensors'
-    if bundled.exists():
-        return bundled
-    return Path(os.environ.get('SAM2_ROS_TEST_WEIGHTS', REPOSITORY.parent / 'shared/weights/trial_micro.pt'))
+    return REPOSITORY / f'sam2_ros/weights/{MICRO}.safetensors'
 
 
 @pytest.fixture(scope='session')
