@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .prompts import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PADDING, POSITIVE, first_click, noisy_box
-from .scene import PRESETS, Clip, SceneSettings, make_clip
+from sam2_ros.model.config import SIZE_MULTIPLE
+from sam2_ros.training.prompts import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PADDING, POSITIVE, first_click, noisy_box
+from sam2_ros.training.scene import PRESETS, Clip, make_clip
 
 MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
 _STILLS_PER_SCENE, _STILLS_STRIDE = 4, 8
@@ -41,7 +42,12 @@ class ClipBatch:
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How batches are drawn: clip shape, number of clips and objects, and the shares of the prompt kinds."""
+    """How batches are drawn; ValueError for what cannot be drawn.
+
+    size: side of the pictures in pixels, a multiple of 32. clips: per batch. frames: per clip. objects: most per clip.
+    max_stride: every how many-th frame of a scene is shown, at most. presets: names in PRESETS, drawn evenly.
+    prompt_shares: probabilities of a mask, a box and a point on the first frame. photos: as in SceneSettings.
+    """
 
     size: int = 128
     clips: int = 4
@@ -52,14 +58,26 @@ class BatchSettings:
     prompt_shares: tuple[float, float, float] = (0.3, 0.4, 0.3)
     photos: float = 0.5
 
+    def __post_init__(self) -> None:
+        unknown = set(self.presets) - set(PRESETS)
+        if unknown or not self.presets:
+            raise ValueError(f'unknown scene presets {sorted(unknown)}; available: {", ".join(PRESETS)}')
+        if self.size < SIZE_MULTIPLE or self.size % SIZE_MULTIPLE:
+            raise ValueError(f'size must be a multiple of {SIZE_MULTIPLE} pixels, got {self.size}')
+        if min(self.clips, self.frames, self.objects, self.max_stride) < 1:
+            raise ValueError('clips, frames, objects and max_stride must be 1 or more, got '
+                             f'{self.clips}, {self.frames}, {self.objects}, {self.max_stride}')
+        shares = self.prompt_shares
+        if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+            raise ValueError(f'prompt_shares are three probabilities (mask, box, point) that add up to 1, got {shares}')
+        if not 0 <= self.photos <= 1:
+            raise ValueError(f'photos must be a share in 0..1, got {self.photos}')
+
 
 class ClipBatches(Dataset[ClipBatch]):
     """Item i is a batch made from the seeds of (seed, i) alone, so an interrupted run goes on with the same data."""
 
     def __init__(self, settings: BatchSettings, *, seed: int, split: str = 'train') -> None:
-        unknown = set(settings.presets) - set(PRESETS)
-        if unknown:
-            raise ValueError(f'unknown scene presets {sorted(unknown)}; available: {", ".join(PRESETS)}')
         self.settings, self.seed, self.split = settings, seed, split
 
     def __getitem__(self, index: int) -> ClipBatch:
@@ -73,7 +91,8 @@ class ClipBatches(Dataset[ClipBatch]):
                 if len(chosen):
                     clips.append(clip)
                     picks.append(chosen)
-        masks = np.concatenate([clip.masks[:, chosen].swapaxes(0, 1) for clip, chosen in zip(clips, picks, strict=True)])
+        chosen_masks = [clip.masks[:, chosen] for clip, chosen in zip(clips, picks, strict=True)]
+        masks = np.concatenate([masks.swapaxes(0, 1) for masks in chosen_masks])
         kind = rng.choice(3, size=len(masks), p=settings.prompt_shares)
         prompts = [prompt_points(mask[0], int(k), rng) for mask, k in zip(masks, kind, strict=True)]
         return ClipBatch(
@@ -119,6 +138,10 @@ def _one_thread(_: int) -> None:
 
 
 def batch_loader(dataset: ClipBatches, *, start: int, step: int = 1, workers: int) -> DataLoader[ClipBatch]:
-    """Batches `start`, `start + step`, ... in order, without end; with `workers` > 0 processes make them ahead."""
+    """Batches `start`, `start + step`, ... in order, without end; with `workers` > 0 processes make them ahead.
+
+    Workers are spawned: a forked one inherits OpenCV's pool without its threads and waits for them for ever.
+    """
     return DataLoader(dataset, batch_size=None, sampler=range(start, sys.maxsize, step), num_workers=workers,
-                      worker_init_fn=_one_thread, prefetch_factor=4 if workers else None)
+                      worker_init_fn=_one_thread, prefetch_factor=4 if workers else None,
+                      multiprocessing_context='spawn' if workers else None)

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT
-from .losses import FrameLoss
+from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT
+from sam2_ros.training.losses import FrameLoss
 
 COLUMNS = ('step', 'seconds', 'stage', 'rate', 'loss', 'mask', 'iou_head', 'object_score', 'j_mask', 'j_box', 'j_point',
            'j_tracked', 'heldout_j_prompted', 'heldout_j_tracked', 'heldout_visibility')

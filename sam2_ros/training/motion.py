@@ -48,9 +48,10 @@ def walk(rng: np.random.Generator, frames: int, *, extent: np.ndarray, speed: fl
 
 
 def hidden_phases(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """How far an event is under way (frames,): 0 before and after, 1 while hidden; never 1 on frame 0 or 1.
+    """How far an event is under way (frames,): 0 before and after, 1 while hidden.
 
-    Short clips have one event, long ones about one in 45 frames.
+    Short clips have one event, long ones about one in 45 frames. From four frames on, the event never hides frame 0
+    or 1 fully.
     """
     events = max(1, round(frames / 45))
     progress = np.zeros(frames)

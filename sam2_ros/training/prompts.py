@@ -62,7 +62,8 @@ def first_click(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.array([[columns[pick], rows[pick]]], np.float32)
 
 
-def random_error_click(true_masks: Tensor, predicted_masks: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def random_error_click(true_masks: Tensor, predicted_masks: Tensor,
+                       generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """One click per object, drawn uniformly from the wrong pixels: points (N, 1, 2) pixels and labels (N, 1).
 
     Masks are (N, H, W) bool. Where nothing is wrong the click is a positive one on the object, or a negative one

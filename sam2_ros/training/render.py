@@ -8,8 +8,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .motion import smooth_noise
-from .textures import TILE
+from sam2_ros.training.motion import smooth_noise
+from sam2_ros.training.textures import TILE
 
 _SHIFT = 4                     # fractional bits of outline coordinates
 _NOISE_SIDE = 256              # pixels, side of the table noise is cut from

@@ -12,10 +12,9 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
 from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS, PIXEL_MEAN, PIXEL_STD
 from sam2_ros.model.prompt_encoder import PromptEmbedding
-
-from .batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
-from .losses import FrameLoss, LossWeights, frame_loss
-from .prompts import random_error_click
+from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
+from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
+from sam2_ros.training.prompts import random_error_click
 
 POINTER_HORIZON = 15           # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
 MASK_LOGIT = 10.0              # a given mask becomes logits of +-10
@@ -39,6 +38,14 @@ class RolloutSettings:
     dam_memory: float = 0.5
     loss_stride: int = 2
 
+    def __post_init__(self) -> None:
+        chances = (self.true_visibility, self.correction, self.dam_memory)
+        if not all(0 <= chance <= 1 for chance in chances):
+            raise ValueError(f'true_visibility, correction and dam_memory are probabilities in 0..1, got {chances}')
+        if self.gradient_frames < 0 or self.loss_stride < 1:
+            raise ValueError('gradient_frames must be 0 or more and loss_stride 1 or more, got '
+                             f'{self.gradient_frames}, {self.loss_stride}')
+
 
 @dataclass
 class _Memory:
@@ -56,7 +63,8 @@ def normalise(images: Tensor) -> Tensor:
     return ((images.float() - mean) / deviation).movedim(-1, -3)
 
 
-def read_order(frame: int, conditioning: set[int], rng: np.random.Generator, *, dam: bool) -> tuple[list[int], list[int]]:
+def read_order(frame: int, conditioning: set[int], rng: np.random.Generator, *,
+               dam: bool) -> tuple[list[int], list[int]]:
     """Frames to read at `frame` and their temporal indices (6 conditioning, 0 newest recent), as policies choose.
 
     SAM 2 reads all conditioning frames and the six previous ones by distance. The distractor-aware policy reads
@@ -101,7 +109,10 @@ class Rollout:
         return frame == 0 or frame >= self.frames - self.settings.gradient_frames
 
     def run(self) -> Tensor:
-        """Mean loss over the frames that learn; statistics stay in `losses`, gated masks and scores in `logits`, `scores`."""
+        """Mean loss over the frames that learn.
+
+        Statistics stay in `losses`, gated masks and scores of all frames in `logits` and `scores`.
+        """
         self._encode()
         for frame in range(self.frames):
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.learns(frame)):
@@ -171,7 +182,8 @@ class Rollout:
         return self.model.decode_masks(features, conditioned, prompt, multimask, occlusion_gate=False,
                                        stability_fallback=False)
 
-    def _correct(self, features: ImageFeatures, conditioned: Tensor, decoding: MaskDecoding, frame: int) -> MaskDecoding:
+    def _correct(self, features: ImageFeatures, conditioned: Tensor, decoding: MaskDecoding,
+                 frame: int) -> MaskDecoding:
         """Decodes again with a click where the mask is wrong and with the previous logits."""
         logits = decoding.mask_logits.detach()
         predicted = F.interpolate(logits[:, None], size=(self.size, self.size), mode='bilinear')[:, 0] > 0

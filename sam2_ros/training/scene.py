@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from .motion import Camera, hidden_phases, make_camera, smooth_noise, walk, wander
-from .render import TILE_TO_OBJECT, compose, paint, random_degradation, shade, transform
-from .shapes import Shape, animate, occluder, random_shape, walker
-from .textures import TILE, pattern, photo, recolour, texture
+from sam2_ros.training.motion import Camera, hidden_phases, make_camera, smooth_noise, walk, wander
+from sam2_ros.training.render import TILE_TO_OBJECT, compose, paint, random_degradation, shade, transform
+from sam2_ros.training.shapes import Shape, animate, occluder, random_shape, walker
+from sam2_ros.training.textures import TILE, pattern, photo, recolour, texture
 
 SPLITS = ('train', 'heldout')
 _OUT_OF_SIGHT = 0.2            # beyond the frame's edge, since a camera may pan after the object
@@ -52,10 +52,13 @@ class SceneSettings:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 16 or self.frames < 1 or self.stride < 1:
-            raise ValueError(f'a clip needs at least 16x16 pixels, one frame and stride 1, got {self.height}x{self.width} '
-                             f'pixels, {self.frames} frames, stride {self.stride}')
+            raise ValueError('a clip needs at least 16x16 pixels, one frame and stride 1, got '
+                             f'{self.height}x{self.width} pixels, {self.frames} frames, stride {self.stride}')
         if not 1 <= self.objects[0] <= self.objects[1] or not 0 < self.radius[0] <= self.radius[1]:
-            raise ValueError(f'objects and radius are (least, most), positive and ordered, got {self.objects}, {self.radius}')
+            raise ValueError('objects and radius are (least, most), positive and ordered, got '
+                             f'{self.objects}, {self.radius}')
+        if not 0 <= self.lookalikes[0] <= self.lookalikes[1]:
+            raise ValueError(f'lookalikes is (least, most), ordered and not negative, got {self.lookalikes}')
 
 
 _CALM = SceneSettings(objects=(2, 4), radius=(0.1, 0.25), lookalikes=(0, 0), occlusion=0.0, re_entry=0.0, crowd=0.0,

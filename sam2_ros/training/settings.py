@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from .batches import BatchSettings
-from .losses import LossWeights
-from .rollout import RolloutSettings
+from sam2_ros.model.config import VARIANTS
+from sam2_ros.training.batches import BatchSettings
+from sam2_ros.training.losses import LossWeights
+from sam2_ros.training.rollout import RolloutSettings
 
-DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / 'config' / 'train.yaml'
+_HERE = Path(__file__).resolve()
+_PLACES = (_HERE.parents[2] / 'config', *(folder / 'share/sam2_ros/config' for folder in _HERE.parents))
+# beside the sources, or where an installation puts it
+DEFAULT_CONFIG = next((place / 'train.yaml' for place in _PLACES if (place / 'train.yaml').is_file()), _PLACES[0])
 
 
 @dataclass(frozen=True)
 class StageSettings:
-    """One part of the run: which clips, how they are run, for which share of the budget."""
+    """One part of the run: which clips, how they are run, for which share of the budget (above 0, at most 1)."""
 
     name: str
     share: float
     batch: BatchSettings = field(default_factory=BatchSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f'share of stage {self.name!r} must be above 0 and at most 1, got {self.share}')
+
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The recipe.
+    """The recipe; ValueError for what cannot be trained.
 
-    learning_rate: of AdamW. warmup: share of the budget in which it rises;
-    then it falls with a cosine to `final_rate` of its height. clip: largest norm of a gradient. ema: weight of the
-    past in the averaged weights, which are the result. autocast: bfloat16 matrix products.
+    model: name of a variant. learning_rate: of AdamW. warmup: share of the budget in which it rises; then it falls
+    with a cosine to `final_rate` of its height. clip: largest norm of a gradient. ema: weight of the past in the
+    averaged weights, which are the result. autocast: bfloat16 matrix products.
     """
 
     model: str = 'sam2.1_hiera_micro'
@@ -47,6 +55,14 @@ class TrainSettings:
     stages: tuple[StageSettings, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.model not in VARIANTS:
+            raise ValueError(f'unknown model {self.model!r}; available: {", ".join(VARIANTS)}')
+        if self.learning_rate <= 0 or self.clip <= 0 or self.weight_decay < 0:
+            raise ValueError('learning_rate and clip must be above 0 and weight_decay not negative, got '
+                             f'{self.learning_rate}, {self.clip}, {self.weight_decay}')
+        if not (0 <= self.warmup < 1 and 0 <= self.final_rate <= 1 and 0 <= self.ema < 1):
+            raise ValueError('warmup and ema are shares in 0..1, less than 1, final_rate at most 1, got '
+                             f'{self.warmup}, {self.ema}, {self.final_rate}')
         if not self.stages or abs(sum(stage.share for stage in self.stages) - 1) > 1e-6:
             raise ValueError(f'the shares of the stages must add up to 1, got {[stage.share for stage in self.stages]}')
 
@@ -60,28 +76,45 @@ class TrainSettings:
         return len(self.stages) - 1
 
 
-def _build(kind: type, values: dict[str, Any], where: str) -> Any:
+def _build(kind: type, values: object, where: str) -> Any:
     """A dataclass from plain YAML values; nested dataclasses and tuples are converted."""
     if not isinstance(values, dict):
         raise ValueError(f'{where} must be a mapping, got {values!r}')
     hints = get_type_hints(kind)
-    unknown = set(values) - {item.name for item in fields(kind)}
+    unknown = set(values) - set(hints)
     if unknown:
         raise ValueError(f'{where} has unknown keys {sorted(unknown)}; known: {", ".join(hints)}')
-    converted = {}
-    for key, value in values.items():
-        if key == 'stages':
-            value = tuple(_build(StageSettings, stage, f'{where}.stages') for stage in value)
-        elif is_dataclass(hints[key]):
-            value = _build(hints[key], value, f'{where}.{key}')                      # type: ignore[arg-type]
-        elif isinstance(value, list):
-            value = tuple(value)
-        converted[key] = value
-    return kind(**converted)
+    missing = [item.name for item in fields(kind)
+               if item.name not in values and item.default is item.default_factory is MISSING]
+    if missing:
+        raise ValueError(f'{where} lacks {", ".join(missing)}')
+    try:
+        return kind(**{key: _value(value, hints[key], f'{where}: {key}') for key, value in values.items()})
+    except ValueError as error:
+        raise error if str(error).startswith(where) else ValueError(f'{where}: {error}') from error
+
+
+def _value(value: object, hint: Any, where: str) -> Any:
+    """A YAML value as the type that a dataclass asks for; ValueError for another type."""
+    if is_dataclass(hint):
+        return _build(hint, value, where)                                            # type: ignore[arg-type]
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f'{where} must be a list, got {value!r}')
+        of_items = get_args(hint)[0]
+        return tuple(_value(item, of_items, f'{where}[{index}]') for index, item in enumerate(value))
+    accepted = (int, float) if hint is float else (hint,)
+    if type(value) not in accepted:
+        remedy = '; numbers with an exponent need a point, as in 1.0e-3' if isinstance(value, str) else ''
+        raise ValueError(f'{where} must be {hint.__name__}, got {value!r}{remedy}')
+    return value
 
 
 def load_settings(path: str | Path = DEFAULT_CONFIG) -> TrainSettings:
-    """Reads a recipe. Raises ValueError with the place and the known keys for anything unknown."""
-    with open(path, encoding='utf-8') as file:
-        settings: TrainSettings = _build(TrainSettings, yaml.safe_load(file), str(path))
+    """Reads a recipe. Raises ValueError with the place and what is accepted for anything unknown or of a wrong type."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is not YAML: {error}') from error
+    settings: TrainSettings = _build(TrainSettings, values, str(path))
     return settings

@@ -191,7 +191,6 @@ FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Shape], ...]] = {
     'train': (_blob, _blob, _polygon, _box, _ellipsoid, _stick, _ring, _person, _person, _creature, _vehicle),
     'heldout': (_cross, _gear, _crescent, _quadruped, _quadruped, _lamp),
 }
-OCCLUDERS: tuple[Callable[[np.random.Generator], Shape], ...] = (_box, _ellipsoid)
 
 
 def random_shape(rng: np.random.Generator, split: str) -> Shape:

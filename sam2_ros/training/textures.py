@@ -41,7 +41,8 @@ def _noise(rng: np.random.Generator) -> np.ndarray:
     for octave in range(first, 7):
         cells = 2 ** octave
         layer = rng.standard_normal((cells, cells)).astype(np.float32)
-        field += cv2.resize(layer, (TILE, TILE), interpolation=cv2.INTER_CUBIC) * rng.uniform(0.4, 0.8) ** (octave - first)
+        smooth = cv2.resize(layer, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
+        field += smooth * rng.uniform(0.4, 0.8) ** (octave - first)
     return field
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from tqdm import tqdm
 
-from .batches import ClipBatches, batch_loader
-from .log import Log
-from .settings import DEFAULT_CONFIG, TrainSettings, load_settings
-from .trainer import Trainer, export_weights
-from .validate import save_picture, validate
+from sam2_ros.training.batches import ClipBatches, batch_loader
+from sam2_ros.training.log import Log
+from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_settings
+from sam2_ros.training.trainer import Trainer, export_weights
+from sam2_ros.training.validate import save_picture, validate
 
 _ROW_EVERY = 25                # steps
 _STAGE_SEED = 1000             # distance of the seeds of two stages
@@ -46,6 +47,11 @@ class RunSettings:
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
             raise ValueError('give a budget: either minutes or steps')
+        if (self.minutes or self.steps or 0) <= 0:
+            raise ValueError(f'the budget must be above 0, got {self.minutes or self.steps or 0}')
+        kind = self.device.split(':')[0]
+        if kind not in ('cpu', 'cuda') or (kind == 'cuda' and not torch.cuda.is_available()):
+            raise ValueError(f'device must be cpu, or cuda where torch finds a GPU, got {self.device!r}')
         if self.processes < 1 or self.workers < 0:
             raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
 
@@ -85,7 +91,7 @@ class _Run:
                 progress.stage, progress.stage_step = index, 0
             self._stage(index, bar.update if self.rank == 0 else lambda _: None, bar.set_postfix_str)
         if self.rank == 0:
-            self._validate(index)
+            self._validate(self.settings.stage_at(progress.share))
             self._save()
             export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
 
@@ -103,7 +109,8 @@ class _Run:
                 self.log.add_losses(losses, batch.kind.to(self.device))
                 if progress.step % _ROW_EVERY == 0:
                     row = self._row(stage.name)
-                    tell(f"{stage.name} step {progress.step} loss {row['loss']:.3f} tracked J {row.get('j_tracked', '-')}")
+                    tracked = row.get('j_tracked', '-')
+                    tell(f"{stage.name} step {progress.step} loss {row['loss']:.3f} tracked J {tracked}")
                 self._housekeeping(index)
             if progress.share >= 1 or self.settings.stage_at(progress.share) != index:
                 return
@@ -167,23 +174,36 @@ def train(settings: TrainSettings, run: RunSettings) -> Path:
     return run.folder / 'weights.safetensors'
 
 
-def main(args: list[str] | None = None) -> None:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument('--minutes', type=float, help='length of the run')
     budget.add_argument('--steps', type=int, help='length of the run in optimizer steps')
     parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG, help='recipe (default: %(default)s)')
     parser.add_argument('--folder', type=Path, default=Path('training_run'),
-                        help='for checkpoint, log, pictures and weights; a run found there goes on (default: %(default)s)')
+                        help='for checkpoint, log, pictures and weights; a run found there goes on '
+                             '(default: %(default)s)')
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=1,
-                        help='copies that share the work: about one per CPU core, or one per GPU (default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=1, help='clip-making processes per copy (default: %(default)s)')
-    given = parser.parse_args(args)
-    run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, device=given.device,
-                      processes=given.processes, workers=given.workers)
-    print(f'weights: {train(load_settings(given.config), run)}')
+                        help='copies that share the work: about one per CPU core, or one per GPU '
+                             '(default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=1,
+                        help='clip-making processes per copy (default: %(default)s)')
+    return parser
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    given = _parser().parse_args(args)
+    try:
+        run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, device=given.device,
+                          processes=given.processes, workers=given.workers)
+        print(f'weights: {train(load_settings(given.config), run)}')
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from sam2_ros.model import VARIANTS, Sam2Network
-
-from .batches import ClipBatch
-from .losses import FrameLoss
-from .rollout import Rollout
-from .settings import StageSettings, TrainSettings
+from sam2_ros.training.batches import ClipBatch
+from sam2_ros.training.losses import FrameLoss
+from sam2_ros.training.rollout import Rollout
+from sam2_ros.training.settings import StageSettings, TrainSettings
 
 _SAME_PLACE_BIAS = 2.0         # attention falls to a tenth about two cells away
 _EMA_RAMP = 10                 # steps after which the average starts to look far back
@@ -78,7 +78,8 @@ class Trainer:
         self.progress.share = self._average_gradients(share)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         if not bool(torch.isfinite(norm)):
-            raise FloatingPointError(f'the gradient is not finite at step {self.progress.step}; lower the learning rate')
+            raise FloatingPointError(f'the gradient is not finite at step {self.progress.step}; '
+                                     'lower the learning rate')
         rate = self.settings.learning_rate * rate_scale(self.settings, self.progress.share)
         self.optimizer.param_groups[0]['lr'] = rate
         self.optimizer.step()
@@ -100,7 +101,8 @@ class Trainer:
         flat = torch.cat([flat, told])
         dist.all_reduce(flat)
         flat /= count
-        for parameter, piece in zip(self.model.parameters(), flat[:-1].split([g.numel() for g in gradients]), strict=True):
+        pieces = flat[:-1].split([gradient.numel() for gradient in gradients])
+        for parameter, piece in zip(self.model.parameters(), pieces, strict=True):
             parameter.grad = piece.view_as(parameter)
         return float(flat[-1])
 
@@ -132,8 +134,6 @@ class Trainer:
 
 def export_weights(model: nn.Module, path: Path) -> None:
     """Writes a network's weights as float16 safetensors under Meta's names."""
-    from safetensors.torch import save_file
-
-    tensors: dict[str, Tensor] = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
+    tensors = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path), metadata={'format': 'pt'})

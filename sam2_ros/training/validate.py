@@ -12,9 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2_ros.model import Sam2Network
-
-from .batches import BatchSettings, ClipBatch, ClipBatches
-from .rollout import track_clip
+from sam2_ros.training.batches import BatchSettings, ClipBatch, ClipBatches
+from sam2_ros.training.rollout import track_clip
 
 _SEED = 7_000_001              # held-out clips share no seed with training
 _COLOURS = ((230, 60, 60), (60, 200, 60), (70, 110, 255), (240, 200, 40))
