@@ -1,0 +1,128 @@
+"""Simulated prompts against answers known on paper and against the definition written out the slow way."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from sam2_ros.training.prompts import (
+    BOX_NOISE_PIXELS,
+    BOX_NOISE_SHARE,
+    NEGATIVE,
+    POSITIVE,
+    first_click,
+    mask_box,
+    next_click,
+    noisy_box,
+    random_error_click,
+)
+
+MASKS = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=7))
+
+
+def rectangle(top: int, left: int, bottom: int, right: int, *, shape: tuple[int, int] = (40, 60)) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def slow_depth(region: np.ndarray) -> np.ndarray:
+    """Distance of every pixel to the nearest pixel that is not of the region; the image is framed by such pixels."""
+    padded = np.pad(region, 1)
+    outside = np.argwhere(~padded)
+    depth = np.zeros(padded.shape)
+    for place in np.argwhere(padded):
+        depth[tuple(place)] = np.sqrt(((outside - place) ** 2).sum(axis=1).min())
+    return depth[1:-1, 1:-1]
+
+
+@pytest.mark.parametrize(('true', 'predicted', 'click', 'label'), [
+    (rectangle(10, 20, 15, 25), None, (22, 12), POSITIVE),
+    (rectangle(0, 0, 5, 5), None, (2, 2), POSITIVE),  # the frame's edge is an edge of the region
+    (rectangle(10, 20, 21, 31), rectangle(10, 20, 21, 26), (28, 12), POSITIVE),  # 11x5 missed: first of the centre line
+    (rectangle(10, 20, 21, 31), rectangle(10, 20, 21, 40), (35, 14), NEGATIVE),  # 11x9 too much
+    (rectangle(5, 5, 8, 8), rectangle(20, 20, 23, 23), (21, 21), NEGATIVE),  # equally deep: negative
+    (rectangle(5, 5, 10, 10), rectangle(20, 20, 23, 23), (7, 7), POSITIVE),  # the larger error wins
+])
+def test_next_click(true: np.ndarray, predicted: np.ndarray | None, click: tuple[int, int], label: int) -> None:
+    assert next_click(true, predicted) == (click, label)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_next_click_is_the_first_deepest_wrong_pixel(data: st.DataObject) -> None:
+    true = data.draw(MASKS)
+    predicted = data.draw(arrays.arrays(bool, true.shape))
+    missed, spilled = slow_depth(true & ~predicted), slow_depth(predicted & ~true)
+    (x, y), label = next_click(true, predicted)
+    assert label == int(missed.max() > spilled.max() + 1e-9)
+    depth = missed if label else spilled
+    deepest = np.flatnonzero(depth >= depth.max() - 1e-4)
+    assert y * true.shape[1] + x == deepest[0]
+
+
+def test_next_click_refuses_masks_of_other_shapes() -> None:
+    with pytest.raises(ValueError, match=r'two masks of one shape \(H, W\), got \(3, 4\) and \(4, 3\)'):
+        next_click(np.ones((3, 4), bool), np.ones((4, 3), bool))
+
+
+def test_mask_box() -> None:
+    assert mask_box(rectangle(3, 5, 4, 6)) == (5, 3, 6, 4)  # one pixel; half-open
+    assert mask_box(rectangle(0, 0, 40, 60)) == (0, 0, 60, 40)
+    with pytest.raises(ValueError, match='empty mask'):
+        mask_box(np.zeros((4, 4), bool))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 1 << 32), st.integers(0, 300), st.integers(0, 300), st.integers(1, 700), st.integers(1, 700))
+def test_boxes_are_noisy_within_limits(seed: int, top: int, left: int, height: int, width: int) -> None:
+    mask = rectangle(top, left, top + height, left + width, shape=(1024, 1024))
+    box = noisy_box(mask, np.random.default_rng(seed))
+    assert box.shape == (2, 2) and box.dtype == np.float32
+    moved = np.abs(box - [[left, top], [left + width, top + height]])
+    assert (moved <= np.minimum(BOX_NOISE_SHARE * np.array([width, height]), BOX_NOISE_PIXELS) + 1e-3).all()
+    assert (box >= 0).all() and (box <= 1024).all() and (box[0] < box[1]).all()
+
+
+def test_boxes_move_on_every_side() -> None:
+    rng = np.random.default_rng(0)
+    boxes = np.stack([noisy_box(rectangle(10, 20, 30, 50), rng) for _ in range(200)])
+    limit = 20 / 1024 * 60  # less than 10 % of both sides
+    for corner, clean in ((0, (20, 10)), (1, (50, 30))):
+        noise = boxes[:, corner] - clean
+        assert (noise.min(axis=0) < -0.8 * limit).all() and (noise.max(axis=0) > 0.8 * limit).all()
+
+
+def test_first_clicks_are_on_the_object_half_of_them_in_its_centre() -> None:
+    rng = np.random.default_rng(0)
+    mask = rectangle(10, 20, 17, 31)
+    clicks = np.concatenate([first_click(mask, rng) for _ in range(400)]).astype(int)
+    assert mask[clicks[:, 1], clicks[:, 0]].all()
+    centre = next_click(mask)[0]
+    assert 0.4 < (clicks == centre).all(axis=1).mean() < 0.6
+    assert len(np.unique(clicks, axis=0)) > 60  # of 77 pixels
+
+
+def test_error_clicks_fall_evenly_on_wrong_pixels() -> None:
+    true, predicted = rectangle(10, 20, 14, 24), rectangle(10, 22, 14, 24) | rectangle(30, 30, 32, 32)
+    count = 2400
+    masks = [torch.from_numpy(mask).expand(count, -1, -1) for mask in (true, predicted)]
+    points, labels = random_error_click(*masks, torch.Generator().manual_seed(0))
+    assert points.shape == (count, 1, 2) and labels.shape == (count, 1)
+    x, y = points[:, 0].long().unbind(1)
+    assert bool((true ^ predicted)[y, x].all())
+    assert labels[:, 0].tolist() == true[y, x].tolist()
+    pixels, hits = np.unique(points[:, 0].numpy(), axis=0, return_counts=True)
+    assert len(pixels) == 12 and hits.min() > 150 and hits.max() < 250  # 200 each on average
+
+
+def test_error_clicks_where_nothing_is_wrong() -> None:
+    true = torch.zeros(2, 40, 60, dtype=torch.bool)
+    true[0, 10:20, 20:30] = True  # the second object is hidden
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        points, labels = random_error_click(true, true.clone(), generator)
+        assert labels[:, 0].tolist() == [POSITIVE, NEGATIVE]
+        assert bool(true[0, int(points[0, 0, 1]), int(points[0, 0, 0])])

@@ -1,0 +1,132 @@
+"""The rollout of training: what memory is read, what learns, and that it tracks as the tracker does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from sam2_ros.model import Sam2Network
+from sam2_ros.tracking import Prompt, VideoTracker
+from sam2_ros.training.batches import MASK_PROMPT, BatchSettings, ClipBatch, ClipBatches
+from sam2_ros.training.losses import LossWeights
+from sam2_ros.training.rollout import Rollout, RolloutSettings, normalise, read_order, track_clip
+
+PLAIN = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def run(model: Sam2Network, batch: ClipBatch, how: RolloutSettings, *, seed: int = 0) -> tuple[Rollout, Tensor]:
+    rollout = Rollout(model, batch, how, LossWeights(), seed)
+    return rollout, rollout.run()
+
+
+@pytest.mark.parametrize(('frame', 'conditioning', 'frames', 'indices'), [
+    (1, {0}, [0], [6]),
+    (3, {0}, [0, 1, 2], [6, 1, 0]),
+    (10, {0}, [0, 4, 5, 6, 7, 8, 9], [6, 5, 4, 3, 2, 1, 0]),
+    (10, {0, 9}, [0, 9, 4, 5, 6, 7, 8], [6, 6, 5, 4, 3, 2, 1]),  # a gap where the conditioning frame is
+])
+def test_sam2_reads_by_distance(frame: int, conditioning: set[int], frames: list[int], indices: list[int]) -> None:
+    assert read_order(frame, conditioning, rng(), dam=False) == (frames, indices)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 40), st.sets(st.integers(1, 39), max_size=1), st.integers(0, 1 << 32))
+def test_the_distractor_aware_policy_reads_by_rank(frame: int, corrected: set[int], seed: int) -> None:
+    conditioning = {0, *(past for past in corrected if past < frame)}
+    frames, indices = read_order(frame, conditioning, np.random.default_rng(seed), dam=True)
+    assert len(frames) == len(indices) == len(set(frames)) <= 7
+    assert max(frames) < frame and conditioning <= set(frames)
+    anchors = [past for past, index in zip(frames, indices, strict=True) if index == 6]
+    recent = [past for past, index in zip(frames, indices, strict=True) if index != 6]
+    assert conditioning <= set(anchors) and len(anchors) <= len(conditioning) + 2
+    assert recent == sorted(recent) and indices[len(anchors):] == list(range(len(recent)))[::-1]
+    newest = [past for past in range(frame - 1, -1, -1) if past not in conditioning][:1]
+    assert recent[-1:] == newest  # the frame before is always read
+
+
+def test_normalised_images_are_what_the_network_expects() -> None:
+    grey = normalise(torch.full((1, 2, 4, 4, 3), 128, dtype=torch.uint8))
+    assert grey.shape == (1, 2, 3, 4, 4) and grey.dtype == torch.float32
+    expected = (128 / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(grey[0, 0, :, 0, 0].numpy(), expected, rtol=1e-5)
+
+
+def test_every_kind_of_weight_learns_and_the_loss_is_the_mean_over_frames(
+    untrained: Sam2Network, batch: ClipBatch
+) -> None:
+    rollout, loss = run(untrained, batch, replace(PLAIN, correction=1.0))
+    loss.backward()
+    assert len(rollout.losses) == 4 + 2  # every frame, and the corrections of the first and of a later one
+    assert loss.item() == pytest.approx(np.mean([each.total.item() for each in rollout.losses]), rel=1e-5)
+    silent = {name.split('.')[0] for name, weight in untrained.named_parameters() if weight.grad is None}
+    heard = {name.split('.')[0] for name, weight in untrained.named_parameters() if weight.grad is not None}
+    assert heard >= {'image_encoder', 'memory_attention', 'memory_encoder', 'sam_prompt_encoder', 'sam_mask_decoder'}
+    assert not silent & {'image_encoder', 'memory_attention', 'memory_encoder', 'sam_mask_decoder'}
+
+
+def test_only_the_first_and_the_last_frames_learn(untrained: Sam2Network, batch: ClipBatch) -> None:
+    rollout, loss = run(untrained, batch, replace(PLAIN, gradient_frames=1))
+    assert [rollout.learns(frame) for frame in range(4)] == [True, False, False, True]
+    assert len(rollout.losses) == 2 and len(rollout.logits) == 4
+    assert loss.requires_grad
+    assert not rollout.features[1].stride16.requires_grad and rollout.features[3].stride16.requires_grad
+
+
+def test_a_rollout_is_repeated_by_its_seed(untrained: Sam2Network, batch: ClipBatch) -> None:
+    usual = RolloutSettings(true_visibility=0.5, correction=0.5, dam_memory=0.5)
+    losses = {seed: [run(untrained, batch, usual, seed=seed)[1].item() for _ in range(2)] for seed in range(3)}
+    assert all(first == second for first, second in losses.values())
+    assert len({first for first, _ in losses.values()}) > 1
+
+
+def test_true_visibility_is_what_memory_is_told(untrained: Sam2Network) -> None:
+    vanishing = BatchSettings(
+        size=64, clips=2, frames=12, objects=2, max_stride=3, presets=('re_entry',), photos=0.0)
+    clips = ClipBatches(vanishing, seed=3)[0]
+    with torch.no_grad():
+        rollout, _ = run(untrained, clips, replace(PLAIN, true_visibility=1.0))
+    told = torch.stack(rollout.scores, dim=1) > 0
+    assert not bool(told.all())
+    assert torch.equal(told, clips.masks.flatten(2).any(-1))
+    hidden = torch.stack(rollout.logits, dim=1)[~told]
+    assert bool((hidden == -1024).all())
+
+
+def test_it_tracks_as_the_tracker_does(micro128: Sam2Network) -> None:
+    """From a mask, with SAM 2's memory, at the network's own size: nothing but rounding is different."""
+    from_masks = BatchSettings(
+        size=128, clips=1, frames=8, objects=3, presets=('plain',), prompt_shares=(1, 0, 0), photos=0.0)
+    clips = ClipBatches(from_masks, seed=11)[0]
+    assert (clips.kind == MASK_PROMPT).all()
+    rolled = track_clip(micro128, clips)
+    tracker = VideoTracker(micro128, 'sam2')
+    prompts = [Prompt(str(index), mask=mask[0].numpy()) for index, mask in enumerate(clips.masks)]
+    for frame, image in enumerate(clips.images[0]):
+        result = tracker.step(image.numpy(), prompts if frame == 0 else ())
+        for index in range(len(clips.clip)):
+            tracked = result[str(index)]
+            if frame == 0:
+                continue
+            ours, theirs = rolled.mask_logits[index, frame] > 0, tracked.low_res_logits.cpu() > 0
+            union = (ours | theirs).sum().item()
+            assert union == 0 or (ours & theirs).sum().item() / union > 0.9
+            assert rolled.object_score_logit[index, frame].item() == pytest.approx(tracked.object_score_logit, abs=0.5)
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'true_visibility': 1.2}, 'probabilities in 0..1'),
+    ({'correction': -0.1}, 'probabilities in 0..1'),
+    ({'gradient_frames': -1}, 'gradient_frames must be 0 or more'),
+    ({'loss_stride': 0}, 'loss_stride 1 or more'),
+])
+def test_settings_that_make_no_sense_are_refused(changes: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        RolloutSettings(**changes)

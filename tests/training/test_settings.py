@@ -1,0 +1,88 @@
+"""Recipes: the bundled one is whole, anything wrong in one is said in a sentence before training starts."""
+
+from pathlib import Path
+
+import pytest
+
+from sam2_ros.training.batches import BatchSettings
+from sam2_ros.training.settings import StageSettings, TrainSettings, load_settings
+from sam2_ros.training.train import RunSettings, main
+
+STAGE = 'stages: [{name: images, share: 1.0}]\n'
+
+
+def test_the_bundled_recipe_goes_from_images_to_long_clips() -> None:
+    recipe = load_settings()
+    assert [stage.name for stage in recipe.stages] == ['images', 'short', 'long', 'large']
+    frames = [stage.batch.frames for stage in recipe.stages]
+    assert frames[0] == 1 < frames[1] < frames[2]
+    assert recipe.stages[-1].batch.size == 256
+
+
+def test_values_are_read_and_the_rest_is_default(tmp_path: Path) -> None:
+    file = tmp_path / 'recipe.yaml'
+    file.write_text('learning_rate: 2\nloss: {dice: 3.0}\nstages:\n'
+                    '- {name: a, share: 0.25, batch: {size: 64, presets: [small, crowd], prompt_shares: [0, 1, 0]}}\n'
+                    '- {name: b, share: 0.75, rollout: {correction: 1.0}}\n')
+    recipe = load_settings(file)
+    assert recipe.learning_rate == 2 and recipe.loss.dice == 3 and recipe.loss.focal == 20
+    assert recipe.stages[0].batch == BatchSettings(size=64, presets=('small', 'crowd'), prompt_shares=(0, 1, 0))
+    assert recipe.stages[1].rollout.correction == 1 and recipe.stages[1].batch == BatchSettings()
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ('', 'recipe.yaml must be a mapping, got None'),
+    ('stages: [', 'recipe.yaml is not YAML'),
+    (STAGE + 'learning_rat: 1', r"has unknown keys \['learning_rat'\]; known: model, seed"),
+    (STAGE + 'loss: {focl: 1.0}', r"loss has unknown keys \['focl'\]; known: focal"),
+    (STAGE + 'learning_rate: 1e-3', "learning_rate must be float, got '1e-3'; .* need a point, as in 1.0e-3"),
+    (STAGE + 'seed: 1.5', 'seed must be int, got 1.5'),
+    (STAGE + 'autocast: 1', 'autocast must be bool, got 1'),
+    (STAGE + 'ema: true', 'ema must be float, got True'),
+    (STAGE + 'model: sam2.1_hiera_nano', "unknown model 'sam2.1_hiera_nano'; available: sam2.1_hiera_micro"),
+    (STAGE + 'learning_rate: 0.0', 'learning_rate and clip must be above 0'),
+    (STAGE + 'ema: 1.0', 'warmup and ema are shares'),
+    ('seed: 3', r'shares of the stages must add up to 1, got \[\]'),
+    ('stages: {name: a}', 'stages must be a list'),
+    ('stages: [{name: a}]', r'stages\[0\] lacks share'),
+    ('stages: [{name: a, share: 0.5}]', r'must add up to 1, got \[0.5\]'),
+    ('stages: [{name: a, share: 1.5}, {name: b, share: -0.5}]', r"stages\[0\]: share of stage 'a' must be above 0"),
+    ('stages: [{name: a, share: 1.0, batch: {presets: [rain]}}]', r'batch: unknown scene presets .* available: mixed'),
+    ('stages: [{name: a, share: 1.0, batch: {presets: mixed}}]', "presets must be a list, got 'mixed'"),
+    ('stages: [{name: a, share: 1.0, batch: {size: 100}}]', r'stages\[0\]: batch: size must be a multiple of 32'),
+])
+def test_wrong_recipes_are_refused_by_the_command_line(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / 'recipe.yaml'
+    file.write_text(text)
+    with pytest.raises(ValueError, match=words) as raised:
+        load_settings(file)
+    assert str(raised.value).count(str(file)) == 1
+    assert main(['--steps', '1', '--config', str(file), '--folder', str(tmp_path / 'run')]) == 1
+    assert capsys.readouterr().err == f'error: {raised.value}\n'
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--steps', '1', '--config', str(tmp_path / 'none.yaml')]) == 1
+    assert 'none.yaml' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({}, 'give a budget: either minutes or steps'),
+    ({'minutes': 1.0, 'steps': 5}, 'give a budget: either minutes or steps'),
+    ({'steps': 0}, 'the budget must be above 0, got 0'),
+    ({'minutes': -2.0}, 'the budget must be above 0, got -2.0'),
+    ({'steps': 1, 'processes': 0}, 'processes must be 1 or more'),
+    ({'steps': 1, 'device': 'gpu'}, "device must be cpu, or cuda where torch finds a GPU, got 'gpu'"),
+])
+def test_runs_that_cannot_be_are_refused(changes: dict, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words):
+        RunSettings(folder=tmp_path, **changes)
+
+
+@pytest.mark.parametrize(('progress', 'stage'), [(0, 0), (0.24, 0), (0.25, 1), (0.99, 1), (1, 1)])
+def test_stages_follow_each_other(progress: float, stage: int) -> None:
+    recipe = TrainSettings(stages=(StageSettings('a', 0.25), StageSettings('b', 0.75)))
+    assert recipe.stage_at(progress) == stage

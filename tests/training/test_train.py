@@ -1,0 +1,134 @@
+"""Whole training runs through the public interface: they learn, go on after a crash, and leave weights that load."""
+
+import csv
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.training.batches import BatchSettings
+from sam2_ros.training.rollout import RolloutSettings
+from sam2_ros.training.settings import StageSettings, TrainSettings
+from sam2_ros.training.train import RunSettings, train
+from sam2_ros.training.trainer import Trainer, export_weights, rate_scale
+from tests.common import MICRO, REPOSITORY
+
+CPU = torch.device('cpu')
+MOST_BYTES = 16_000_000  # of the bundled weights
+TINY = BatchSettings(size=64, clips=1, frames=1, objects=1, photos=0.0)
+SHORT = TrainSettings(stages=(
+    StageSettings('images', 0.5, TINY),
+    StageSettings('clips', 0.5, replace(TINY, frames=3), RolloutSettings(gradient_frames=1, correction=0.5)),
+))
+
+# Trains the recipe above until it is killed; every step is saved.
+TRAIN_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+from sam2_ros.training.train import RunSettings, train
+from tests.training.test_train import SHORT
+train(SHORT, RunSettings(folder=Path(sys.argv[1]), steps=8, workers=0, save_every=0.0))
+"""
+
+
+def run(folder: Path, **changes: object) -> RunSettings:
+    return RunSettings(folder=folder, workers=0, validation_batches=1, **changes)  # type: ignore[arg-type]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / 'log.csv', encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an uninterrupted run of eight steps."""
+    folder = tmp_path_factory.mktemp('uninterrupted')
+    train(SHORT, run(folder, steps=8))
+    return folder
+
+
+def test_a_run_leaves_weights_a_log_and_a_picture(finished: Path) -> None:
+    last = rows(finished)[-1]
+    assert last['step'] == '8' and last['stage'] == 'clips'
+    assert 0 <= float(last['heldout_j_tracked']) <= 1 and float(last['loss']) > 0
+    assert (finished / 'heldout_000008.png').stat().st_size > 1000
+
+
+def test_the_weights_load_and_fit_into_the_package(finished: Path) -> None:
+    file = finished / 'weights.safetensors'
+    assert file.stat().st_size <= MOST_BYTES
+    tensors = load_file(file)
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    model = build_sam2(MICRO, checkpoint=file)
+    state = torch.load(finished / 'checkpoint.pt', weights_only=True)
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(weight, state['average'][name].half().float(), rtol=0, atol=0)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(finished: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, '-c', TRAIN_UNTIL_KILLED, str(tmp_path)], cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    while not (tmp_path / 'checkpoint.pt').exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    killed_at = torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['progress']['step']
+    assert 1 <= killed_at < 8
+    weights = load_file(train(SHORT, run(tmp_path, steps=8)))
+    for name, tensor in load_file(finished / 'weights.safetensors').items():
+        torch.testing.assert_close(weights[name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_a_finished_run_stays_as_it_is(finished: Path) -> None:
+    before = load_file(finished / 'weights.safetensors')
+    after = load_file(train(SHORT, run(finished, steps=8)))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    torch.save({'model': {}, 'average': {}, 'optimizer': {}, 'progress': {}}, tmp_path / 'checkpoint.pt')
+    with pytest.raises(ValueError, match=f'does not hold a run of {MICRO}'):
+        train(SHORT, run(tmp_path, steps=8))
+
+
+def test_processes_share_a_run(tmp_path: Path) -> None:
+    """Two copies see the batches 0 and 1 and step with the mean of their gradients."""
+    one_stage = TrainSettings(stages=(StageSettings('images', 1.0, TINY),))
+    train(one_stage, run(tmp_path, steps=1, processes=2))
+    shared = torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['optimizer']['state']
+
+    from sam2_ros.training.batches import ClipBatches
+    from sam2_ros.training.rollout import Rollout
+
+    alone = Trainer(one_stage, CPU)
+    data = ClipBatches(TINY, seed=one_stage.seed + 1000)
+    losses = [Rollout(alone.model, data[index], RolloutSettings(), one_stage.loss, index).run() for index in range(2)]
+    torch.stack(losses).mean().backward()
+    torch.nn.utils.clip_grad_norm_(alone.model.parameters(), one_stage.clip)
+    for index, weight in enumerate(alone.model.parameters()):
+        gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        # after one step the first moment of AdamW is a tenth of the gradient
+        torch.testing.assert_close(shared[index]['exp_avg'], 0.1 * gradient, rtol=1e-3, atol=1e-7)
+
+
+def test_exported_weights_track_like_the_network(tmp_path: Path, micro128: Sam2Network) -> None:
+    export_weights(micro128, tmp_path / 'new' / 'weights.safetensors')
+    loaded = build_sam2(MICRO, checkpoint=tmp_path / 'new' / 'weights.safetensors', image_size=128)
+    image = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    ours, theirs = loaded.encode_image(image).stride16, micro128.encode_image(image).stride16
+    assert (ours - theirs).abs().max() < 0.01 * theirs.abs().max()
+
+
+def test_the_rate_rises_then_falls_to_its_end() -> None:
+    settings = TrainSettings(warmup=0.1, final_rate=0.05, stages=(StageSettings('all', 1.0),))
+    scales = [rate_scale(settings, share / 100) for share in range(101)]
+    assert scales[0] < 0.02 and scales[10] == pytest.approx(1) and scales[100] == pytest.approx(0.05)
+    assert scales[:11] == sorted(scales[:11]) and scales[10:] == sorted(scales[10:], reverse=True)
+    assert scales[55] == pytest.approx((1 + 0.05) / 2)
