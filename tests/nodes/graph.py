@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,11 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from sam2_ros.nodes import diagnostics
-from sam2_ros.nodes.conversions import mask_from_object
 from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.stamps import NANOSECONDS
 from sam2_ros.nodes.tracker import TrackerNode, spin
 from tests.nodes import tracker_scene as scene
+from tests.nodes.reference import SIZE, is_as_expected
 
 TIMEOUT = 60.0  # seconds; generous, because other tests share the processor
 PERIOD = 0.1  # seconds between the stamps of two images
@@ -70,10 +70,6 @@ def make_prompt(object_id: str = '', *, stamp: Time | None = None, points: Any =
     return message
 
 
-def mask_of(tracked: TrackedObject) -> np.ndarray:
-    return mask_from_object(tracked, image_height=scene.HEIGHT, image_width=scene.WIDTH)
-
-
 class Client(Node):
     """Publishes camera images and prompts, keeps everything the tracker says."""
 
@@ -83,6 +79,7 @@ class Client(Node):
         self.begin = BEGIN
         self.tracker = tracker  # its full name
         self.tracker_node: TrackerNode | None = None  # to make it fail
+        self.weights: Path | None = None
         self._compressed = compressed
         self.image = image
         self._image_topic = f'{image}/compressed' if compressed else image
@@ -148,6 +145,10 @@ class Client(Node):
             lambda: next((objects for objects in outputs[before:] if objects.header.stamp == stamp), None),
             f'the objects of image {index}')
 
+    def is_right(self, tracked: TrackedObject, images: Iterable[int], **options: Any) -> bool:
+        """Whether the object in the last of `images` is what the library makes of it, see `is_as_expected`."""
+        return is_as_expected(tracked, self.weights, list(images), **options)
+
     def call(self, name: str, request: Any) -> Any:
         client = self._service[name]
         assert client.wait_for_service(TIMEOUT), f'no service {name}'
@@ -173,6 +174,25 @@ class Client(Node):
         request.transition.label = label
         return self.call('change_state', request).success
 
+    @contextmanager
+    def before_encoding(self, action: Callable[[], object]) -> Iterator[None]:
+        """Let the network do something before it encodes an image: sleep, wait or fail."""
+        model = self.tracker_node._tracker._model
+        encode = model.encode_image
+        model.encode_image = lambda images: (action(), encode(images))[1]
+        try:
+            yield
+        finally:
+            model.encode_image = encode
+
+    @contextmanager
+    def busy_network(self) -> Iterator[threading.Event]:
+        """Hold the network up at the next image until the end; the event says that it is there."""
+        at_work, go_on = threading.Event(), threading.Event()
+        with self.before_encoding(lambda: (at_work.set(), go_on.wait(TIMEOUT))):
+            yield at_work
+            go_on.set()
+
     def log_line(self, text: str) -> str:
         """Wait for a line of the tracker's log that contains `text`."""
         logger = self.tracker.lstrip('/').replace('/', '.')
@@ -190,6 +210,12 @@ class Client(Node):
                         return status
             return None
         return self.wait_for(find, f'{part} diagnostics with {what}')
+
+    def counts(self) -> dict[str, int]:
+        """The counters of the images, by a fresh report."""
+        self.received['diagnostics'].clear()
+        status = self.diagnosed('images', lambda *_: True, 'anything')
+        return {pair.key: int(pair.value) for pair in status.values if pair.value.isdigit()}
 
     def counted(self, reason: str, number: int = 1) -> None:
         """Wait until the diagnostics have counted that many images for this reason."""
@@ -255,7 +281,7 @@ def graph(weights: Path, **parameters: Any) -> Iterator[Client]:
     """
     made = Graph()
     try:
-        values = {'checkpoint': str(weights), 'image_size': 128, 'cpu_threads': 1, **parameters}
+        values = {'checkpoint': str(weights), 'image_size': SIZE, 'cpu_threads': 1, **parameters}
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
             tracker = TrackerNode(
                 context=made.context, namespace=f'/graph_{os.getpid()}_{made.domain}',
@@ -263,7 +289,7 @@ def graph(weights: Path, **parameters: Any) -> Iterator[Client]:
                 parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
         client = Client(made.context, tracker=tracker.get_fully_qualified_name(), image=IMAGE,
                         compressed=values.get('image_transport') == 'compressed')
-        client.tracker_node = tracker
+        client.tracker_node, client.weights = tracker, weights
         made.run(tracker)
         made.run(client)
         if values.get('autostart', True):

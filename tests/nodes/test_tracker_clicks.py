@@ -12,8 +12,10 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from sam2_ros.nodes.images import camera_info
+from sam2_ros.tracking import Prompt
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import IMAGE, RELIABLE, Client, mask_of
+from tests.nodes.graph import IMAGE, RELIABLE, Client
+from tests.nodes.reference import mask_of
 
 INFO = IMAGE.replace('image_raw', 'camera_info')
 
@@ -27,6 +29,16 @@ def publisher(client: Client, type_: type, topic: str) -> Publisher:
 def pixel(name: str, index: int) -> Point:
     x, y = scene.centre(name, index)
     return Point(x=x, y=y)
+
+
+def pixel_of(mask: np.ndarray) -> Point:
+    """A pixel in the middle of those of the mask."""
+    rows, columns = np.nonzero(mask)
+    return Point(x=float(columns[len(columns) // 2]), y=float(rows[len(rows) // 2]))
+
+
+def point_prompt(name: str, index: int) -> Prompt:
+    return Prompt(name, points=[scene.centre(name, index)])
 
 
 def applied(client: Client) -> int:
@@ -47,14 +59,14 @@ def test_rqt_clicks_start_objects_and_correct_those_they_hit(tracker: Client, on
     topic = publisher(tracker, Point, f'{tracker.tracker}/overlay_mouse_left' if on_overlay else f'{IMAGE}_mouse_left')
     tracker.step(0)
     click_and_wait(tracker, topic, pixel('red', 0))
-    red = tracker.step(1).objects[0]
-    assert scene.overlap(mask_of(red), scene.disc('red', 1)) > 0.7
-    click_and_wait(tracker, topic, pixel('red', 1))
-    assert [tracked.object_id for tracked in tracker.step(2).objects] == [red.object_id]
-    click_and_wait(tracker, topic, pixel('blue', 2))
+    first = tracker.step(1).objects[0]
+    assert first.has_box and tracker.is_right(first, range(2), prompt=point_prompt('red', 0))
+    click_and_wait(tracker, topic, pixel_of(mask_of(first)))
+    corrected = tracker.step(2).objects
+    assert [tracked.object_id for tracked in corrected] == [first.object_id]
+    click_and_wait(tracker, topic, pixel_of(~mask_of(corrected[0])))
     objects = tracker.step(3).objects
-    assert len(objects) == 2 and objects[0].object_id == red.object_id
-    assert scene.overlap(mask_of(objects[1]), scene.disc('blue', 3)) > 0.6
+    assert len(objects) == 2 and objects[0].object_id == first.object_id
     tracker.destroy_publisher(topic)
 
 
@@ -73,14 +85,12 @@ def test_a_stamped_click_is_made_on_its_image(tracker: Client) -> None:
     topic = publisher(tracker, PointStamped, f'{tracker.tracker}/click')
     for index in range(9):
         tracker.step(index)
-    # The disc has left this pixel by now.
-    x, y = scene.centre('red', 1)
-    topic.publish(PointStamped(header=Header(stamp=tracker.stamp(1)), point=Point(x=x - 10, y=y - 5)))
+    topic.publish(PointStamped(header=Header(stamp=tracker.stamp(1)), point=pixel('red', 1)))
     index = 8
     while not (objects := tracker.step(index := index + 1).objects) or objects[0].state == TrackedObject.CATCHING_UP:
         assert index < 90
     assert objects[0].first_seen == tracker.stamp(1)
-    assert scene.overlap(mask_of(objects[0]), scene.disc('red', index)) > 0.7
+    assert tracker.is_right(objects[0], range(1, index + 1), prompt=point_prompt('red', 1))
 
 
 class Space:
@@ -117,7 +127,7 @@ def test_points_in_space(tracker: Client) -> None:
     while not (objects := tracker.step(index := index + 1).objects) or objects[0].state == TrackedObject.CATCHING_UP:
         assert index < 40
     assert objects[0].first_seen == tracker.stamp(2)
-    assert scene.overlap(mask_of(objects[0]), scene.disc('red', index)) > 0.7
+    assert tracker.is_right(objects[0], range(2, index + 1), prompt=point_prompt('red', 2))
 
     space.click(scene.centre('red', 2), stamp=tracker.stamp(3), frame='map')
     assert "in the frame 'map'" in tracker.log_line('in the frame')

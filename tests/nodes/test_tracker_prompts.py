@@ -9,12 +9,10 @@ from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.msg import TrackedObject, TrackedObjectArray
 from std_srvs.srv import Trigger
 
-from sam2_ros.model import build_sam2
-from sam2_ros.tracking import Prompt, VideoTracker
+from sam2_ros.tracking import Prompt
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import Client, graph, make_prompt, mask_of, stamp_of
-
-GOOD = 0.7  # overlap with the disc
+from tests.nodes.graph import TIMEOUT, Client, graph, make_prompt, stamp_of
+from tests.nodes.reference import box_prompt, library_tracker, mask_of, same
 
 
 def by_name(objects: TrackedObjectArray) -> dict[str, TrackedObject]:
@@ -24,7 +22,8 @@ def by_name(objects: TrackedObjectArray) -> dict[str, TrackedObject]:
 def step_until_caught_up(client: Client, index: int, name: str) -> int:
     """Process images until the object does not catch up any more; the index of the last one."""
     for last in range(index, index + 30):
-        if by_name(client.step(last))[name].state != TrackedObject.CATCHING_UP:
+        tracked = by_name(client.step(last)).get(name)
+        if tracked and tracked.state != TrackedObject.CATCHING_UP:
             return last
     raise AssertionError(f'{name} is still catching up after 30 images')
 
@@ -42,9 +41,9 @@ def test_every_kind_of_prompt(tracker: Client, prompt: dict) -> None:
     answer = tracker.set_prompt('red', **prompt)
     assert (answer.success, answer.reason, answer.object_id) == (True, '', 'red')
     assert answer.header.stamp == tracker.stamp(0)
-    assert scene.overlap(mask_of(answer.object), scene.disc('red', 0)) > GOOD
+    assert answer.object.has_box and tracker.is_right(answer.object, [0], prompt=Prompt('red', **prompt))
     assert answer.object.memory_event == TrackedObject.MEMORY_PROMPT
-    assert scene.overlap(mask_of(tracker.step(1).objects[0]), scene.disc('red', 1)) > GOOD
+    assert tracker.is_right(tracker.step(1).objects[0], range(2), prompt=Prompt('red', **prompt))
 
 
 def test_the_node_names_objects(tracker: Client) -> None:
@@ -57,10 +56,8 @@ def test_the_node_names_objects(tracker: Client) -> None:
 def test_prompts_on_the_topic(tracker: Client) -> None:
     tracker.step(0)
     tracker.prompts.publish(make_prompt('red', box=scene.box('red', 0), stamp=tracker.stamp(0)))
-    index = 0
-    while not (objects := by_name(tracker.step(index := index + 1))):
-        assert index < 20
-    assert scene.overlap(mask_of(objects['red']), scene.disc('red', index)) > GOOD
+    index = step_until_caught_up(tracker, 1, 'red')
+    assert tracker.is_right(by_name(tracker.step(index + 1))['red'], range(index + 2))
 
 
 def test_a_prompt_stamped_several_images_back(tracker: Client) -> None:
@@ -68,34 +65,31 @@ def test_a_prompt_stamped_several_images_back(tracker: Client) -> None:
         tracker.step(index)
     answer = tracker.set_prompt('red', box=scene.box('red', 3), stamp=tracker.stamp(3))
     assert answer.success and answer.header.stamp == tracker.stamp(3)
-    assert scene.overlap(mask_of(answer.object), scene.disc('red', 3)) > GOOD
-    assert scene.overlap(mask_of(answer.object), scene.disc('red', 11)) < GOOD  # the two images can be told apart
+    assert answer.object.has_box and tracker.is_right(answer.object, [3])
+    assert not tracker.is_right(answer.object, [11], prompt=box_prompt('red', 3))  # the two images can be told apart
     last = step_until_caught_up(tracker, 12, 'red')
     red = by_name(tracker.step(last + 1))['red']
-    assert scene.overlap(mask_of(red), scene.disc('red', last + 1)) > GOOD
+    assert tracker.is_right(red, range(3, last + 2))
     assert red.first_seen == tracker.stamp(3)
-
-
-def skipped_image(client: Client, first: int) -> tuple[int, int]:
-    """Publish images faster than they are tracked; index of one that was skipped, and of the newest one."""
-    newest = first + 7
-    for index in range(first, newest + 1):
-        client.publish(index)
-    client.output('objects', client.stamp(newest))
-    processed = [message.header.stamp for message in client.received['objects']]
-    skipped = [index for index in range(first, newest) if client.stamp(index) not in processed]
-    assert sum(message.frames_skipped for message in client.received['objects']) == len(skipped) > 0
-    return skipped[len(skipped) // 2], newest
 
 
 def test_a_prompt_on_a_skipped_image(tracker: Client) -> None:
     tracker.step(0)
-    skipped, newest = skipped_image(tracker, 1)
-    answer = tracker.set_prompt('red', box=scene.box('red', skipped), stamp=tracker.stamp(skipped))
-    assert answer.success and answer.header.stamp == tracker.stamp(skipped)
-    assert scene.overlap(mask_of(answer.object), scene.disc('red', skipped)) > GOOD
-    last = step_until_caught_up(tracker, newest + 1, 'red')
-    assert scene.overlap(mask_of(by_name(tracker.step(last + 1))['red']), scene.disc('red', last + 1)) > GOOD
+    assert tracker.set_prompt('blue', box=scene.box('blue', 0)).success
+    before = tracker.counts()['skipped']
+    with tracker.busy_network() as at_work:
+        tracker.publish(1)
+        assert at_work.wait(TIMEOUT)
+        for index in (2, 3, 4):
+            tracker.publish(index)
+        answer = tracker.ask_for_prompt('red', box=scene.box('red', 2), stamp=tracker.stamp(2))
+        tracker.counted('skipped', before + 2)
+    answer = tracker.wait_for(lambda: answer.done() and answer.result(), 'the answer')
+    assert answer.success and answer.header.stamp == tracker.stamp(2)
+    assert answer.object.has_box and tracker.is_right(answer.object, [2])
+    last = step_until_caught_up(tracker, 5, 'red')
+    assert tracker.is_right(by_name(tracker.step(last + 1))['red'], [2, *range(4, last + 2)])
+    assert tracker.output('objects', tracker.stamp(4)).frames_skipped == 2
 
 
 def test_others_go_on_while_one_catches_up(tracker: Client) -> None:
@@ -103,23 +97,18 @@ def test_others_go_on_while_one_catches_up(tracker: Client) -> None:
     assert tracker.set_prompt('blue', box=scene.box('blue', 0)).success
     for index in range(1, 15):
         tracker.step(index)
-    tracker.prompts.publish(make_prompt('red', box=scene.box('red', 2), stamp=tracker.stamp(2)))
     states, index = [], 14
-    while TrackedObject.VISIBLE not in states:
-        objects = by_name(tracker.step(index := index + 1))
-        if 'red' in objects:
-            states.append(objects['red'].state)
-            assert objects['red'].state != TrackedObject.CATCHING_UP or not objects['red'].has_box
-        assert objects['blue'].state == TrackedObject.VISIBLE
-        assert scene.overlap(mask_of(objects['blue']), scene.disc('blue', index)) > 0.6
-        assert index < 100
-    assert states.count(TrackedObject.CATCHING_UP) >= 3
-    assert scene.overlap(mask_of(objects['red']), scene.disc('red', index)) > GOOD
-
-
-def library_tracker(weights: Path) -> VideoTracker:
-    """The library that should give what the node gives."""
-    return VideoTracker(build_sam2('sam2.1_hiera_micro', weights, image_size=128), 'dam')
+    with tracker.before_encoding(lambda: time.sleep(0.03)):
+        tracker.prompts.publish(make_prompt('red', box=scene.box('red', 2), stamp=tracker.stamp(2)))
+        while not set(states) - {TrackedObject.CATCHING_UP}:
+            objects = by_name(tracker.step(index := index + 1))
+            if 'red' in objects:
+                states.append(objects['red'].state)
+                assert objects['red'].state != TrackedObject.CATCHING_UP or not objects['red'].has_box
+            assert tracker.is_right(objects['blue'], range(index + 1))
+            assert index < 100
+    assert TrackedObject.CATCHING_UP in states
+    assert tracker.is_right(objects['red'], range(2, index + 1))
 
 
 def test_a_correction_works_and_stays(tracker: Client, micro_weights: Path) -> None:
@@ -136,11 +125,11 @@ def test_a_correction_works_and_stays(tracker: Client, micro_weights: Path) -> N
     before = [tracker.step(index).objects[0] for index in range(1, 4)][-1]
     answer = tracker.set_prompt('a', mask=red, stamp=tracker.stamp(3))
     assert answer.success and answer.object.label == before.label and answer.object.first_seen == before.first_seen
-    assert scene.overlap(mask_of(answer.object), red) > 0.9 and (mask_of(answer.object) == expected.mask).all()
+    assert scene.overlap(mask_of(answer.object), red) > 0.9 and same(mask_of(answer.object), expected.mask)
     for index in range(4, 9):
         mask = mask_of(tracker.step(index).objects[0])
-        assert (mask == corrected.step(scene.picture(index))['a'].mask).all()
-        assert (mask != uncorrected.step(scene.picture(index))['a'].mask).any()
+        assert same(mask, corrected.step(scene.picture(index))['a'].mask)
+        assert not same(mask, uncorrected.step(scene.picture(index))['a'].mask)
 
 
 def test_clicks_extend_or_replace_as_in_the_library(tracker: Client, micro_weights: Path) -> None:
@@ -152,10 +141,10 @@ def test_clicks_extend_or_replace_as_in_the_library(tracker: Client, micro_weigh
     tracker.step(0)
     assert tracker.set_prompt('a', points=clicks[:1]).success
     extended = tracker.set_prompt('a', points=clicks[1:], labels=labels[1:], extend=True)
-    assert (mask_of(extended.object) == expected[0]).all()
+    assert same(mask_of(extended.object), expected[0])
     replaced = tracker.set_prompt('a', points=clicks[1:], labels=labels[1:])
-    assert (mask_of(replaced.object) == expected[1]).all()
-    assert (expected[0] != expected[1]).any()
+    assert same(mask_of(replaced.object), expected[1])
+    assert not same(expected[0], expected[1])
 
 
 def test_prompts_for_one_object_in_quick_succession(tracker: Client) -> None:
@@ -166,10 +155,11 @@ def test_prompts_for_one_object_in_quick_succession(tracker: Client) -> None:
     tracker.wait_for(lambda: all(future.done() for future in futures), 'the answers')
     answers = [future.result() for future in futures]
     assert [(answer.success, answer.reason) for answer in answers] == [(True, '')] * 3
+    library = library_tracker(tracker.weights, ring_frames=90)
+    for index in range(8):
+        library.step(scene.picture(index))
     for answer, index in zip(answers, (2, 4, 6), strict=True):
-        assert scene.overlap(mask_of(answer.object), scene.disc('red', index)) > GOOD
-    last = step_until_caught_up(tracker, 8, 'red')
-    assert scene.overlap(mask_of(tracker.step(last + 1).objects[0]), scene.disc('red', last + 1)) > GOOD
+        assert same(mask_of(answer.object), library.prompt(index, box_prompt('red', index))[0].mask)
 
 
 def test_an_object_is_removed_while_it_catches_up(tracker: Client) -> None:
@@ -263,7 +253,7 @@ def test_a_prompt_may_come_before_its_image(tracker: Client) -> None:
     tracker.step(1)
     answer = tracker.wait_for(lambda: future.done() and future.result(), 'the answer')
     assert answer.success, answer.reason
-    assert scene.overlap(mask_of(answer.object), scene.disc('red', 1)) > GOOD
+    assert tracker.is_right(answer.object, [1])
 
 
 def test_there_may_be_too_many_objects(micro_weights) -> None:
@@ -288,4 +278,4 @@ def test_many_prompts_at_once(tracker: Client) -> None:
     assert sorted(tracked.object_id for tracked in objects) == [f'disc_{number}' for number in range(6)]
     for tracked in objects:
         disc = ('red', 'blue')[int(tracked.object_id[-1]) % 2]
-        assert scene.overlap(mask_of(tracked), scene.disc(disc, index)) > 0.6
+        assert tracker.is_right(tracked, range(index + 1), prompt=box_prompt(disc, 0))

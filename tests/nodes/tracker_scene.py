@@ -31,13 +31,17 @@ def box(name: str, index: int) -> tuple[float, float, float, float]:
     return x - RADIUS, y - RADIUS, x + RADIUS + 1, y + RADIUS + 1
 
 
-def picture(index: int, *, without: str = '') -> np.ndarray:
-    """Image `index`: (HEIGHT, WIDTH, 3) uint8 RGB. `without`: a disc that is left out."""
-    image = _GROUND.copy()
+def picture(index: int) -> np.ndarray:
+    """Image `index`: (HEIGHT, WIDTH, 3) uint8 RGB."""
+    image = empty_picture()
     for name, (_, _, colour) in _DISCS.items():
-        if name != without:
-            image[disc(name, index)] = colour
+        image[disc(name, index)] = colour
     return image
+
+
+def empty_picture() -> np.ndarray:
+    """The background alone."""
+    return _GROUND.copy()
 
 
 def overlap(mask: np.ndarray, other: np.ndarray) -> float:

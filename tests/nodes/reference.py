@@ -1,0 +1,63 @@
+"""What the library makes of the same images and prompts: the node has to give the same, however good the weights."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from sam2_ros.msg import TrackedObject
+
+from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.nodes.conversions import mask_from_object
+from sam2_ros.tracking import FrameResult, Prompt, TrackerOptions, VideoTracker
+from tests.common import MICRO
+from tests.nodes import tracker_scene as scene
+
+SIZE = 128  # pixels of the network's input in these tests
+EQUAL = 0.9  # overlap of masks that differ by rounding at most: a pixel or two, of masks that may be small
+
+
+@functools.cache
+def _network(weights: Path) -> Sam2Network:
+    return build_sam2(MICRO, weights, image_size=SIZE)
+
+
+def library_tracker(weights: Path, **options: object) -> VideoTracker:
+    """A tracker with the settings of the node's defaults."""
+    return VideoTracker(_network(weights), 'dam', options=TrackerOptions(lost_after_seconds=5.0, **options))
+
+
+def expected(weights: Path, prompt: Prompt, images: Sequence[int], *,
+             picture: Callable[[int], np.ndarray] = scene.picture) -> FrameResult:
+    """The object in the last of `images`, when it was prompted in the first of them."""
+    library = library_tracker(weights)
+    result = library.step(picture(images[0]), [prompt])
+    for index in images[1:]:
+        result = library.step(picture(index))
+    return result
+
+
+def same(mask: np.ndarray, other: np.ndarray) -> bool:
+    return mask.shape == other.shape and (scene.overlap(mask, other) > EQUAL or not (mask.any() or other.any()))
+
+
+def mask_of(tracked: TrackedObject, *, height: int = scene.HEIGHT, width: int = scene.WIDTH) -> np.ndarray:
+    return mask_from_object(tracked, image_height=height, image_width=width)
+
+
+def box_prompt(name: str, index: int) -> Prompt:
+    """The disc of this name, prompted by its box in image `index`."""
+    return Prompt(name, box=scene.box(name, index))
+
+
+def is_as_expected(tracked: TrackedObject, weights: Path, images: Sequence[int], *, prompt: Prompt | None = None,
+                   picture: Callable[[int], np.ndarray] = scene.picture) -> bool:
+    """Whether the object in the last of `images` is what the library makes of it, prompted in the first of them (by
+    the box of the disc of its name unless a prompt is given).
+    """
+    prompt = prompt or box_prompt(tracked.object_id, images[0])
+    result = expected(weights, prompt, images, picture=picture)[prompt.object_id]
+    height, width = result.mask.shape
+    return same(mask_of(tracked, height=height, width=width), result.mask)
