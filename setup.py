@@ -14,10 +14,12 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['sam2_ros', 'sam2_ros.*']),
     package_data={'sam2_ros': ['weights/*']},
+    data_files=[('share/sam2_ros/config', ['config/train.yaml'])],
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
         'dev': ['hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy'],
+        'train': ['scikit-image', 'scikit-learn'],
     },
     entry_points={
         'console_scripts': [
