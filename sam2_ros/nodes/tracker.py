@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -161,9 +162,9 @@ class TrackerNode(LifecycleNode):
         self.context.try_shutdown()
 
 
-def spin(executor: Executor) -> None:
-    """Run callbacks until the context is shut down. One that fails is reported and does not end the others."""
-    while executor.context.ok():
+def spin(executor: Executor, *, interrupted: threading.Event) -> None:
+    """Run callbacks until interrupted or shut down. One that fails is reported and does not end the others."""
+    while executor.context.ok() and not interrupted.is_set():
         try:
             executor.spin_once()
         except ExternalShutdownException:
@@ -174,15 +175,22 @@ def spin(executor: Executor) -> None:
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted. Returns 0, 1 when it had to give up, 2 for a parameter that is refused."""
+    interrupted = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()  # an exception alone could get lost: Python ignores those raised while it deletes an object
+        raise KeyboardInterrupt
+
     # Without rclpy's own handlers the graph stays up until the image in work has been published.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     node, stopped = None, True
     try:
         node = TrackerNode()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        spin(executor)
+        spin(executor, interrupted=interrupted)
     except ValueError as error:
         rclpy.logging.get_logger('tracker').fatal(str(error))
         return 2

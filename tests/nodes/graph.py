@@ -244,7 +244,8 @@ class Graph:
     def run(self, node: Node) -> None:
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
-        thread = threading.Thread(target=spin, args=(executor,), daemon=True)
+        thread = threading.Thread(
+            target=spin, args=(executor,), kwargs={'interrupted': threading.Event()}, daemon=True)
         thread.start()
         self._running.append((node, executor, thread))
 
