@@ -5,16 +5,44 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.model import ModelConfig, Sam2Network, build_sam2
 from sam2_ros.tracking import ObjectResult
 from tests.common import MICRO
+from tests.random_weights import randomise
 from tests.tracking.clips import Clip, moving_clip
+
+SMALLEST = ModelConfig(
+    embed_dim=8,
+    num_heads=1,
+    stages=(1, 1, 1, 1),
+    global_attention_blocks=(),
+    window_spec=(8, 4, 4, 4),
+    pos_embed_background=7,
+    pointer_time=True,
+    hidden_dim=32,
+    memory_dim=16,
+    memory_layers=1,
+    memory_feedforward=32,
+    image_size=64,
+)
 
 
 @pytest.fixture(scope='session')
 def micro64(micro_weights: Path) -> Sam2Network:
     """The trained micro network at 64 pixels: for tests of what happens, not of how well objects are found."""
     return build_sam2(MICRO, checkpoint=micro_weights, image_size=64)
+
+
+@pytest.fixture(scope='session')
+def small() -> Sam2Network:
+    """A very small network with random weights that sees an object in every frame, so that memory is always written.
+
+    What it finds means nothing, but depends on all it remembers; and it does not change when trained weights do.
+    """
+    network = Sam2Network(SMALLEST).eval().requires_grad_(False)
+    randomise(network, seed=5)  # of the first seeds the one whose alternative masks differ most
+    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(10.0)
+    return network
 
 
 @pytest.fixture(scope='session')

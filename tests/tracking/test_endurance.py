@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from sam2_ros.model import ModelConfig, Sam2Network
+from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import DamSettings, MemoryEvent, TrackerOptions, VideoTracker, make_policy
 from tests.tracking.clips import Clip
 
@@ -13,29 +13,6 @@ FRAMES = 3000
 SETTLED = 300  # frames after which everything that is bounded is full
 MEBIBYTE = 2**20
 OFTEN = DamSettings(min_predicted_iou=0.0, min_area_ratio=0.0, max_area_ratio=1000.0)  # many anchors
-SMALLEST = ModelConfig(
-    embed_dim=8,
-    num_heads=1,
-    stages=(1, 1, 1, 1),
-    global_attention_blocks=(),
-    window_spec=(8, 4, 4, 4),
-    pos_embed_background=7,
-    pointer_time=True,
-    hidden_dim=32,
-    memory_dim=16,
-    memory_layers=1,
-    memory_feedforward=32,
-    image_size=64,
-)
-
-
-def smallest_network() -> Sam2Network:
-    """Random weights, and an object score that always says 'visible', so that memories are written all the time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = Sam2Network(SMALLEST).eval().requires_grad_(False)
-    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(10.0)
-    return network
 
 
 def resident_bytes() -> int:
@@ -48,10 +25,10 @@ def live_tensors() -> int:
     return sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
 
 
-def test_memory_is_flat_over_3000_frames(clip: Clip) -> None:
+def test_memory_is_flat_over_3000_frames(small: Sam2Network, clip: Clip) -> None:
     """With anchors, corrections, prompts for past frames, and objects that come and go."""
     tracker = VideoTracker(
-        smallest_network(), make_policy('drm1', OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
+        small, make_policy('drm1', OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
     )
     tracker.step(clip.image(0), [clip.prompt('a', 'mask')])
     events, tensors, resident = [], 0, 0

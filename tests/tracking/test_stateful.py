@@ -25,6 +25,7 @@ NAMES = st.sampled_from('abc')
 PICTURES = st.integers(0, 23)
 KINDS = st.sampled_from(['point', 'points', 'box', 'mask'])
 RING = 10
+TOLERANCE = 2e-4  # of the range of logits: what rounding makes of another batch size, with some room
 
 
 @dataclass
@@ -153,16 +154,16 @@ class TrackerMachine(RuleBasedStateMachine):
             alone = self.fresh()
             for visit in life:
                 alone.step(self.clip.image(visit.picture), visit.prompts)
-            assert_close(result[name], alone.step(self.clip.image(13))[name], tolerance=0.05)
+            assert_close(result[name], alone.step(self.clip.image(13))[name], tolerance=TOLERANCE)
 
 
 @pytest.mark.parametrize('memory', ['sam2', 'dam'])
-def test_no_object_is_ever_corrupted(micro64: Sam2Network, clip: Clip, memory: str) -> None:
-    machine = type('Machine', (TrackerMachine,), {'model': micro64, 'clip': clip, 'memory': memory})
+def test_no_object_is_ever_corrupted(small: Sam2Network, clip: Clip, memory: str) -> None:
+    machine = type('Machine', (TrackerMachine,), {'model': small, 'clip': clip, 'memory': memory})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15,
+            max_examples=30,
             stateful_step_count=20,
             deadline=None,
             phases=[Phase.explicit, Phase.generate],
@@ -172,13 +173,16 @@ def test_no_object_is_ever_corrupted(micro64: Sam2Network, clip: Clip, memory: s
     )
 
 
-def test_a_picture_differs_enough_from_another_for_corruption_to_show(micro64: Sam2Network, clip: Clip) -> None:
+@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+def test_a_picture_differs_enough_from_another_for_corruption_to_show(
+    small: Sam2Network, clip: Clip, memory: str
+) -> None:
     """The comparison above would see a frame that an object should not have seen."""
-    one, other = (VideoTracker(micro64, 'sam2') for _ in range(2))
+    one, other = (VideoTracker(small, memory) for _ in range(2))
     for tracker, extra in ((one, []), (other, [20])):
         tracker.step(clip.image(0), [clip.prompt('a', 'mask')])
         for picture in [1, *extra, 2]:
             tracker.step(clip.image(picture))
     with pytest.raises(AssertionError):
-        assert_close(one.step(clip.image(3))['a'], other.step(clip.image(3))['a'], tolerance=0.05)
+        assert_close(one.step(clip.image(3))['a'], other.step(clip.image(3))['a'], tolerance=TOLERANCE)
     assert np.isfinite(one.step(clip.image(4))['a'].mask_logits()).all()
