@@ -59,9 +59,10 @@ lint: $(ENV)
 	ruff check .
 	mypy
 
+# A shell that starts make in the background makes all below it ignore Ctrl-C, which tests send to nodes.
 test: lint build
 	@$(ACTIVATE)
-	OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
+	env --default-signal=INT OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
 
 demo: build
 	@$(ACTIVATE)
