@@ -105,12 +105,17 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
     recording = {'folder': str(out), 'prompts': words, 'player': '/video_player', 'frame_rate': source.frame_rate,
                  'frames': frames or source.frame_count or 0}
     children: list[Child] = []
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of the `finally`
+    # noted, not raised: a signal must not get between the start of a process and the record of it
+    signals: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: signals.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         children.append(node := Child('tracker', tracker, env=env, log=out / 'tracker.log'))
         children.append(player := Child('video_player', playing, env=env, log=out / 'video_player.log'))
         children.append(recorder := Child('recorder', recording, env=env, log=None))
         while recorder.exit_code is None:
+            if signals:
+                sys.exit(128 + signals[0])  # by way of the `finally`
             if node.exit_code is not None:
                 raise DemoError(f'the tracker ended with exit code {node.exit_code}; {node.log_end()}')
             if player.exit_code:
@@ -120,7 +125,8 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
             raise DemoError(f'the recording failed; {node.log_end()}')
     finally:
         stop(children)
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def child_environment() -> dict[str, str]:
