@@ -8,6 +8,7 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = Path(get_package_share_directory('sam2_ros'))
 IMAGE = '/camera/image_raw'
@@ -24,5 +25,7 @@ def generate_launch_description() -> LaunchDescription:
         launch_arguments={'image': IMAGE, 'rviz': LaunchConfiguration('rviz')}.items())
     player = Node(
         package='sam2_ros', executable='video_player', name='video_player', output='screen',
-        parameters=[{'source': LaunchConfiguration('source')}], remappings=[('image', IMAGE)])
+        # a text even where it looks like a number, such as that of a webcam
+        parameters=[{'source': ParameterValue(LaunchConfiguration('source'), value_type=str)}],
+        remappings=[('image', IMAGE)])
     return LaunchDescription([*arguments, tracker, player])
