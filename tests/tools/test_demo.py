@@ -91,8 +91,8 @@ def test_an_object_is_recorded_from_the_first_image_on(words, tmp_path):
     assert firsts['object_1'] <= 1 < 10 <= firsts['blue']
     for last in lasts.values():
         assert int(last['frame']) == processed - 1
-        assert last['state'] in ('visible', 'occluded')
-        assert (last['x0'] != '') == (last['state'] == 'visible')
+        assert last['state'] in ('visible', 'occluded', 'lost', 'catching_up')
+        assert (last['x0'] != '') or (last['state'] != 'visible')
     stamps = [float(row['stamp']) for row in rows if row['id'] == 'object_1']
     assert stamps == sorted(set(stamps))
 
