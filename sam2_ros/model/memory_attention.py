@@ -94,7 +94,8 @@ class RotaryAttention(nn.Module):
         num_spatial = k.shape[1] - memory.num_pointer_tokens
         maps = rotate(k[:, :num_spatial].unflatten(1, (-1, x.shape[1])), *table).flatten(1, 2)
         k = torch.cat((maps, k[:, num_spatial:]), dim=1) if memory.num_pointer_tokens else maps
-        return self.out_proj(self.v_proj(attend(q, k, memory.values)))
+        # autocast narrows the projections, and so queries and keys, but not the memory
+        return self.out_proj(self.v_proj(attend(q, k, memory.values.to(q.dtype))))
 
 
 class MemoryAttentionLayer(nn.Module):

@@ -30,6 +30,7 @@ class RunSettings:
     """Where and how long a run goes. Exactly one of `minutes` and `steps` is the budget.
 
     folder: gets checkpoint.pt, log.csv, pictures and weights.safetensors; a checkpoint there is continued.
+    start: weights to begin with instead of random ones (any file that `build_sam2` reads).
     processes: copies of the network that share the work, one thread each on a CPU, one GPU each otherwise.
     workers: processes per copy that make clips ahead of time. save_every, validate_every: seconds.
     """
@@ -37,6 +38,7 @@ class RunSettings:
     folder: Path
     minutes: float | None = None
     steps: int | None = None
+    start: Path | None = None
     device: str = 'cpu'
     processes: int = 1
     workers: int = 1
@@ -63,7 +65,7 @@ class _Run:
         self.settings, self.run, self.rank = settings, run, rank
         name = f'{run.device}:{rank}' if run.device == 'cuda' and run.processes > 1 else run.device
         self.device = torch.device(name)
-        self.trainer = Trainer(settings, self.device)
+        self.trainer = Trainer(settings, self.device, start=run.start)
         self.checkpoint = run.folder / 'checkpoint.pt'
         if self.checkpoint.exists():
             self.trainer.load(self.checkpoint)
@@ -183,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--folder', type=Path, default=Path('training_run'),
                         help='for checkpoint, log, pictures and weights; a run found there goes on '
                              '(default: %(default)s)')
+    parser.add_argument('--start', type=Path, help='weights to begin with (default: random ones)')
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=1,
                         help='copies that share the work: about one per CPU core, or one per GPU '
@@ -196,8 +199,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     given = _parser().parse_args(args)
     try:
-        run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, device=given.device,
-                          processes=given.processes, workers=given.workers)
+        run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, start=given.start,
+                          device=given.device, processes=given.processes, workers=given.workers)
         print(f'weights: {train(load_settings(given.config), run)}')
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f'error: {error}', file=sys.stderr)

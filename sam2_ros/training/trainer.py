@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sam2_ros.model import VARIANTS, Sam2Network
+from sam2_ros.model.checkpoints import load_checkpoint
 from sam2_ros.training.batches import ClipBatch
 from sam2_ros.training.losses import FrameLoss
 from sam2_ros.training.rollout import Rollout
@@ -58,11 +59,15 @@ def look_at_same_place(model: Sam2Network) -> None:
 class Trainer:
     """Owns everything that changes during a run. Several processes keep equal copies by averaging gradients."""
 
-    def __init__(self, settings: TrainSettings, device: torch.device) -> None:
+    def __init__(self, settings: TrainSettings, device: torch.device, *, start: Path | None = None) -> None:
+        """Begins with the weights in `start` (any file that `build_sam2` reads), or with random ones."""
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
         self.model = Sam2Network(VARIANTS[settings.model], image_size=settings.stages[0].batch.size).to(device).train()
-        look_at_same_place(self.model)
+        if start is None:
+            look_at_same_place(self.model)
+        else:
+            load_checkpoint(self.model, start)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98),
                                            weight_decay=settings.weight_decay, foreach=True)

@@ -114,6 +114,21 @@ def test_a_finished_run_stays_as_it_is(finished: Path) -> None:
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_a_run_in_bfloat16_goes_like_one_in_float32(finished: Path, tmp_path: Path) -> None:
+    train(replace(SHORT, autocast=True), run(tmp_path, steps=8))
+    narrow, wide = rows(tmp_path)[-1], rows(finished)[-1]
+    assert narrow['loss'] != wide['loss']
+    assert float(narrow['loss']) == pytest.approx(float(wide['loss']), rel=0.1)
+
+
+def test_a_run_begins_with_given_weights(finished: Path, tmp_path: Path) -> None:
+    start = finished / 'weights.safetensors'
+    slow = replace(SHORT, learning_rate=1e-9, weight_decay=0.0)
+    weights = load_file(train(slow, run(tmp_path, steps=1, start=start)))
+    for name, tensor in load_file(start).items():
+        torch.testing.assert_close(weights[name], tensor, rtol=0, atol=1e-4, msg=name)
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({'model': {}, 'average': {}, 'optimizer': {}, 'progress': {}}, tmp_path / 'checkpoint.pt')
     with pytest.raises(ValueError, match=f'does not hold a run of {MICRO}'):
