@@ -7,6 +7,7 @@ import torch
 
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.device import choose_device, choose_dtype
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 
@@ -21,13 +22,10 @@ def load_model(parameters: ParameterTable) -> Sam2Network:
     if not checkpoint and bundled_weights(name) is None:
         raise ValueError(f'{name} has no bundled weights; get those of Meta with: {DOWNLOAD} {name}  and set the '
                          'parameter checkpoint to the file')
-    device = _device(parameters['device'])
-    dtype = parameters['dtype']
-    if dtype == 'auto':
-        dtype = 'bfloat16' if device.type == 'cuda' else 'float32'
+    device = choose_device(parameters['device'])
     if parameters['cpu_threads']:
         torch.set_num_threads(parameters['cpu_threads'])
-    return build_sam2(name, checkpoint or None, device=device, dtype=getattr(torch, dtype),
+    return build_sam2(name, checkpoint or None, device=device, dtype=choose_dtype(parameters['dtype'], device),
                       image_size=parameters['image_size'] or None)
 
 
@@ -57,16 +55,3 @@ def describe(parameters: ParameterTable, model: Sam2Network) -> str:
     return (f'{kind}, bundled weights: small and quick, for trying out. Those of Meta are far better: '
             f'{DOWNLOAD} sam2.1_hiera_small, then set the parameters model and checkpoint')
 
-
-def _device(name: str) -> torch.device:
-    if name == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f'device {name!r} is unknown; accepted are auto, cpu, cuda, cuda:0 ...') from error
-    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f'device {name!r} is not there: PyTorch {torch.__version__} sees '
-                         f'{torch.cuda.device_count()} GPUs; '
-                         'use auto or cpu, or install PyTorch with CUDA')
-    return device

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.tracking import POLICY_NAMES, Prompt
 
-DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
 HOW_TO_PROMPT = 'say what to track with --box x0,y0,x1,y1, --point x,y or --mask file.png'
 
@@ -27,8 +26,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME',
                        help=f'variant (default: %(default)s): {", ".join(VARIANTS)}')
     group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled)')
-    group.add_argument('--device', help='cpu, cuda, cuda:1 ... (default: the first GPU, or the CPU)')
-    group.add_argument('--dtype', choices=DTYPES, help='default: bfloat16 on a GPU, float32 on the CPU')
+    group.add_argument('--device', default=AUTO, help='cpu, cuda, cuda:1 ... (default: the first GPU, or the CPU)')
+    group.add_argument('--dtype', choices=(AUTO, *DTYPES), default=AUTO,
+                       help='default: bfloat16 on a GPU, float32 on the CPU')
     group.add_argument('--image-size', type=int, metavar='PIXELS',
                        help='side of the image the network sees, a multiple of 32 (default: as trained)')
     group.add_argument('--memory', choices=POLICY_NAMES, default='dam',
@@ -54,24 +54,8 @@ def load_model(arguments: argparse.Namespace) -> Sam2Network:
         raise ValueError(f'{name} has no bundled weights; give a file with --checkpoint, for instance what '
                          f'python -m sam2_ros.tools.download_weights {name} downloads')
     device = choose_device(arguments.device)
-    dtype = DTYPES[arguments.dtype] if arguments.dtype else default_dtype(device)
-    return build_sam2(name, checkpoint, device=device, dtype=dtype, image_size=arguments.image_size)
-
-
-def choose_device(name: str | None) -> torch.device:
-    """The device of this name; None: the first GPU, or else the CPU. Raises ValueError if it is not there."""
-    if name is None:
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch raises the latter when it was built without CUDA
-        raise ValueError(f'the device {name!r} cannot be used: {error}') from error
-    return device
-
-
-def default_dtype(device: torch.device) -> torch.dtype:
-    return torch.bfloat16 if device.type == 'cuda' else torch.float32
+    return build_sam2(name, checkpoint, device=device, dtype=choose_dtype(arguments.dtype, device),
+                      image_size=arguments.image_size)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from tqdm import tqdm
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
-from sam2_ros.tools.arguments import DEFAULT_MODEL, DTYPES, choose_device, default_dtype
+from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
+from sam2_ros.tools.arguments import DEFAULT_MODEL
 from sam2_ros.tools.synthetic_scene import SyntheticScene
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 from sam2_ros.tracking.preprocessing import normalize, shrink
@@ -297,7 +298,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--image-sizes', type=_list(int), metavar='LIST', help='default: as trained')
     parser.add_argument('--memory', type=_list(str, POLICY_NAMES), default=['dam'], metavar='LIST')
     parser.add_argument('--dtypes', type=_list(str, tuple(DTYPES)), metavar='LIST')
-    parser.add_argument('--device', help='default: the first GPU, or the CPU')
+    parser.add_argument('--device', default=AUTO, help='default: the first GPU, or the CPU')
     parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='of the CPU (%(default)s)')
     parser.add_argument('--camera', type=_camera, default=(720, 1280), metavar='WxH', help='default: 1280x720')
     parser.add_argument('--warmup', type=int, default=32, help='frames before the measuring begins (%(default)s)')
@@ -318,7 +319,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
     if options.official and find_spec('sam2') is None:
         raise ValueError('--official needs the official code: pip install sam2')
     prompts_for(max(options.objects), SyntheticScene(*options.camera))
-    dtypes = options.dtypes or [name for name, dtype in DTYPES.items() if dtype == default_dtype(device)]
+    dtypes = options.dtypes or [str(choose_dtype(AUTO, device)).removeprefix('torch.')]
     warmup, frames = (SOAK_WARMUP, SOAK_FRAMES) if options.soak else (options.warmup, options.frames)
     return [
         Case(model=model, checkpoint=options.checkpoint, image_size=size, dtype=dtype, device=str(device),

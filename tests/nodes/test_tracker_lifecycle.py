@@ -59,8 +59,8 @@ def test_objects_outlive_deactivation_but_not_cleanup(micro_weights: Path) -> No
     ({'checkpoint': str(REPOSITORY / 'config/tracker.yaml')}, 'tracker.yaml'),
     ({'model': 'sam2.1_hiera_tiny', 'checkpoint': ''}, 'python -m sam2_ros.tools.download_weights sam2.1_hiera_tiny'),
     ({'image_size': 100}, 'multiple of 32'),
-    ({'device': 'cuda:99'}, "device 'cuda:99' is not there"),
-    ({'device': 'tpu?'}, "device 'tpu?' is unknown"),
+    ({'device': 'cuda:99'}, "device 'cuda:99' cannot be used"),
+    ({'device': 'tpu?'}, "device 'tpu?' cannot be used"),
 ], ids=['no file', 'no weights file', 'no checkpoint', 'image size', 'no such GPU', 'no device'])
 def test_what_cannot_be_configured_says_why(micro_weights: Path, parameters: dict, sentence: str) -> None:
     with graph(micro_weights, autostart=False, **parameters) as client:

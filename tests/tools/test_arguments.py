@@ -11,7 +11,6 @@ from sam2_ros.tools.arguments import (
     add_model_arguments,
     add_prompt_arguments,
     check_prompts,
-    choose_device,
     load_model,
     prompts_by_frame,
 )
@@ -121,9 +120,3 @@ def test_a_network_is_built_as_asked(micro_weights):
 def test_a_network_without_weights_is_refused():
     with pytest.raises(ValueError, match=r'no bundled weights.*download_weights sam2.1_hiera_tiny'):
         load_model(model_options('--model', 'sam2.1_hiera_tiny'))
-
-
-@pytest.mark.parametrize('name', ['cuda:77', 'toaster'])
-def test_a_device_that_is_not_there_is_refused(name):
-    with pytest.raises(ValueError, match=name):
-        choose_device(name)
