@@ -43,7 +43,6 @@ class CatchUp:
         *,
         track: Track,
         images: Sequence[RecentImage],
-        max_backlog: int,
         process: ProcessesImage,
         finish: Callable[[CatchUp], None],
     ) -> None:
@@ -53,7 +52,6 @@ class CatchUp:
         self.track = track
         self.visits: list[tuple[RecentImage, Track]] = []
         self._backlog = deque(images)
-        self._max_backlog = max_backlog
         self._process = process
         self._finish = finish
         self._failure: str | None = None
@@ -97,10 +95,8 @@ class CatchUp:
         return result
 
     def follow(self, image: RecentImage) -> None:
-        """Add a new frame to what is to be done, or give up if far too much is."""
+        """Add a new frame to what is to be done."""
         self._backlog.append(image)
-        if len(self._backlog) > self._max_backlog:
-            self.call_off(f'{self.object_id!r} fell {len(self._backlog)} images behind and the prompt was dropped')
 
     def call_off(self, why: str) -> None:
         """Give up; the object stays as it is without the prompt."""

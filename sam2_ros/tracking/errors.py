@@ -2,7 +2,7 @@
 
 
 class UnknownObjectError(KeyError):
-    """No object of this name is tracked."""
+    """No object of this name is tracked, or none that is catching up where that is asked for."""
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would print the sentence in quotes

@@ -109,9 +109,11 @@ class VideoTracker:
         self._frame_index = image.frame_index
         self._newest = newest
         self._ring.add(image)
-        for job in list(self._jobs.values()):
+        for object_id, job in list(self._jobs.items()):
             job.follow(image)
-        self._jobs = {object_id: job for object_id, job in self._jobs.items() if not job.done}
+            if job.remaining > BACKLOG_RINGS * self._options.ring_frames:
+                why = f'{object_id!r} fell {job.remaining} images behind and the prompt was dropped'
+                self._call_off(object_id, why)
         return self._frame_result(image, by_object)
 
     def begin_prompt(
@@ -157,7 +159,6 @@ class VideoTracker:
             prompt,
             track=track or self._new_track(),
             images=images,
-            max_backlog=BACKLOG_RINGS * self._options.ring_frames,
             process=self._process,
             finish=self._finish,
         )
@@ -178,6 +179,19 @@ class VideoTracker:
             results.append(job.advance())
         return results
 
+    def abandon(self, object_id: str) -> None:
+        """Give up what an object has to catch up with: all is as if that past prompt had never come.
+
+        An object that was there before goes on as it is; one that the prompt started is gone.
+
+        Raises:
+            UnknownObjectError: (a KeyError) if no object of this name is catching up.
+        """
+        if object_id not in self._jobs:
+            busy = ', '.join(map(repr, self._jobs)) or 'none'
+            raise UnknownObjectError(f'{object_id!r} is not catching up; objects that are: {busy}')
+        self._call_off(object_id, f'the prompt for {object_id!r} was abandoned')
+
     def remove(self, object_id: str) -> None:
         """Forget an object, and call off what it has to catch up with.
 
@@ -190,7 +204,7 @@ class VideoTracker:
         self._tracks.pop(object_id, None)
         self._ring.forget_object(object_id)
         if object_id in self._jobs:
-            self._jobs.pop(object_id).call_off(f'{object_id!r} was removed')
+            self._call_off(object_id, f'{object_id!r} was removed')
 
     def reset(self) -> None:
         """Forget everything: objects, images and the frame count."""
@@ -199,6 +213,11 @@ class VideoTracker:
         self._jobs, self._tracks, self._newest, self._revisited = {}, {}, None, None
         self._frame_index = -1
         self._ring = self._new_ring()
+
+    def _call_off(self, object_id: str, why: str) -> None:
+        self._jobs.pop(object_id).call_off(why)
+        if object_id not in self._tracks:  # it was never there: nor were later prompts for it
+            self._ring.forget_object(object_id)
 
     def _new_ring(self) -> ImageRing:
         return ImageRing(max_images=self._options.ring_frames, max_bytes=self._options.ring_bytes)

@@ -12,6 +12,7 @@ from sam2_ros.tracking import (
     ObjectState,
     Prompt,
     TrackerOptions,
+    UnknownObjectError,
     VideoTracker,
 )
 from tests.tracking.clips import Clip
@@ -235,6 +236,58 @@ def test_work_that_is_called_off(micro64: Sam2Network, clip: Clip, ending: str) 
     assert job.done
     with pytest.raises(FrameNotKeptError, match=ending):
         job.advance()
+
+
+@pytest.mark.parametrize('unseen', [False, True])
+@pytest.mark.parametrize('object_id', ['a', 'c'])
+def test_an_abandoned_prompt_has_never_come(micro64: Sam2Network, clip: Clip, object_id: str, unseen: bool) -> None:
+    """Nor, for an object that it started, have later prompts; an object of that name may start in the past again."""
+    tracker, untouched = VideoTracker(micro64), VideoTracker(micro64)
+    for one in (tracker, untouched):
+        play(one, clip, {0: [clip.prompt('a', 'mask')]}, range(4))
+    image = clip.image(20) if unseen else None
+    job = tracker.begin_prompt(1, clip.prompt(object_id, 'box', 20 if unseen else 1), image=image)
+    job.advance()
+    later = [clip.prompt('c', 'points', 4)] if object_id == 'c' else []
+    tracker.step(clip.image(4), later)
+    untouched.step(clip.image(4))
+    tracker.abandon(object_id)
+    assert job.done
+    assert tracker.object_ids == ('a',)
+    with pytest.raises(FrameNotKeptError, match='was abandoned'):
+        job.advance()
+    assert_same(tracker.step(clip.image(5))['a'], untouched.step(clip.image(5))['a'])
+    again = clip.prompt(object_id, 'point', 2)
+    for one, other in zip(tracker.prompt(2, again), untouched.prompt(2, again), strict=True):
+        assert_same(one, other)
+
+
+def test_only_what_catches_up_can_be_abandoned(micro64: Sam2Network, clip: Clip) -> None:
+    tracker = VideoTracker(micro64)
+    play(tracker, clip, {0: [clip.prompt('a', 'mask')]}, range(3))
+    tracker.begin_prompt(1, clip.prompt('b', 'mask', 1))
+    with pytest.raises(UnknownObjectError, match="'a' is not catching up; objects that are: 'b'"):
+        tracker.abandon('a')
+    assert tracker.object_ids == ('a', 'b')
+
+
+@pytest.mark.parametrize('backlog', ['abandoned', 'too long'])
+def test_a_new_object_that_was_called_off_leaves_no_prompts_behind(
+    micro64: Sam2Network, clip: Clip, backlog: str
+) -> None:
+    tracker, in_time = (VideoTracker(micro64, options=TrackerOptions(ring_frames=3)) for _ in range(2))
+    play(tracker, clip, {}, range(3))
+    tracker.begin_prompt(1, clip.prompt('a', 'mask', 1))
+    frames = 5 if backlog == 'abandoned' else 8
+    play(tracker, clip, {frame: [clip.prompt('a', 'points', frame)] for frame in range(3, 7)}, range(3, frames))
+    if backlog == 'abandoned':
+        tracker.abandon('a')
+    assert tracker.object_ids == ()
+    start = clip.prompt('a', 'box', frames - 3)
+    caught_up = tracker.prompt(frames - 3, start)
+    expected = play(in_time, clip, {frames - 3: [start]}, range(frames - 3, frames))
+    for one, other in zip(caught_up, expected, strict=True):
+        assert np.array_equal(one.mask_logits(), other.mask_logits())
 
 
 def test_results_handed_out_do_not_change(micro64: Sam2Network, clip: Clip) -> None:
