@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
@@ -33,6 +33,7 @@ from sam2_ros.tracking.preprocessing import normalize, shrink
 
 MEBIBYTE = 2**20
 ALWAYS_VISIBLE = 10.0  # object score logit given to random weights, so that the memory fills up as in real use
+WARMUP, FRAMES = 32, 100
 SOAK_WARMUP, SOAK_FRAMES = 100, 2900  # a long run, in which ...
 EARLY, LATE = slice(0, 500), slice(-500, None)  # ... these measured frames are compared
 
@@ -226,9 +227,12 @@ class Report:
     headings: tuple[str, ...]
     row: Callable[[Case, Measurement], list[str]]
 
-    def markdown(self, rows: Sequence[Sequence[str]]) -> str:
-        lines = [self.headings, ['---'] * len(self.headings), *rows]
-        return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    def head(self) -> str:
+        return '\n'.join(map(markdown_line, (self.headings, ['---'] * len(self.headings))))
+
+
+def markdown_line(cells: Sequence[str]) -> str:
+    return f'| {" | ".join(cells)} |'
 
 
 def _what(case: Case) -> list[str]:
@@ -301,11 +305,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--device', default=AUTO, help='default: the first GPU, or the CPU')
     parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='of the CPU (%(default)s)')
     parser.add_argument('--camera', type=_camera, default=(720, 1280), metavar='WxH', help='default: 1280x720')
-    parser.add_argument('--warmup', type=int, default=32, help='frames before the measuring begins (%(default)s)')
-    parser.add_argument('--frames', type=int, default=100, help='frames measured (%(default)s)')
+    parser.add_argument('--warmup', type=int, help=f'frames before the measuring begins ({WARMUP}; soak {SOAK_WARMUP})')
+    parser.add_argument('--frames', type=int, help=f'frames measured ({FRAMES}; soak {SOAK_FRAMES})')
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument('--official', action='store_true', help='compare with the official video predictor')
-    kinds.add_argument('--soak', action='store_true', help=f'{SOAK_WARMUP + SOAK_FRAMES} frames: do they stay flat?')
+    kinds.add_argument('--soak', action='store_true', help='many frames: do time and memory stay flat?')
     return parser
 
 
@@ -314,13 +318,15 @@ def cases(options: argparse.Namespace) -> list[Case]:
     device = choose_device(options.device)
     if options.checkpoint is not None and len(options.models) > 1:
         raise ValueError('--checkpoint fits one model; leave it out, or give one of --models')
-    if options.warmup < 1 or options.frames < 1:
+    usual = (SOAK_WARMUP, SOAK_FRAMES) if options.soak else (WARMUP, FRAMES)
+    given = (options.warmup, options.frames)
+    warmup, frames = (default if number is None else number for number, default in zip(given, usual, strict=True))
+    if warmup < 1 or frames < 1:
         raise ValueError('--warmup and --frames must be at least 1')
     if options.official and find_spec('sam2') is None:
         raise ValueError('--official needs the official code: pip install sam2')
     prompts_for(max(options.objects), SyntheticScene(*options.camera))
     dtypes = options.dtypes or [str(choose_dtype(AUTO, device)).removeprefix('torch.')]
-    warmup, frames = (SOAK_WARMUP, SOAK_FRAMES) if options.soak else (options.warmup, options.frames)
     return [
         Case(model=model, checkpoint=options.checkpoint, image_size=size, dtype=dtype, device=str(device),
              memory=memory, objects=objects, camera=options.camera, warmup=warmup, frames=frames,
@@ -336,19 +342,21 @@ def main(args: Sequence[str] | None = None) -> int:
     args = sys.argv[1:] if args is None else args
     options = _parser().parse_args(args)
     report = SOAK if options.soak else OFFICIAL if options.official else PLAIN
+    hidden: list[str] = []
     try:
-        rows, hidden = [], []
-        for case in tqdm(cases(options), unit='row'):
+        todo = cases(options)
+        print(f'{machine(str(choose_device(options.device)), options.threads)}\n')
+        print(f'    python -m sam2_ros.tools.bench {shlex.join(args)}\n\n{report.head()}', flush=True)
+        for number, case in enumerate(tqdm(todo, unit='row'), start=1):
             measured = measure_alone(case)
-            rows.append(report.row(case, measured))
+            print(markdown_line(report.row(case, measured)), flush=True)  # at once: the rows may take hours
             if measured.visible < 1:
-                hidden.append(f'row {len(rows)}: objects were visible in {measured.visible:.0%} of their frames')
-    except (ValueError, OSError) as error:
+                hidden.append(f'row {number}: objects were visible in {measured.visible:.0%} of their frames')
+    except (ValueError, OSError, BrokenExecutor) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     random = [name for name in options.models if has_random_weights(name, options.checkpoint)]
-    print(f'{machine(str(choose_device(options.device)), options.threads)}\n')
-    print(f'    python -m sam2_ros.tools.bench {shlex.join(args)}\n\n{report.markdown(rows)}\n{NOTES}')
+    print(NOTES)
     for note in [*([OFFICIAL_NOTES.strip()] if options.official else []), *hidden,
                  *([f'Random weights, made to see every object: {", ".join(random)}.'] if random else [])]:
         print(f'{note}\n')

@@ -32,7 +32,7 @@ def download(file: OfficialFile, directory: str | Path) -> Path:
 
     Raises:
         DownloadError: the server cannot be reached or breaks off repeatedly; what it sends, or a file of this name
-            that is already there, is not the published one.
+            that is already there, is not the published one; `directory` cannot be written to.
     """
     target = Path(directory) / file.name
     if target.exists():
@@ -41,8 +41,12 @@ def download(file: OfficialFile, directory: str | Path) -> Path:
         except ValueError as error:
             raise DownloadError(f'{error}. Move it away and run the command again') from error
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + '.part')
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    except OSError as error:
+        raise DownloadError(f'{directory} is not a folder that can be written to: {error}') from error
     _fetch_all(file, part)
     try:
         file.verify(part)

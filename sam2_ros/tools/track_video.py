@@ -36,11 +36,15 @@ CSV_COLUMNS = ('frame', 'id', 'state', 'object_score_logit', 'occlusion_probabil
 
 @dataclass
 class Written:
-    """What a run has written so far. `visible`: frames in which each object was seen."""
+    """What a run has written so far.
+
+    visible: number of frames in which each object was seen. unused: frames whose prompts were never reached.
+    """
 
     frames: int
     video: Path | None
     visible: dict[str, int]
+    unused: tuple[int, ...] = ()
 
 
 class ResultWriter:
@@ -51,6 +55,7 @@ class ResultWriter:
         self._folder = folder
         self._labels: dict[str, int] = {}
         self._visible: dict[str, int] = {}
+        self._first_frames: dict[str, int] = {}
         self._files = ExitStack()
         self._video = self._files.enter_context(VideoSink(folder / 'overlay', frame_rate=frame_rate))
         self._table = csv.writer(self._files.enter_context((folder / 'objects.csv').open('w', newline='')))
@@ -79,6 +84,9 @@ class ResultWriter:
     def _write_mask(self, object_id: str, frame: int, mask: np.ndarray) -> None:
         folder = self._folder / 'masks' / object_id
         folder.mkdir(parents=True, exist_ok=True)
+        if frame == self._first_frames.setdefault(object_id, frame):
+            for old in folder.glob('[0-9]' * 6 + '.png'):  # of an earlier run, which may have had other frames
+                old.unlink()
         file = folder / f'{frame:06d}.png'
         if not cv2.imwrite(str(file), mask.astype(np.uint8) * 255):
             raise OSError(f'{file} cannot be written; is the disk full?')
@@ -89,12 +97,13 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
     """Track through all frames of `source`, or the first `max_frames`, and write what was found into `out`.
 
     `prompts`: by number of the frame they were made on, from 0.
-    Raises ValueError, before anything is written, when a prompt does not fit the video, and afterwards when
-    the video ended before a prompt; SourceError for an unreadable frame, OSError for a folder that cannot be
+    Raises ValueError, before anything is written, when a prompt does not fit the video; SourceError for an unreadable frame, OSError for a folder that cannot be
     written.
     """
     count = source.frame_count
     if max_frames is not None:
+        if max_frames < 1:
+            raise ValueError(f'the number of frames must be 1 or more, got {max_frames}')
         count = max_frames if count is None else min(count, max_frames)
     check_prompts(prompts, size=source.size, frame_count=count)
     with ResultWriter(out, frame_rate=source.frame_rate) as writer:
@@ -102,10 +111,7 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
         for index, rgb in enumerate(frames):
             writer.write(rgb, tracker.step(rgb, prompts.get(index, ())))
         written = writer.written()
-    late = [frame for frame in prompts if frame >= written.frames]
-    if late:
-        raise ValueError(f'the video ended after {written.frames} frames, before the prompt on frame {min(late)}')
-    return written
+    return replace(written, unused=tuple(frame for frame in sorted(prompts) if frame >= written.frames))
 
 
 @contextmanager
@@ -153,6 +159,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return 1
     for object_id, visible in written.visible.items():
         print(f'{object_id}: visible in {visible} of {written.frames} frames')
+    for frame in written.unused:
+        print(f'the prompt on frame {frame} was not used: the video ended before it', file=sys.stderr)
     print(f'Look at {written.video}; boxes and scores are in {options.out / "objects.csv"}, '
           f'masks in {options.out / "masks"}')
     return 0

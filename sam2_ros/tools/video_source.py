@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from sam2_ros.tools.synthetic_scene import FRAME_RATE, SyntheticScene
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
+LEAST_SHARE = 0.9      # of the announced frames; containers without an index only estimate their number
 ACCEPTED = "a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or 'synthetic'"
 
 
@@ -25,8 +27,8 @@ class SourceError(OSError):
 class FrameSource:
     """Frames of one video. Iterating always starts at the first frame (of a live source: the next one).
 
-    Frames are RGB, (height, width, 3) uint8, all of the same size. Iterating raises SourceError when a frame
-    cannot be read.
+    Frames are RGB, (height, width, 3) uint8, all of the same size. Iterating raises SourceError when an image of a
+    folder cannot be read; a video file that ends long before its last frame is warned about.
     """
 
     name: str
@@ -123,9 +125,12 @@ def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource
     def read() -> Iterator[np.ndarray]:
         capture = opened()
         try:
-            while True:
+            for count in itertools.count():
                 found, bgr = capture.read()
                 if not found:
+                    if announced and count < LEAST_SHARE * announced:
+                        warnings.warn(f'{source} ended after {count} of {announced} frames: it is cut off or damaged',
+                                      stacklevel=2)
                     return
                 yield _resized(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), size)
         finally:
@@ -135,7 +140,7 @@ def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource
     try:
         found, bgr = probe.read()
         frame_rate = probe.get(cv2.CAP_PROP_FPS)
-        frame_count = int(probe.get(cv2.CAP_PROP_FRAME_COUNT))
+        announced = 0 if live else max(0, int(probe.get(cv2.CAP_PROP_FRAME_COUNT)))
     finally:
         probe.release()
     if not found:
@@ -144,4 +149,4 @@ def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource
     size = _target_size(bgr.shape[:2], width, height)
     plausible_rate = 0 < frame_rate <= 1000      # containers and cameras may report 0, NaN or their time base
     return FrameSource(source, size, frame_rate if plausible_rate else FRAME_RATE,
-                       frame_count if frame_count > 0 and not live else None, read)
+                       announced or None, read)

@@ -164,6 +164,13 @@ def test_without_a_connection_the_message_says_what_to_do(tmp_path: Path) -> Non
         assert part in message
 
 
+def test_a_place_that_is_no_folder_is_said_at_once(server: Server, tmp_path: Path) -> None:
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(DownloadError, match='not a folder that can be written to'):
+        download(server.file(), tmp_path / 'file')
+    assert not server.requests
+
+
 def test_the_command(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

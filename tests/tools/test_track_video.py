@@ -114,6 +114,7 @@ def test_a_mask_prompt_comes_back_as_it_is(run, scene, tmp_path):
     (['--box', f'{FRAMES}:10,10,20,30'], f'the last frame is {FRAMES - 1}'),
     (['--box', '10,10,20,30', '--device', 'cuda:77'], 'cuda:77'),
     (['--box', '10,10,20,30', '--image-size', '100'], '32'),
+    (['--box', '10,10,20,30', '--frames', '0'], '1 or more, got 0'),
 ])
 def test_a_mistake_is_said_in_a_sentence_and_nothing_is_written(run, tmp_path, capsys, words, reason):
     assert run(*words) == 1
@@ -126,9 +127,17 @@ def test_a_video_that_ends_before_a_prompt_is_said(micro_model, scene, tmp_path)
     """Where the length is not known before."""
     source = FrameSource('stream', (HEIGHT, WIDTH), 10.0, None, lambda: map(scene.frame, range(3)))
     prompts = {0: [Prompt('a', box=(5, 5, 60, 60))], 4: [Prompt('a', points=[(9, 9)])]}
-    with pytest.raises(ValueError, match='ended after 3 frames, before the prompt on frame 4'):
-        track_video(source, VideoTracker(micro_model), prompts=prompts, out=tmp_path / 'out')
+    written = track_video(source, VideoTracker(micro_model), prompts=prompts, out=tmp_path / 'out')
+    assert (written.frames, written.unused) == (3, (4,))
     assert len(rows_of(tmp_path / 'out')) == 3
+
+
+def test_masks_of_an_earlier_longer_run_go(micro_model, scene, tmp_path):
+    source = FrameSource('stream', (HEIGHT, WIDTH), 10.0, None, lambda: map(scene.frame, range(3)))
+    for frames in (3, 2):
+        track_video(source, VideoTracker(micro_model), prompts={0: [Prompt('a', box=(5, 5, 60, 60))]},
+                    out=tmp_path / 'out', max_frames=frames)
+        assert len(list((tmp_path / 'out/masks/a').iterdir())) == frames
 
 
 def test_an_endless_source_ends_with_ctrl_c(micro_weights, tmp_path):

@@ -108,6 +108,19 @@ def test_a_file_that_is_no_video(tmp_path: Path) -> None:
         open_source(str(tmp_path / 'clip.mp4'))
 
 
+def test_a_file_that_is_cut_off_gives_what_is_there_and_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*'MJPG'), 12.5, (128, 96))
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        writer.write(rng.integers(0, 256, (96, 128, 3), np.uint8))
+    writer.release()
+    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+    with pytest.warns(UserWarning, match=r'ended after \d+ of 40 frames'):
+        frames = list(open_source(str(file)))
+    assert 10 < len(frames) < 30
+
+
 def test_a_webcam_that_is_not_there() -> None:
     with pytest.raises(SourceError, match="'97' cannot be opened as a video"):
         open_source('97')
