@@ -120,7 +120,7 @@ class _Run:
     def _row(self, stage: str) -> dict[str, float | str]:
         assert self.log is not None
         return self.log.write(step=self.trainer.progress.step, seconds=round(self.seconds(), 1), stage=stage,
-                              rate=round(self.trainer.optimizer.param_groups[0]['lr'], 7))
+                              rate=round(self.trainer.optimizers[0].param_groups[0]['lr'], 7))
 
     def _housekeeping(self, index: int) -> None:
         now = time.monotonic()

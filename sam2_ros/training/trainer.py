@@ -1,4 +1,4 @@
-"""One training process: network, optimizer, averaged weights, and the step that uses them."""
+"""One training process: network, optimizers, averaged weights, and the step that uses them."""
 
 from __future__ import annotations
 
@@ -56,6 +56,19 @@ def look_at_same_place(model: Sam2Network) -> None:
             projection.bias.fill_(_SAME_PLACE_BIAS)
 
 
+def make_optimizers(model: Sam2Network, settings: TrainSettings) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of linear layers, AdamW for everything else, at equal size of their updates."""
+    matrices = [layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)]
+    chosen = set(map(id, matrices))
+    others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
+    return [
+        torch.optim.Muon(matrices, lr=settings.learning_rate, weight_decay=settings.weight_decay,
+                         adjust_lr_fn='match_rms_adamw'),
+        torch.optim.AdamW(others, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay,
+                          foreach=True),
+    ]
+
+
 class Trainer:
     """Owns everything that changes during a run. Several processes keep equal copies by averaging gradients."""
 
@@ -69,8 +82,7 @@ class Trainer:
         else:
             load_checkpoint(self.model, start)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98),
-                                           weight_decay=settings.weight_decay, foreach=True)
+        self.optimizers = make_optimizers(self.model, settings)
         self.progress = Progress()
 
     def step(self, batch: ClipBatch, stage: StageSettings, *, seed: int, share: float) -> list[FrameLoss]:
@@ -86,8 +98,9 @@ class Trainer:
             raise FloatingPointError(f'the gradient is not finite at step {self.progress.step}; '
                                      'lower the learning rate')
         rate = self.settings.learning_rate * rate_scale(self.settings, self.progress.share)
-        self.optimizer.param_groups[0]['lr'] = rate
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]['lr'] = rate
+            optimizer.step()
         self.model.zero_grad()
         self._average_weights()
         self.progress.step += 1
@@ -120,7 +133,7 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Writes everything a run needs to go on; a crash while writing leaves the previous file whole."""
         state = {'model': self.model.state_dict(), 'average': self.average.state_dict(),
-                 'optimizer': self.optimizer.state_dict(), 'progress': vars(self.progress)}
+                 'optimizers': [one.state_dict() for one in self.optimizers], 'progress': vars(self.progress)}
         partial = path.with_suffix('.partial')
         torch.save(state, partial)
         os.replace(partial, path)
@@ -133,7 +146,8 @@ class Trainer:
             self.average.load_state_dict(state['average'])
         except (KeyError, RuntimeError) as error:
             raise ValueError(f'{path} does not hold a run of {self.settings.model}: {error}') from error
-        self.optimizer.load_state_dict(state['optimizer'])
+        for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
+            optimizer.load_state_dict(saved)
         self.progress = Progress(**state['progress'])
 
 
