@@ -33,7 +33,8 @@ class CatchUp:
         image: where it was prompted.
         prompt: what was said.
         track: the new track so far.
-        visits: the images processed so far, each with the track before it.
+        visits: the newest of the images processed so far, each with the track before it; not more than the ring of
+            recent images can still hold, because the work may go on for as long as frames come faster than it does.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class CatchUp:
         *,
         track: Track,
         images: Sequence[RecentImage],
+        max_visits: int,
         process: ProcessesImage,
         finish: Callable[[CatchUp], None],
     ) -> None:
@@ -50,7 +52,7 @@ class CatchUp:
         self.prompt = prompt
         self.image = images[0]
         self.track = track
-        self.visits: list[tuple[RecentImage, Track]] = []
+        self.visits: deque[tuple[RecentImage, Track]] = deque(maxlen=max_visits)
         self._backlog = deque(images)
         self._process = process
         self._finish = finish
@@ -74,8 +76,10 @@ class CatchUp:
     def advance(self) -> ObjectResult:
         """Process one image and return the object in it; the first call gives the result of the prompt itself.
 
+        An error of the network is passed on, and the work is called off, as by `VideoTracker.abandon`.
+
         Raises:
-            FrameNotKeptError: if the work was called off.
+            FrameNotKeptError: if the work was called off before.
             RuntimeError: if it is done.
         """
         if self._failure is not None:

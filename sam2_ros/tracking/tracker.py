@@ -159,6 +159,7 @@ class VideoTracker:
             prompt,
             track=track or self._new_track(),
             images=images,
+            max_visits=self._options.ring_frames + 1,  # an image that was never stepped comes on top
             process=self._process,
             finish=self._finish,
         )
@@ -262,10 +263,14 @@ class VideoTracker:
     def _process(
         self, object_id: str, image: RecentImage, track: Track, prompts: Sequence[Prompt]
     ) -> tuple[Outcome, ObjectResult]:
-        """Track one object in one image of the ring."""
-        features = self._encode(image)
-        self._revisited = (image, features)
-        [outcome] = self._frame_step.run(features, image.size, tracks=[track], prompts=[prompts], time=image.time)
+        """Track one object in one image of the ring; if that fails, nothing is left of the prompt."""
+        try:
+            features = self._encode(image)
+            self._revisited = (image, features)
+            [outcome] = self._frame_step.run(features, image.size, tracks=[track], prompts=[prompts], time=image.time)
+        except BaseException as error:
+            self._call_off(object_id, f'the prompt for {object_id!r} failed: {error}')
+            raise
         state = outcome.track.visibility.state(self._options, image.time)
         return outcome, _object_result(object_id, image, outcome, state)
 

@@ -1,11 +1,13 @@
 """Prompts for past images: the object must end up as if the prompt had been given in time."""
 
+import gc
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from torch import Tensor
 
-from sam2_ros.model import Sam2Network
+from sam2_ros.model import ImageFeatures, Sam2Network
 from sam2_ros.tracking import (
     FrameNotKeptError,
     ObjectResult,
@@ -15,6 +17,7 @@ from sam2_ros.tracking import (
     UnknownObjectError,
     VideoTracker,
 )
+from sam2_ros.tracking.ring import RecentImage
 from tests.tracking.clips import Clip
 from tests.tracking.conftest import assert_close, assert_same
 
@@ -288,6 +291,64 @@ def test_a_new_object_that_was_called_off_leaves_no_prompts_behind(
     expected = play(in_time, clip, {frames - 3: [start]}, range(frames - 3, frames))
     for one, other in zip(caught_up, expected, strict=True):
         assert np.array_equal(one.mask_logits(), other.mask_logits())
+
+
+def test_a_catch_up_that_never_gets_ahead_keeps_no_more_images_than_the_ring(small: Sam2Network, clip: Clip) -> None:
+    """One image is worked off per new frame, for ever; once it may go faster, the object is where it should be."""
+    late, in_time = (VideoTracker(small, options=TrackerOptions(ring_frames=4)) for _ in range(2))
+    play(late, clip, {}, range(4))
+    job = late.begin_prompt(0, clip.prompt('a', 'mask'))
+    for frame in range(4, 40):
+        late.step(clip.image(frame))
+        job.advance()
+    gc.collect()
+    kept = sum(type(one) is RecentImage for one in gc.get_objects())
+    assert kept <= 4 + 4 + 5 + 1  # the ring, what is behind it, what was visited, the prompted image
+    while not job.done:
+        job.advance()
+    play(in_time, clip, {0: [clip.prompt('a', 'mask')]}, range(40))
+    for frame in (36, 39):
+        correction = clip.prompt('a', 'box', frame)
+        for one, other in zip(late.prompt(frame, correction), in_time.prompt(frame, correction), strict=True):
+            assert_same(one, other)
+
+
+class FailingNetwork(Sam2Network):
+    """Cannot encode one image, as when the memory of the device is full."""
+
+    fails = False
+
+    def encode_image(self, images: Tensor) -> ImageFeatures:
+        if self.fails:
+            self.fails = False
+            raise RuntimeError('out of memory')
+        return super().encode_image(images)
+
+
+@pytest.mark.parametrize('object_id', ['a', 'c'])
+def test_an_error_of_the_network_ends_the_catch_up_and_nothing_else(
+    small: Sam2Network, clip: Clip, object_id: str
+) -> None:
+    network = FailingNetwork(small.config).eval().requires_grad_(False)
+    network.load_state_dict(small.state_dict())
+    tracker, untouched = VideoTracker(network), VideoTracker(network)
+    for one in (tracker, untouched):
+        play(one, clip, {0: [clip.prompt('a', 'mask')]}, range(4))
+    job = tracker.begin_prompt(1, clip.prompt(object_id, 'box', 1))
+    job.advance()
+    network.fails = True
+    with pytest.raises(RuntimeError, match='out of memory'):
+        job.advance()
+    assert job.done
+    with pytest.raises(FrameNotKeptError, match='out of memory'):
+        job.advance()
+    assert tracker.object_ids == ('a',)
+    result = tracker.step(clip.image(4))
+    assert result['a'].state is not ObjectState.CATCHING_UP
+    assert_same(result['a'], untouched.step(clip.image(4))['a'])
+    again = clip.prompt(object_id, 'box', 1)  # it may be tried again
+    for one, other in zip(tracker.prompt(1, again), untouched.prompt(1, again), strict=True):
+        assert_same(one, other)
 
 
 def test_results_handed_out_do_not_change(micro64: Sam2Network, clip: Clip) -> None:
