@@ -66,7 +66,7 @@ test: lint build
 
 demo: build
 	@$(ACTIVATE)
-	python -m sam2_ros.tools.demo $(VIDEO:%=--video '%') $(BOX:%=--box '%') $(POINT:%=--point '%')
+	python -m sam2_ros.tools.demo $(if $(VIDEO),--video '$(VIDEO)') $(BOX:%=--box '%') $(POINT:%=--point '%')
 
 shell: build
 	@$(ACTIVATE)

@@ -1,6 +1,5 @@
 """The tracker on a camera: ros2 launch sam2_ros tracker.launch.py image:=/camera/image_raw"""
 
-import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -9,6 +8,9 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from sam2_ros.nodes.transport import large_image_environment
 
 SHARE = Path(get_package_share_directory('sam2_ros'))
 
@@ -22,7 +24,8 @@ ARGUMENTS = (
     DeclareLaunchArgument('params_file', default_value=str(SHARE / 'config/tracker.yaml'),
                           description='All parameters of the tracker.'),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the tracker.'),
-    DeclareLaunchArgument('use_sim_time', default_value='false', description='Take the time from /clock.'),
+    DeclareLaunchArgument('use_sim_time', default_value='', choices=['', 'true', 'false', 'True', 'False'],
+                          description='Take the time from /clock. Empty: as in params_file.'),
     DeclareLaunchArgument('rviz', default_value='false', description='Start RViz with image, overlay and click tool.'),
 )
 # Launch argument -> parameter; those that are given win over the parameter file.
@@ -30,28 +33,33 @@ OVERRIDES = {'transport': 'image_transport', 'model': 'model', 'checkpoint': 'ch
 
 
 def _tracker(context: LaunchContext) -> list[Node]:
-    given = {name: LaunchConfiguration(name).perform(context) for name in OVERRIDES}
-    overrides = {OVERRIDES[name]: value for name, value in given.items() if value}
+    params_file = LaunchConfiguration('params_file').perform(context)
+    if not Path(params_file).is_file():  # launch_ros would go on without it
+        raise FileNotFoundError(f'params_file: there is no file {params_file!r}')
+    given = {parameter: LaunchConfiguration(name).perform(context) for name, parameter in OVERRIDES.items()}
+    # a text even where it looks like a number
+    overrides = {name: ParameterValue(value, value_type=str) for name, value in given.items() if value}
     return [Node(
         package='sam2_ros', executable='tracker', name='tracker', namespace=LaunchConfiguration('namespace'),
-        output='screen', parameters=[LaunchConfiguration('params_file'), overrides,
-                                     {'use_sim_time': LaunchConfiguration('use_sim_time')}],
+        output='screen', parameters=[params_file, overrides, *_sim_time(context)],
         remappings=[('image', LaunchConfiguration('image'))],
     )]
 
 
-def _large_images() -> list[SetEnvironmentVariable]:
-    """Let large best-effort images through (Fast DDS 2 and 3), unless a profile is set already."""
-    profile = str(SHARE / 'config/fastdds_large_images.xml')
-    names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-    return [SetEnvironmentVariable(name, profile) for name in names if name not in os.environ]
+def _rviz(context: LaunchContext) -> list[Node]:
+    return [Node(
+        package='rviz2', executable='rviz2', arguments=['-d', str(SHARE / 'config/tracker.rviz')],
+        namespace=LaunchConfiguration('namespace'), parameters=_sim_time(context),
+        remappings=[('image', LaunchConfiguration('image'))],
+        condition=IfCondition(LaunchConfiguration('rviz')))]
+
+
+def _sim_time(context: LaunchContext) -> list[dict[str, bool]]:
+    given = LaunchConfiguration('use_sim_time').perform(context)
+    return [{'use_sim_time': given.lower() == 'true'}] if given else []
 
 
 def generate_launch_description() -> LaunchDescription:
-    rviz = Node(
-        package='rviz2', executable='rviz2', arguments=['-d', str(SHARE / 'config/tracker.rviz')],
-        namespace=LaunchConfiguration('namespace'),
-        remappings=[('image', LaunchConfiguration('image'))],
-        parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
-        condition=IfCondition(LaunchConfiguration('rviz')))
-    return LaunchDescription([*ARGUMENTS, *_large_images(), OpaqueFunction(function=_tracker), rviz])
+    environment = [SetEnvironmentVariable(name, value) for name, value in large_image_environment().items()]
+    return LaunchDescription(
+        [*ARGUMENTS, *environment, OpaqueFunction(function=_tracker), OpaqueFunction(function=_rviz)])

@@ -1,16 +1,12 @@
 """A video as a camera: ros2 launch sam2_ros video_player.launch.py source:=video.mp4 image:=/camera/image_raw"""
 
-import os
-from pathlib import Path
-
-from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-SHARE = Path(get_package_share_directory('sam2_ros'))
+from sam2_ros.nodes.transport import large_image_environment
 
 # Arguments that are parameters of the node: default, type, description.
 PARAMETERS = {
@@ -23,13 +19,6 @@ PARAMETERS = {
     'reliability': ('reliable', str, 'Quality of service: reliable or best_effort.'),
     'compressed': ('false', bool, 'Also publish JPEG images on <image>/compressed.'),
 }
-
-
-def _large_images():
-    """Let large best-effort images through (Fast DDS 2 and 3), unless a profile is set already."""
-    profile = str(SHARE / 'config/fastdds_large_images.xml')
-    names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-    return [SetEnvironmentVariable(name, profile) for name in names if name not in os.environ]
 
 
 def generate_launch_description():
@@ -45,4 +34,5 @@ def generate_launch_description():
         *arguments,
         DeclareLaunchArgument('image', default_value='image', description='Topic of the images.'),
         DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
-        *_large_images(), player])
+        *[SetEnvironmentVariable(name, value) for name, value in large_image_environment().items()],
+        player])

@@ -132,13 +132,12 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
 def child_environment() -> dict[str, str]:
     """This machine only, a domain that others hardly use, and room for images in shared memory."""
     try:
-        from ament_index_python.packages import get_package_share_directory  # not there without ROS
-        share = Path(get_package_share_directory('sam2_ros'))
+        from sam2_ros.nodes.transport import large_image_environment  # not there without ROS
+        profile = large_image_environment()
     except (ImportError, LookupError) as error:
         raise DemoError('the ROS package sam2_ros is not built or not sourced; make demo does both') from error
-    profile = str(share / 'config' / 'fastdds_large_images.xml')
-    return {**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
-            'FASTRTPS_DEFAULT_PROFILES_FILE': profile, 'FASTDDS_DEFAULT_PROFILES_FILE': profile}
+    return {**os.environ, **profile, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+            'ROS_DOMAIN_ID': str(1 + os.getpid() % 100)}
 
 
 def affordable_rate(source: FrameSource, tracker: VideoTracker, *, prompts: Sequence[Prompt]) -> float:
@@ -182,6 +181,8 @@ def main(args: Sequence[str] | None = None) -> int:
         source = open_source(options.video)
         synthetic = options.video == 'synthetic'
         frames = options.frames or (SYNTHETIC_FRAMES if synthetic else None)
+        if frames and source.frame_count:
+            frames = min(frames, source.frame_count)
         parts = options.prompt_parts or ([ladybird_box(source.size)] if synthetic else [])
         if not parts:
             raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the '

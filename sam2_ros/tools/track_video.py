@@ -97,8 +97,8 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
     """Track through all frames of `source`, or the first `max_frames`, and write what was found into `out`.
 
     `prompts`: by number of the frame they were made on, from 0.
-    Raises ValueError, before anything is written, when a prompt does not fit the video; SourceError for an unreadable frame, OSError for a folder that cannot be
-    written.
+    Raises ValueError, before anything is written, when a prompt does not fit the video; SourceError for an unreadable
+    frame, OSError for a folder that cannot be written.
     """
     count = source.frame_count
     if max_frames is not None:
