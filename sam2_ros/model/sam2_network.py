@@ -15,7 +15,6 @@ from sam2_ros.model.config import (
     MASK_STRIDE,
     MEMORY_MASK_BIAS,
     MEMORY_MASK_SCALE,
-    MODEL_STRIDE,
     NO_OBJECT_LOGIT,
     NUM_SPATIAL_SLOTS,
     SIZE_MULTIPLE,
@@ -278,7 +277,3 @@ class Sam2Network(nn.Module):
     def without_memory(self, stride16: Tensor) -> Tensor:
         """Features of an initial conditioning frame: the raw ones plus the learned no-memory embedding."""
         return stride16 + self.no_mem_embed.view(1, -1, 1, 1)
-
-    def grid_size(self) -> int:
-        """Side of the stride-16 grid."""
-        return self.image_size // MODEL_STRIDE

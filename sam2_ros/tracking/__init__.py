@@ -2,6 +2,7 @@
 
 from sam2_ros.tracking.distractor import DamSettings
 from sam2_ros.tracking.errors import FrameNotKeptError, UnknownObjectError
+from sam2_ros.tracking.memory_bank import MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
 from sam2_ros.tracking.prompt import Prompt
@@ -15,6 +16,7 @@ __all__ = [
     'FrameNotKeptError',
     'FrameResult',
     'MemoryEvent',
+    'MemoryPolicy',
     'ObjectResult',
     'ObjectState',
     'Prompt',

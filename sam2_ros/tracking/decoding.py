@@ -22,7 +22,10 @@ from sam2_ros.tracking.track import Track
 Item = TypeVar('Item')
 Row = TypeVar('Row')
 
-MAX_MULTIMASK_POINTS = 1  # more points (a box counts as two) leave no ambiguity, so one mask is decoded
+# More points (a box counts as two) leave no ambiguity, so one mask is decoded: as configured for SAM 2.1, for every
+# policy. DAM4SAM configures 3, but that never counts there: it takes no clicks, does not decode mask prompts, and for
+# boxes asks for one mask in so many words. So a click means the same with every memory.
+MAX_MULTIMASK_POINTS = 1
 MAX_PREVIOUS_LOGIT = 32.0  # previous logits are clamped to +- this before they become a dense prompt
 MASK_THRESHOLD = 0.5  # of a mask prompt after resizing
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from sam2_ros.model.config import NUM_SPATIAL_SLOTS
+from sam2_ros.tracking.arguments import check_number, check_whole
+
 
 @dataclass(frozen=True, kw_only=True)
 class DamSettings:
@@ -25,6 +28,11 @@ class DamSettings:
         area_window: ... if they are among the last so many tracked frames.
         min_anchor_spacing: the newest anchor must be more than so many frames old.
         max_box_iou: a distractor is there if an alternative widens the box so far that the IoU is at most this.
+        spatial_slots: spatial memories read at most, recent (RAM) and conditioning ones (DRM) together; up to 7, for so
+            many temporal codes the network has.
+        max_conditioning: conditioning ones among them at most: the first prompt, the newest correction, the newest
+            anchors. RAM has what remains, `spatial_slots - max_conditioning` at least (3).
+        max_pointers: object pointers come from so many frames, the current one included, and the conditioning ones.
     """
 
     ram_interval: int = 5
@@ -35,11 +43,19 @@ class DamSettings:
     area_window: int = 300
     min_anchor_spacing: int = 5
     max_box_iou: float = 0.7
+    spatial_slots: int = NUM_SPATIAL_SLOTS
+    max_conditioning: int = 4
+    max_pointers: int = 16
 
     def __post_init__(self) -> None:
-        for name in ('ram_interval', 'median_areas', 'area_window'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be at least 1, not {getattr(self, name)}')
+        at_least = {'ram_interval': 1, 'median_areas': 1, 'area_window': 1, 'min_anchor_spacing': 0, 'max_pointers': 2}
+        for name, least in at_least.items():
+            check_whole(name, getattr(self, name), least=least)
+        for name in ('min_predicted_iou', 'min_area_ratio', 'max_area_ratio', 'max_box_iou'):
+            check_number(name, getattr(self, name))
+        check_whole('spatial_slots', self.spatial_slots, least=3, most=NUM_SPATIAL_SLOTS)
+        # two: the first prompt and the newest correction; the newest frame is read in any case
+        check_whole('max_conditioning', self.max_conditioning, least=2, most=self.spatial_slots - 1)
         if self.min_area_ratio > self.max_area_ratio:
             raise ValueError(f'min_area_ratio {self.min_area_ratio} exceeds max_area_ratio {self.max_area_ratio}')
 

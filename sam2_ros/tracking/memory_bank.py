@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -62,18 +62,15 @@ class MemorySelection:
         return len(self.spatial), len(self.pointers)
 
 
+@runtime_checkable
 class MemoryPolicy(Protocol):
     """What is written, what is read, in which order and with which temporal index; see `policies`.
 
     Attributes:
-        name: as in the table there.
         anchor_rule: when a tracked frame becomes an anchor; None = never.
         box_starts_as_mask: a box that starts an object is turned into a mask first and the mask is the prompt, as the
             published DAM4SAM does; otherwise the box itself is, as in the official predictor.
     """
-
-    @property
-    def name(self) -> str: ...
 
     @property
     def anchor_rule(self) -> AnchorRule | None: ...

@@ -21,9 +21,10 @@ from sam2_ros.model.config import CONDITIONING_INDEX, NUM_SPATIAL_SLOTS
 from sam2_ros.tracking.distractor import AnchorRule, DamSettings
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy, MemorySelection
 
-NUM_RECENT = NUM_SPATIAL_SLOTS - 1  # recent frames read by SAM 2
+# of the `sam2` policy; those of the others are `DamSettings`
+NUM_RECENT = NUM_SPATIAL_SLOTS - 1  # recent frames read
 MAX_CONDITIONING = 4  # conditioning entries read at most
-MAX_POINTERS = 16  # pointer horizon of SAM 2: the current frame and 15 before it
+MAX_POINTERS = 16  # pointer horizon: the current frame and 15 before it
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class Sam2Memory:
     of at least 16 frames.
     """
 
-    name: str = 'sam2'
     anchor_rule: None = None
     box_starts_as_mask: bool = False
 
@@ -42,7 +42,7 @@ class Sam2Memory:
         return True
 
     def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
-        conditioning = _bounded(bank.conditioning)
+        conditioning = _bounded(bank.conditioning, MAX_CONDITIONING)
         first = frame_index - NUM_RECENT
         window = [entry for entry in bank.recent if first <= entry.frame_index < frame_index]
         recent = [(entry, frame_index - entry.frame_index - 1) for entry in window]
@@ -54,8 +54,8 @@ class Sam2Memory:
 
     def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
         next_frame = _newest(bank) + 1
-        window = _pointer_window(bank.recent, next_frame)
-        return _bounded(bank.conditioning), [
+        window = _pointer_window(bank.recent, next_frame, MAX_POINTERS)
+        return _bounded(bank.conditioning, MAX_CONDITIONING), [
             entry if entry.frame_index >= next_frame - NUM_RECENT else entry.without_features() for entry in window
         ]
 
@@ -64,13 +64,14 @@ class Sam2Memory:
 class DistractorAwareMemory:
     """DAM4SAM: conditioning frames and anchors (DRM) fill up to 4 slots, recent appearance memory (RAM) the rest of 7.
 
-    RAM is the newest frame that shows the target, then such frames at multiples of `interval`, however old; its
-    temporal index is a rank (newest 0), not a distance. Pointers come from every frame in the horizon that shows the
-    target. The horizon grows with the object's own frames up to 16 unless the length of the video is known: so does
-    that of the published tracker, for which the video is as long as what it has seen.
+    Those are the published capacities; `settings` may say otherwise. RAM is the newest frame that shows the target,
+    then such frames at multiples of `interval`, however old; its temporal index is a rank (newest 0), not a distance.
+    Pointers come from every frame in the horizon that shows the target. The horizon grows with the object's own frames
+    up to 16 unless the length of the video is known: so does that of the published tracker, for which the video is as
+    long as what it has seen.
     """
 
-    name: str
+    settings: DamSettings
     interval: int
     anchor_rule: AnchorRule | None = None
     box_starts_as_mask: bool = True
@@ -83,20 +84,20 @@ class DistractorAwareMemory:
         # an anchor is read as the newest recent frame first, and as conditioning from the frame after
         fresh = [entry for entry in bank.conditioning if _is_fresh_anchor(entry, frame_index)]
         past = [entry for entry in (*bank.recent, *fresh) if entry.frame_index < frame_index]
-        slots = NUM_SPATIAL_SLOTS - len(conditioning)
+        slots = self.settings.spatial_slots - len(conditioning)
         ram = past[-1:] + [entry for entry in past[-2::-1] if self._is_regular(entry)][: slots - 1]
         spatial = [(entry, CONDITIONING_INDEX) for entry in conditioning]
         spatial += [(entry, rank) for rank, entry in reversed(list(enumerate(ram)))]
-        horizon = min(video_length or frame_index + 1, MAX_POINTERS)
+        horizon = min(video_length or frame_index + 1, self.settings.max_pointers)
         return MemorySelection(tuple(spatial), _pointers(conditioning, past, frame_index, horizon=horizon))
 
     def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
         next_frame = _newest(bank) + 1
         read = self._conditioning(bank, next_frame)
         conditioning = [one for one in bank.conditioning if one in read or _is_fresh_anchor(one, next_frame)]
-        regular = [entry for entry in bank.recent if self._is_regular(entry)][-NUM_RECENT:]
+        regular = [entry for entry in bank.recent if self._is_regular(entry)][-self.settings.spatial_slots + 1 :]
         spatial = {entry.frame_index for entry in (*regular, *bank.recent[-1:])}
-        window = {entry.frame_index for entry in _pointer_window(bank.recent, next_frame)}
+        window = {entry.frame_index for entry in _pointer_window(bank.recent, next_frame, self.settings.max_pointers)}
         return conditioning, [
             entry if entry.frame_index in spatial else entry.without_features()
             for entry in bank.recent
@@ -104,8 +105,9 @@ class DistractorAwareMemory:
         ]
 
     def _conditioning(self, bank: MemoryBank, frame_index: int) -> list[MemoryEntry]:
-        """At most 4: the newest, the first, then the others from new to old (the order of the published code)."""
-        *older, newest = _bounded([one for one in bank.conditioning if not _is_fresh_anchor(one, frame_index)])
+        """The newest, the first, then the others from new to old (the order of the published code)."""
+        known = [one for one in bank.conditioning if not _is_fresh_anchor(one, frame_index)]
+        *older, newest = _bounded(known, self.settings.max_conditioning)
         return [newest, *older[:1], *older[:0:-1]]
 
     def _is_regular(self, entry: MemoryEntry) -> bool:
@@ -116,7 +118,7 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
     """The memory policy of a row of the table above.
 
     Args:
-        settings: constants of the DAM rows; the published ones when left out.
+        settings: constants of all rows but `sam2`; the published ones when left out.
 
     Raises:
         ValueError: if there is no such row.
@@ -126,11 +128,11 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
     distracted = AnchorRule(settings, needs_reliability=False)
     policies: dict[str, MemoryPolicy] = {
         'sam2': Sam2Memory(),
-        'pres': DistractorAwareMemory('pres', interval=1),
-        'interval': DistractorAwareMemory('interval', settings.ram_interval),
-        'drm1': DistractorAwareMemory('drm1', settings.ram_interval, reliable),
-        'drm2': DistractorAwareMemory('drm2', settings.ram_interval, distracted),
-        'dam': DistractorAwareMemory('dam', settings.ram_interval, AnchorRule(settings)),
+        'pres': DistractorAwareMemory(settings, interval=1),
+        'interval': DistractorAwareMemory(settings, settings.ram_interval),
+        'drm1': DistractorAwareMemory(settings, settings.ram_interval, reliable),
+        'drm2': DistractorAwareMemory(settings, settings.ram_interval, distracted),
+        'dam': DistractorAwareMemory(settings, settings.ram_interval, AnchorRule(settings)),
     }
     if name not in policies:
         raise ValueError(f'memory must be one of {", ".join(policies)}, not {name!r}')
@@ -140,12 +142,12 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
 POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam')
 
 
-def _bounded(conditioning: Sequence[MemoryEntry]) -> list[MemoryEntry]:
-    """At most 4 entries, oldest first: the first prompt, the newest correction, then the newest others."""
+def _bounded(conditioning: Sequence[MemoryEntry], capacity: int) -> list[MemoryEntry]:
+    """At most `capacity` entries, oldest first: the first prompt, the newest correction, then the newest others."""
     corrections = [entry for entry in conditioning if entry.kind is EntryKind.CORRECTION]
     pinned = [*conditioning[:1], *corrections[-1:]]
     others = [entry for entry in conditioning if entry not in pinned]
-    kept = [*pinned, *others[max(0, len(others) + len(pinned) - MAX_CONDITIONING) :]]
+    kept = [*pinned, *others[max(0, len(others) + len(pinned) - capacity) :]]
     return [entry for entry in conditioning if entry in kept]
 
 
@@ -157,8 +159,8 @@ def _newest(bank: MemoryBank) -> int:
     return max(entry.frame_index for entry in (*bank.conditioning[-1:], *bank.recent[-1:]))
 
 
-def _pointer_window(entries: Sequence[MemoryEntry], frame_index: int) -> list[MemoryEntry]:
-    return [entry for entry in entries if frame_index - MAX_POINTERS < entry.frame_index < frame_index]
+def _pointer_window(entries: Sequence[MemoryEntry], frame_index: int, horizon: int) -> list[MemoryEntry]:
+    return [entry for entry in entries if frame_index - horizon < entry.frame_index < frame_index]
 
 
 def _pointers(

@@ -92,6 +92,14 @@ def test_constants_can_be_changed_by_the_caller() -> None:
         DamSettings(ram_interval=0)
     with pytest.raises(ValueError, match='exceeds'):
         DamSettings(min_area_ratio=2.0)
+    with pytest.raises(ValueError, match='max_conditioning must be at most 6, not 7'):
+        DamSettings(max_conditioning=7)
+    with pytest.raises(ValueError, match='spatial_slots must be at most 7, not 8'):
+        DamSettings(spatial_slots=8)
+    with pytest.raises(TypeError, match='max_pointers must be a whole number, not None'):
+        DamSettings(max_pointers=None)
+    with pytest.raises(TypeError, match='max_box_iou must be a number'):
+        DamSettings(max_box_iou='0.7')
 
 
 def test_without_the_reliability_test_only_presence_and_spacing_object() -> None:

@@ -1,0 +1,42 @@
+"""Checks of numbers that callers give, each with a sentence for what is not accepted."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+
+def check_whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> None:
+    """Raise TypeError unless `value` is a whole number, ValueError unless it is within the bounds, both inclusive."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f'{name} must be a whole number, not {value!r}')
+    _check_bounds(name, value, least, most)
+
+
+def check_number(name: str, value: Any, *, least: float | None = None, most: float | None = None) -> None:
+    """Raise TypeError unless `value` is a number, ValueError unless it is finite and within the bounds."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f'{name} must be a number, not {value!r}')
+    if not math.isfinite(value):
+        raise ValueError(f'{name} must be finite, not {value}')
+    _check_bounds(name, value, least, most)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f'{name} must be True or False, not {value!r}')
+
+
+def check_time(value: Any) -> None:
+    """Raise TypeError or ValueError unless `value` is a time in seconds or None."""
+    if value is not None:
+        check_number('time, in seconds,', value)
+
+
+def _check_bounds(name: str, value: Any, least: float | None, most: float | None) -> None:
+    if least is not None and value < least:
+        raise ValueError(f'{name} must be at least {least}, not {value}')
+    if most is not None and value > most:
+        raise ValueError(f'{name} must be at most {most}, not {value}')
