@@ -14,7 +14,7 @@ from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryEntry, MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.postprocessing import masks_at, resize_logits
+from sam2_ros.tracking.postprocessing import masks_at, resize_logits, resolve_overlaps
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.track import Track
 
@@ -25,7 +25,8 @@ class Outcome:
 
     Attributes:
         track: its state before the next image.
-        mask: (H, W) bool at image size, of `area` pixels; logits: (S/4, S/4) on the network's device.
+        mask: (H, W) bool at image size, of `area` pixels, after `non_overlap`.
+        logits: (S/4, S/4) on the network's device.
         written: what entered the memory, None if nothing did; reason: why, in words.
     """
 
@@ -81,9 +82,11 @@ class FrameStep:
         """Process one image of `size` (height, width) pixels for N >= 1 objects; see `ObjectDecoder.decode`."""
         decoding = self._decoder.decode(features, size, tracks=tracks, prompts=prompts)
         numbers = _to_host(decoding, size)
+        masks = self._without_overlap([number.mask for number in numbers], decoding.logits)
+        areas = [int(np.count_nonzero(mask)) for mask in masks]
         plans = []
         for row, track in enumerate(tracks):
-            visibility = track.visibility.update(visible=numbers[row].area > 0, time=time)
+            visibility = track.visibility.update(visible=areas[row] > 0, time=time)
             seen = replace(track, next_index=track.next_index + 1, visibility=visibility)
             if prompts[row]:
                 plans.append(self._plan_prompted(seen, starts=track.starts))
@@ -93,16 +96,25 @@ class FrameStep:
         return [
             Outcome(
                 track=plan.track if entry is None else replace(plan.track, bank=plan.track.bank.write(entry)),
-                mask=number.mask,
-                area=number.area,
+                mask=mask,
+                area=area,
                 logits=logits,
                 object_score_logit=number.object_score_logit,
                 predicted_iou=number.predicted_iou,
                 written=plan.written,
                 reason=plan.reason,
             )
-            for plan, entry, number, logits in zip(plans, entries, numbers, decoding.logits, strict=True)
+            for plan, entry, number, mask, area, logits in zip(
+                plans, entries, numbers, masks, areas, decoding.logits, strict=True
+            )
         ]
+
+    def _without_overlap(self, masks: list[np.ndarray], logits: Tensor) -> list[np.ndarray]:
+        """The masks as they are handed out; decisions about memory are made from those before."""
+        if not self._options.non_overlap:
+            return masks
+        size = masks[0].shape
+        return resolve_overlaps(masks, lambda row: resize_logits(logits[row][None], size)[0].cpu().numpy())
 
     def _plan_prompted(self, track: Track, *, starts: bool) -> _Plan:
         if starts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sam2_ros.tracking.arguments import check_flag, check_number, check_whole
 from sam2_ros.tracking.preprocessing import RESIZERS
 
 MEBIBYTE = 2**20
@@ -26,10 +27,13 @@ class TrackerOptions:
             size) are filled; 0 = leave them. The official video predictor fills 8 where its CUDA extension is built;
             DAM4SAM asks for 8, but its code discards the result.
         max_speck_area: components of at most so many of these pixels are removed; 0 = leave them.
-        non_overlap: give every pixel to the object with the highest logit; the memories are not touched.
+        non_overlap: give every pixel of a stepped frame to the object with the highest logit. Mask, box, area and state
+            are those after that: an object that loses all its pixels is OCCLUDED, without a box. Memories are not
+            touched.
         lost_after_frames: an object hidden for more frames than this is LOST.
         lost_after_seconds: the same by time, for `step` calls that pass one; None = by frames.
-        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach. Images
+        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach; the
+            newest frame is kept in any case. Bytes are those of images and of mask prompts (a byte per pixel). Images
             are kept on the host at the network's size (192 KiB at 256, 3 MiB at 1024 pixels); besides, every object
             keeps a spatial memory per image in the ring, on the network's device (512 KiB at 1024 pixels).
     """
@@ -49,11 +53,12 @@ class TrackerOptions:
     def __post_init__(self) -> None:
         if self.resize not in RESIZERS:
             raise ValueError(f'resize must be one of {sorted(RESIZERS)}, not {self.resize!r}')
+        for name in ('clear_on_correction', 'binarize_prompt_memory', 'non_overlap'):
+            check_flag(name, getattr(self, name))
         at_least = {'max_hole_area': 0, 'max_speck_area': 0, 'lost_after_frames': 0, 'ring_frames': 1, 'ring_bytes': 0}
         for name, least in at_least.items():
-            if getattr(self, name) < least:
-                raise ValueError(f'{name} must be at least {least}, not {getattr(self, name)}')
-        if self.video_length is not None and self.video_length < 2:
-            raise ValueError(f'video_length must be at least 2 frames or None, not {self.video_length}')
-        if self.lost_after_seconds is not None and not self.lost_after_seconds >= 0:
-            raise ValueError(f'lost_after_seconds must be 0 or more, not {self.lost_after_seconds}')
+            check_whole(name, getattr(self, name), least=least)
+        if self.video_length is not None:
+            check_whole('video_length, in frames,', self.video_length, least=2)
+        if self.lost_after_seconds is not None:
+            check_number('lost_after_seconds', self.lost_after_seconds, least=0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from sam2_ros.tracking.errors import FrameNotKeptError
@@ -34,28 +36,76 @@ class RecentImage:
     before: dict[str, Track] = field(default_factory=dict)
     prompts: dict[str, tuple[Prompt, ...]] = field(default_factory=dict)
 
+    @property
+    def nbytes(self) -> int:
+        """Host memory of the pixels and of the masks in prompts."""
+        masks = [one.mask for prompts in self.prompts.values() for one in prompts if one.mask is not None]
+        return self.pixels.nbytes + sum(mask.nbytes for mask in masks)
+
+    def repeats(self, other: RecentImage) -> bool:
+        """Whether this is the same image, inserted for the same object after the same frame, as far as can be told."""
+        same_place = (self.only, self.frame_index, self.size) == (other.only, other.frame_index, other.size)
+        same_time = self.time is None or other.time is None or self.time == other.time
+        return same_place and same_time and torch.equal(self.pixels, other.pixels)
+
+    def precedes(self, other: RecentImage) -> bool:
+        """Whether this image came before an inserted one; where times are not given, what was inserted first did."""
+        if self.frame_index != other.frame_index or self.only is None:
+            return self.frame_index <= other.frame_index
+        return self.time is None or other.time is None or self.time <= other.time
+
 
 class ImageRing:
-    """The newest images, bounded in number and bytes; the newest one is always kept."""
+    """The newest images, bounded in number and bytes; the newest frame is always kept.
+
+    An inserted image goes with the frame it follows, so that what comes after a frame that is kept is kept, too. The
+    one exception are limits that leave no room beside the newest frame: images inserted after it go, oldest first, and
+    a prompt for that frame does not see them again.
+    """
 
     def __init__(self, *, max_images: int, max_bytes: int) -> None:
         self._max_images = max_images
         self._max_bytes = max_bytes
         self._images: deque[RecentImage] = deque()
-        self._bytes = 0
+        self._complete = True  # nothing was dropped so far
 
     @property
     def oldest_frame_index(self) -> int:
         """Oldest frame that is kept; -1 if there is none."""
-        return next((image.frame_index for image in self._images if image.only is None), -1)
+        return next((frame.frame_index for frame in self._frames()), -1)
 
     def add(self, image: RecentImage) -> None:
-        """Append a frame, or put an inserted image after the frame it follows; drop what exceeds the limits."""
-        position = sum(kept.frame_index <= image.frame_index for kept in self._images)
-        self._images.insert(position, image)
-        self._bytes += image.pixels.nbytes
-        while len(self._images) > 1 and (len(self._images) > self._max_images or self._bytes > self._max_bytes):
-            self._bytes -= self._images.popleft().pixels.nbytes
+        """Append a frame, or put an inserted image where it belongs unless it is there; then `trim`."""
+        if image not in self._images:
+            self._images.insert(self._position(image), image)
+        self.trim()
+
+    def trim(self) -> None:
+        """Drop what exceeds the limits."""
+        while len(self._images) > 1 and (
+            len(self._images) > self._max_images or sum(image.nbytes for image in self._images) > self._max_bytes
+        ):
+            self._drop_oldest()
+
+    def same_image(self, image: RecentImage) -> RecentImage:
+        """The inserted image that `image` repeats, if there is one, else `image` itself."""
+        return next((kept for kept in self._images if kept.repeats(image)), image)
+
+    def reaches(self, frame_index: int) -> bool:
+        """Whether an image can be inserted after this frame; -1 = before all."""
+        if frame_index == -1:
+            return self._complete or self.oldest_frame_index == -1
+        return any(frame.frame_index == frame_index for frame in self._frames())
+
+    def check_reaches(self, frame_index: int) -> None:
+        """Raise FrameNotKeptError unless the ring `reaches` this frame."""
+        if frame_index == -1 and not self.reaches(frame_index):
+            raise FrameNotKeptError(
+                f'the beginning is no longer kept; the ring of recent images reaches back to frame '
+                f'{self.oldest_frame_index}'
+            )
+        if frame_index != -1:
+            self.find(frame_index)
 
     def find(self, frame_index: int) -> RecentImage:
         """The frame of this index.
@@ -63,12 +113,13 @@ class ImageRing:
         Raises:
             FrameNotKeptError: if the ring does not hold it, saying how old it is and how far the ring reaches.
         """
-        for image in self._images:
-            if image.frame_index == frame_index and image.only is None:
-                return image
-        newest = self._images[-1].frame_index if self._images else -1
+        newest = -1
+        for frame in self._frames():
+            newest = frame.frame_index
+            if newest == frame_index:
+                return frame
         if frame_index > newest or frame_index < 0:
-            seen = f'the newest frame is {newest}' if self._images else 'no frame has been seen yet'
+            seen = f'the newest frame is {newest}' if newest >= 0 else 'no frame has been seen yet'
             raise FrameNotKeptError(f'there is no frame {frame_index}: {seen}')
         raise FrameNotKeptError(
             f'frame {frame_index} is {newest - frame_index} frames old; the ring of recent images reaches back '
@@ -77,15 +128,30 @@ class ImageRing:
 
     def seen_by(self, object_id: str, *, after: RecentImage) -> list[RecentImage]:
         """The images of an object's track that follow `after`, which may be an image still to be inserted."""
-        position = next((n + 1 for n, image in enumerate(self._images) if image is after), None)
-        if position is None:
-            position = sum(image.frame_index <= after.frame_index for image in self._images)
-        return [image for image in list(self._images)[position:] if image.only in (None, object_id)]
+        images = list(self._images)
+        position = images.index(after) + 1 if after in images else self._position(after)
+        return [image for image in images[position:] if image.only in (None, object_id)]
 
     def forget_object(self, object_id: str) -> None:
         """Remove all traces of an object that was removed."""
         for image in self._images:
             image.before.pop(object_id, None)
             image.prompts.pop(object_id, None)
-        self._bytes -= sum(image.pixels.nbytes for image in self._images if image.only == object_id)
         self._images = deque(image for image in self._images if image.only != object_id)
+
+    def _frames(self) -> Iterator[RecentImage]:
+        return (image for image in self._images if image.only is None)
+
+    def _position(self, image: RecentImage) -> int:
+        later = (position for position, kept in enumerate(self._images) if not kept.precedes(image))
+        return next(later, len(self._images))
+
+    def _drop_oldest(self) -> None:
+        self._complete = False
+        frames = list(self._frames())
+        if len(frames) == 1 and self._images[0] is frames[0]:
+            del self._images[1]
+            return
+        self._images.popleft()
+        while frames and self._images[0].only is not None:
+            self._images.popleft()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from sam2_ros.model import ImageFeatures, Sam2Network
 from sam2_ros.model.config import MASK_STRIDE, NO_OBJECT_LOGIT
+from sam2_ros.tracking.arguments import check_time, check_whole
 from sam2_ros.tracking.catch_up import CatchUp
 from sam2_ros.tracking.errors import UnknownObjectError
 from sam2_ros.tracking.frame_step import FrameStep, Outcome
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.policies import make_policy
-from sam2_ros.tracking.postprocessing import box_of, resolve_overlaps
+from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
+from sam2_ros.tracking.postprocessing import box_of
 from sam2_ros.tracking.preprocessing import check_image, normalize, shrink
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.result import FrameResult, MemoryEvent, ObjectResult, ObjectState
@@ -44,13 +44,25 @@ class VideoTracker:
         memory: name of a memory policy (`'sam2'`, `'pres'`, `'interval'`, `'drm1'`, `'drm2'`, `'dam'`), or a
             policy, such as `make_policy('dam', DamSettings(...))`.
         options: see `TrackerOptions`.
+
+    Raises:
+        TypeError, ValueError: if there is no such policy.
     """
 
     def __init__(
         self, model: Sam2Network, memory: str | MemoryPolicy = 'dam', *, options: TrackerOptions | None = None
     ) -> None:
+        if isinstance(memory, str):
+            memory = make_policy(memory)
+        if not isinstance(memory, MemoryPolicy):
+            raise TypeError(
+                f'memory must be the name of a policy ({", ".join(POLICY_NAMES)}) or a MemoryPolicy, '
+                f'not {type(memory).__name__}'
+            )
+        if not isinstance(options, TrackerOptions | None):
+            raise TypeError(f'options must be a TrackerOptions, not {type(options).__name__}')
         self._model = model
-        self._policy = make_policy(memory) if isinstance(memory, str) else memory
+        self._policy = memory
         self._options = options or TrackerOptions()
         self._frame_step = FrameStep(model, self._policy, self._options)
         self._jobs: dict[str, CatchUp] = {}
@@ -89,6 +101,7 @@ class VideoTracker:
             TypeError, ValueError: for an unsuitable image or prompt; nothing has changed then.
         """
         check_image(rgb)
+        check_time(time)
         image = RecentImage(self._frame_index + 1, self._shrink(rgb), rgb.shape[:2], time)
         image.prompts = self._sort_prompts(prompts, image.size)
         started = [object_id for object_id in image.prompts if object_id not in self.object_ids]
@@ -123,14 +136,16 @@ class VideoTracker:
 
         Until the returned work is done, `step` follows the object as if it had not been prompted (an object
         that is new is absent) and reports it as CATCHING_UP. Afterwards the object is as if the prompt had
-        been given at its time. Results already handed out do not change.
+        been given at its time. Results already handed out do not change. The images are processed for this
+        object alone: `non_overlap` takes no pixels from the results of a catch-up, nor does it change those of others.
 
         Args:
             frame_index: the frame that was prompted, or, with `image`, the frame after which that image came
                 (-1: before all).
             prompt: for a new object, or a correction.
             image: (H, W, 3) uint8, an image that was never stepped; it becomes part of this object's own
-                sequence.
+                sequence. Several after one frame are in order of time, or of the calls where no time is given; the
+                same image given again is not a second one, but gets one more prompt.
             time: of `image` in seconds.
 
         Raises:
@@ -139,17 +154,20 @@ class VideoTracker:
                 with another. Nothing has changed then.
         """
         object_id = self._check_prompt(prompt).object_id
+        check_whole('frame_index', frame_index)
+        check_time(time)
         if object_id in self._jobs:
             raise ValueError(
                 f'{object_id!r} is still catching up from another prompt; finish that before giving the next'
             )
         if image is None:
             start = self._ring.find(frame_index)
-            track = start.before.get(object_id)
-            images = [start, *self._ring.seen_by(object_id, after=start)]
         else:
             start = self._image_between(frame_index, image, object_id=object_id, time=time)
-            images = [start, *self._ring.seen_by(object_id, after=start)]
+        images = [start, *self._ring.seen_by(object_id, after=start)]
+        if start.only is None or object_id in start.before:
+            track = start.before.get(object_id)
+        else:  # an image that the object has not seen yet
             track = images[1].before.get(object_id) if len(images) > 1 else self._tracks.get(object_id)
         prompt.check_fits(*start.size)
         if track is None:
@@ -230,8 +248,8 @@ class VideoTracker:
 
     def _sort_prompts(self, prompts: Iterable[Prompt], size: tuple[int, int]) -> dict[str, tuple[Prompt, ...]]:
         """Prompts by object id, all of them checked."""
-        if isinstance(prompts, Prompt):
-            raise TypeError('prompts must be a list of Prompt, not a single Prompt')
+        if isinstance(prompts, Prompt) or not isinstance(prompts, Iterable):
+            raise TypeError(f'prompts must be a list of Prompt, not a single {type(prompts).__name__}')
         by_object: dict[str, tuple[Prompt, ...]] = {}
         for prompt in map(self._check_prompt, prompts):
             prompt.check_fits(*size)
@@ -242,10 +260,9 @@ class VideoTracker:
 
     def _image_between(self, frame_index: int, rgb: np.ndarray, *, object_id: str, time: float | None) -> RecentImage:
         check_image(rgb)
-        before_all = frame_index == -1 and self._ring.oldest_frame_index in (-1, 0)
-        if not before_all:
-            self._ring.find(frame_index)
-        return RecentImage(frame_index, self._shrink(rgb), rgb.shape[:2], time, only=object_id)
+        self._ring.check_reaches(frame_index)
+        image = RecentImage(frame_index, self._shrink(rgb), rgb.shape[:2], time, only=object_id)
+        return self._ring.same_image(image)
 
     def _shrink(self, rgb: np.ndarray) -> torch.Tensor:
         return shrink(rgb, self._model.image_size, self._options.resize)
@@ -280,8 +297,10 @@ class VideoTracker:
         for image, before in job.visits:
             image.before[object_id] = before
         job.image.prompts[object_id] = (*job.image.prompts.get(object_id, ()), job.prompt)
-        if job.image.only is not None and job.image.frame_index >= self._ring.oldest_frame_index:
+        if job.image.only is not None and self._ring.reaches(job.image.frame_index):
             self._ring.add(job.image)
+        else:
+            self._ring.trim()  # a mask in the prompt needs room, too
         self._tracks[object_id] = job.track
         del self._jobs[object_id]
 
@@ -292,8 +311,6 @@ class VideoTracker:
             if object_id in self._jobs:
                 state = ObjectState.CATCHING_UP
             results[object_id] = _object_result(object_id, image, outcome, state)
-        if self._options.non_overlap:
-            results = _without_overlap(results)
         waiting = {job: self._unseen(job, image) for job in self._jobs if job not in results}
         return FrameResult(image.frame_index, image.size, {**results, **waiting})
 
@@ -331,12 +348,3 @@ def _object_result(object_id: str, image: RecentImage, outcome: Outcome, state: 
         anchors=outcome.track.bank.anchors,
         low_res_logits=outcome.logits,
     )
-
-
-def _without_overlap(results: dict[str, ObjectResult]) -> dict[str, ObjectResult]:
-    listed = list(results.values())
-    masks = resolve_overlaps([result.mask for result in listed], lambda index: listed[index].mask_logits())
-    return {
-        result.object_id: replace(result, mask=mask, box=box_of(mask), area=int(np.count_nonzero(mask)))
-        for result, mask in zip(listed, masks, strict=True)
-    }

@@ -156,6 +156,25 @@ def test_states(
     assert states(micro64, clip, options, times) == expected
 
 
+def test_an_object_that_loses_all_its_pixels_to_another_is_hidden(small: Sam2Network, clip: Clip) -> None:
+    """Absent means no box, an empty mask and not VISIBLE; what is remembered is as without `non_overlap`."""
+    options = TrackerOptions(non_overlap=True, lost_after_frames=1)
+    apart, plain = VideoTracker(small, 'sam2', options=options), VideoTracker(small, 'sam2')
+    everywhere = np.ones((96, 120), dtype=bool)
+    prompts = [Prompt('first', mask=everywhere), Prompt('second', mask=everywhere)]  # equal logits: the first has it
+    hidden = []
+    for frame in range(4):
+        step = prompts if frame < 3 else []
+        results, overlapping = (tracker.step(clip.image(frame), step) for tracker in (apart, plain))
+        for one, other in zip(results.values(), overlapping.values(), strict=True):
+            assert np.array_equal(one.mask_logits(), other.mask_logits())
+            assert (one.box is None) == (one.area == 0) == (not one.mask.any()) == (one.state is not V)
+            assert other.state is V
+        hidden.append(results['second'].state)
+    assert hidden[:3] == [O, L, L]
+    assert apart.prompt(2, Prompt('second', mask=everywhere))[0].area == 96 * 120  # on its own it keeps them
+
+
 def test_a_correction_stays_and_recent_memory_is_dropped_unless_told_otherwise(
     micro64: Sam2Network, clip: Clip
 ) -> None:
@@ -219,6 +238,13 @@ MISUSES: list[tuple[Callable[[VideoTracker, Clip], Any], type[Exception], str]] 
     (lambda t, c: t.prompt(3, 'a'), TypeError, 'must be a Prompt'),
     (lambda t, c: t.prompt(3, c.prompt('a', 'box'), image=c.image(0)[:, :, 0]), ValueError, r'shape \(96, 120\)'),
     (lambda t, c: t.prompt(7, c.prompt('a', 'box'), image=c.image(0)), LookupError, 'no frame 7'),
+    (lambda t, c: t.step(c.image(5), None), TypeError, 'must be a list of Prompt, not a single NoneType'),
+    (lambda t, c: t.step(c.image(5), time='now'), TypeError, "time, in seconds, must be a number, not 'now'"),
+    (lambda t, c: t.step(c.image(5), time=float('nan')), ValueError, 'time, in seconds, must be finite'),
+    (lambda t, c: t.prompt(None, c.prompt('a', 'box')), TypeError, 'frame_index must be a whole number, not None'),
+    (lambda t, c: t.prompt(2.0, c.prompt('a', 'box')), TypeError, 'frame_index must be a whole number, not 2.0'),
+    (lambda t, c: t.prompt(3, c.prompt('a', 'box'), image=c.image(0), time='now'), TypeError, 'time, in seconds'),
+    (lambda t, c: t.abandon('a'), UnknownObjectError, "'a' is not catching up; objects that are: none"),
     (lambda t, c: t.remove('nobody'), UnknownObjectError, "there is no object 'nobody'; tracked objects: 'a', 'b'"),
 ]
 
@@ -240,15 +266,34 @@ def test_every_misuse_is_explained_and_changes_nothing(micro64: Sam2Network, cli
 
 
 @pytest.mark.parametrize(
-    ('options', 'sentence'),
+    ('options', 'error', 'sentence'),
     [
-        ({'resize': 'nearest'}, "resize must be one of .'bicubic', 'bilinear'., not 'nearest'"),
-        ({'ring_frames': 0}, 'ring_frames must be at least 1'),
-        ({'max_hole_area': -1}, 'max_hole_area must be at least 0'),
-        ({'video_length': 1}, 'video_length must be at least 2'),
-        ({'lost_after_seconds': -1.0}, 'lost_after_seconds must be 0 or more'),
+        ({'resize': 'nearest'}, ValueError, "resize must be one of .'bicubic', 'bilinear'., not 'nearest'"),
+        ({'ring_frames': 0}, ValueError, 'ring_frames must be at least 1, not 0'),
+        ({'ring_frames': 2.5}, TypeError, 'ring_frames must be a whole number, not 2.5'),
+        ({'max_hole_area': -1}, ValueError, 'max_hole_area must be at least 0'),
+        ({'lost_after_frames': None}, TypeError, 'lost_after_frames must be a whole number, not None'),
+        ({'video_length': 1}, ValueError, 'video_length, in frames, must be at least 2'),
+        ({'lost_after_seconds': -1.0}, ValueError, 'lost_after_seconds must be at least 0'),
+        ({'lost_after_seconds': '1'}, TypeError, "lost_after_seconds must be a number, not '1'"),
+        ({'non_overlap': 'no'}, TypeError, "non_overlap must be True or False, not 'no'"),
     ],
 )
-def test_unsuitable_options(options: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
+def test_unsuitable_options(options: dict[str, Any], error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
         TrackerOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error', 'sentence'),
+    [
+        ({'memory': None}, TypeError, 'memory must be the name of a policy .sam2, .* or a MemoryPolicy, not NoneType'),
+        ({'memory': 'sam3'}, ValueError, 'memory must be one of sam2'),
+        ({'options': {'ring_frames': 3}}, TypeError, 'options must be a TrackerOptions, not dict'),
+    ],
+)
+def test_unsuitable_trackers(
+    micro64: Sam2Network, arguments: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        VideoTracker(micro64, **arguments)
