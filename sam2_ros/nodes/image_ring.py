@@ -33,6 +33,7 @@ class ArrivedImage:
     skipped_before: int = 0  # images that were skipped for this one
     frame_index: int = -1  # of the tracker, once TRACKED
     objects: dict[str, Any] = field(default_factory=dict)  # TrackedObject by id, as handed out for this image
+    objects_nbytes: int = 0  # of their masks
     prompts: dict[str, Prompt] = field(default_factory=dict)  # newest prompt by object, with all it extends
 
     @property
@@ -45,15 +46,30 @@ class ArrivedImage:
 
     @property
     def nbytes(self) -> int:
-        return len(self.message.data)
+        return len(self.message.data) + self.objects_nbytes
+
+    def keep_object(self, message: Any) -> None:
+        """Remember a TrackedObject that is handed out for this image."""
+        self.forget_object(message.object_id, prompts=False)
+        self.objects[message.object_id] = message
+        self.objects_nbytes += len(message.mask.data)
+
+    def forget_object(self, object_id: str, *, prompts: bool = True) -> None:
+        """Drop what was handed out of the object, and the prompts given for it."""
+        message = self.objects.pop(object_id, None)
+        if message is not None:
+            self.objects_nbytes -= len(message.mask.data)
+        if prompts:
+            self.prompts.pop(object_id, None)
 
 
 class ImageRing:
-    """Arrived images in order of arrival, bounded in number and bytes; the newest one is always kept."""
+    """Arrived images in order of arrival, bounded in number and bytes. The newest one, those that the tracker has still
+    to take or is at work on, and the newest one that was tracked are always kept.
+    """
 
     def __init__(self) -> None:
         self._images: deque[ArrivedImage] = deque()
-        self._nbytes = 0
         self._lock = threading.Lock()
         self.overflowed = False  # an image was forgotten since the start or `restart`
 
@@ -62,16 +78,28 @@ class ImageRing:
 
     @property
     def nbytes(self) -> int:
-        return self._nbytes
+        return sum(image.nbytes for image in self.images())
 
     def add(self, image: ArrivedImage, *, max_images: int, max_bytes: int) -> None:
-        """Append an image, then forget the oldest ones beyond either limit."""
+        """Append an image, then forget the oldest ones beyond either limit, but for those that are always kept."""
         with self._lock:
+            # In this order: an image that the inference thread finishes meanwhile is in one of the two.
+            pinned = [kept for kept in self._images if kept.fate is Fate.WAITING]
+            pinned += [kept for kept in reversed(self._images) if kept.fate is Fate.TRACKED][:1]
+            old = [kept for kept in self._images if kept not in pinned]
             self._images.append(image)
-            self._nbytes += image.nbytes
-            while len(self._images) > 1 and (len(self._images) > max_images or self._nbytes > max_bytes):
-                self._nbytes -= self._images.popleft().nbytes
+            nbytes = sum(kept.nbytes for kept in self._images)
+            for forgotten in old:
+                if len(self._images) <= max_images and nbytes <= max_bytes:
+                    break
+                self._images.remove(forgotten)
+                nbytes -= forgotten.nbytes
                 self.overflowed = True
+
+    def forget_object(self, object_id: str) -> None:
+        """The object is gone: no image knows it any more."""
+        for image in self.images():
+            image.forget_object(object_id)
 
     def restart(self) -> None:
         """Forget what became of the images, since the tracker begins anew: they count as skipped."""
@@ -79,7 +107,7 @@ class ImageRing:
             for image in self._images:
                 if image.fate is Fate.TRACKED:
                     image.fate, image.frame_index = Fate.SKIPPED, -1
-                image.objects, image.prompts = {}, {}
+                image.objects, image.objects_nbytes, image.prompts = {}, 0, {}
             self.overflowed = False
 
     def images(self) -> list[ArrivedImage]:

@@ -18,15 +18,6 @@ class LabelTable:
         self._freed: deque[int] = deque()
         self._next = 1
 
-    def __getitem__(self, object_id: str) -> int:
-        return self._labels[object_id]
-
-    def __contains__(self, object_id: str) -> bool:
-        return object_id in self._labels
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
     def assign(self, object_id: str) -> int:
         """The label of the object, a new one if it has none. Raises ValueError when every label is in use."""
         if object_id not in self._labels:
@@ -44,7 +35,3 @@ class LabelTable:
         label = self._labels.pop(object_id, None)
         if label is not None:
             self._freed.append(label)
-
-    def free_all(self) -> None:
-        for object_id in list(self._labels):
-            self.free(object_id)

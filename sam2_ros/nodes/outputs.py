@@ -68,7 +68,8 @@ class TrackerOutputs:
         if self._overlay.get_subscription_count():
             overlay = draw_overlay(rgb, result, labels=labels)
             self._overlay.publish(array_to_image(overlay, 'rgb8', header=header))
-        image.objects = {message.object_id: message for message in objects.objects}
+        for message in objects.objects:
+            image.keep_object(message)
         self.newest = objects
 
     def object_message(self, image: ArrivedImage, result: ObjectResult) -> TrackedObject:

@@ -7,6 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+_POLYNOMIAL = (0, 4, 5, 8, 12, 14)
+COEFFICIENTS = {'': _POLYNOMIAL, 'plumb_bob': _POLYNOMIAL, 'rational_polynomial': _POLYNOMIAL, 'equidistant': (4,)}
 
 def project_point(point: np.ndarray, camera_info: Any, *, rectified: bool,
                   image_size: tuple[int, int]) -> tuple[float, float]:
@@ -42,14 +44,18 @@ def project_point(point: np.ndarray, camera_info: Any, *, rectified: bool,
 def _distorted(point: tuple[float, float, float], intrinsics: np.ndarray, camera_info: Any) -> np.ndarray:
     """The pixel in the image as the lens gives it."""
     model, coefficients = camera_info.distortion_model, np.array(camera_info.d, float)
-    points, still = np.array(point).reshape(1, 1, 3), np.zeros(3)
-    if model in ('', 'plumb_bob', 'rational_polynomial'):
-        pixels, _ = cv2.projectPoints(points, still, still, intrinsics, coefficients if coefficients.size else None)
-    elif model == 'equidistant':
-        pixels, _ = cv2.fisheye.projectPoints(points, still, still, intrinsics, coefficients)
-    else:
+    accepted = COEFFICIENTS.get(model)
+    if accepted is None:
         raise ValueError(f'the distortion model {model!r} is unknown; accepted are plumb_bob, rational_polynomial and '
                          'equidistant')
+    if coefficients.size not in accepted:
+        raise ValueError(f'D of the CameraInfo has {coefficients.size} coefficients; the distortion model {model!r} '
+                         f'has {" or ".join(map(str, accepted))}')
+    points, still = np.array(point).reshape(1, 1, 3), np.zeros(3)
+    if model == 'equidistant':
+        pixels, _ = cv2.fisheye.projectPoints(points, still, still, intrinsics, coefficients)
+    else:
+        pixels, _ = cv2.projectPoints(points, still, still, intrinsics, coefficients if coefficients.size else None)
     return pixels.reshape(2)
 
 

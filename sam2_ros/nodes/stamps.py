@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 NANOSECONDS = 1_000_000_000
+MAX_LEAD = 1.0  # seconds that stream time may gain on the clock from one image to the next; more is a wrong stamp
 
 
 class Arrival(Enum):
@@ -24,25 +25,29 @@ class StampOrder:
     def __init__(self) -> None:
         self.elapsed = 0.0  # seconds of stream time up to the newest accepted image; never goes back
         self._newest_ns = 0
-        self._arrived: float | None = None
+        self._arrived: float | None = None  # when the newest accepted image did
+        self._late_since: float | None = None  # arrival of the first of a row of images that were overtaken
 
     def classify(self, stamp_ns: int, *, arrived: float, reorder_window: float) -> Arrival:
         """Place the next arrival. `stamp_ns` in nanoseconds; `arrived` in seconds of the monotonic clock;
-        `reorder_window` in seconds: a stamp that goes back by less is REORDERED, by more NEW_EPOCH.
+        `reorder_window` in seconds: a stamp that goes back by less is REORDERED, by more NEW_EPOCH; so is one that
+        goes back by less when nothing else has come for longer than that, as in a short bag that is looped.
         """
         pause = 0.0 if self._arrived is None else arrived - self._arrived
-        self._arrived = arrived
         if stamp_ns == 0:
             self.elapsed += pause
+            self._arrived = arrived
             return Arrival.UNSTAMPED
         if stamp_ns == self._newest_ns:
             return Arrival.DUPLICATE
         ahead = (stamp_ns - self._newest_ns) / NANOSECONDS
         if -reorder_window <= ahead < 0:
-            return Arrival.REORDERED
+            self._late_since = arrived if self._late_since is None else self._late_since
+            if arrived - self._late_since <= reorder_window:
+                return Arrival.REORDERED
         if self._newest_ns and ahead > 0:
-            self.elapsed += ahead
-        self._newest_ns = stamp_ns
+            self.elapsed += min(ahead, pause + MAX_LEAD)
+        self._newest_ns, self._arrived, self._late_since = stamp_ns, arrived, None
         return Arrival.NEXT if ahead > 0 else Arrival.NEW_EPOCH
 
 

@@ -7,6 +7,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from hypothesis import given
 from hypothesis import strategies as st
+from sam2_ros.msg import TrackedObject
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -61,6 +62,36 @@ def test_stream_time_is_that_of_the_stamps_across_a_loop() -> None:
     for stamp in (100.0, 100.5, 3.0, 3.25):
         order.classify(round(stamp * SECOND), arrived=0.0, reorder_window=1.0)
     assert order.elapsed == pytest.approx(0.75)
+
+
+def test_a_bag_shorter_than_the_window_goes_on_when_it_is_looped() -> None:
+    order, frames = StampOrder(), [0.1 * number for number in range(5)] * 8  # 10 Hz, a loop of 0.5 s
+    found = [order.classify(round((50 + stamp) * SECOND), arrived=0.1 * number, reorder_window=1.0)
+             for number, stamp in enumerate(frames)]
+    assert found[:6] == [Arrival.NEXT] * 5 + [Arrival.REORDERED]
+    assert found[16] is Arrival.NEW_EPOCH  # 1.1 s after the first of those that were too late
+    assert Arrival.NEXT in found[17:]
+
+
+def test_a_late_image_now_and_then_is_no_new_epoch() -> None:
+    order = StampOrder()
+    stamps = [second + part for second in range(5, 15) for part in (0.0, 0.2, 0.1)]
+    found = {order.classify(round(stamp * SECOND), arrived=stamp, reorder_window=1.0) for stamp in stamps}
+    assert found == {Arrival.NEXT, Arrival.REORDERED}
+
+
+def test_a_stamp_far_in_the_future_takes_the_stream_time_a_second_further() -> None:
+    order = StampOrder()
+    for number, stamp in enumerate((5.0, 5.1, 4e9, 5.3, 5.4)):
+        order.classify(round(stamp * SECOND), arrived=0.1 * number, reorder_window=1.0)
+    assert order.elapsed == pytest.approx(0.1 + (0.1 + 1.0) + 0.1)
+
+
+def test_a_pause_counts_as_stream_time() -> None:
+    order = StampOrder()
+    for stamp, arrived_at in ((5.0, 0.0), (5.0, 20.0), (65.0, 60.0)):  # the camera hung; it sent one image twice
+        order.classify(round(stamp * SECOND), arrived=arrived_at, reorder_window=1.0)
+    assert order.elapsed == pytest.approx(60.0)
 
 
 def test_stamps_as_text() -> None:
@@ -124,8 +155,33 @@ def test_the_ring_keeps_to_its_limits(sizes: list[int], max_images: int, max_byt
     kept = ring.images()
     assert kept == images[len(images) - len(kept):]
     assert ring.nbytes == sum(image.nbytes for image in kept)
-    assert len(kept) <= max_images and (ring.nbytes <= max_bytes or len(kept) == 1)
+    assert len(kept) <= max(max_images, 2)  # the newest image and the one tracked before it
+    assert ring.nbytes <= max_bytes or len(kept) <= 2
     assert ring.overflowed is (len(kept) < len(images))
+
+
+def test_the_ring_keeps_the_newest_output_however_long_the_tracker_takes() -> None:
+    old, shown, at_work = arrived(1.0), arrived(2.0), arrived(3.0, fate=Fate.WAITING)
+    ring = ring_of(old, shown, at_work, max_images=3)
+    for number in range(10):
+        ring.add(arrived(4.0 + number, fate=Fate.SKIPPED), max_images=3, max_bytes=10_000)
+    assert ring.images()[:2] == [shown, at_work] and len(ring) == 3
+    at_work.fate = Fate.TRACKED
+    ring.add(arrived(20.0, fate=Fate.WAITING), max_images=3, max_bytes=10_000)
+    assert ring.newest_tracked() is at_work and shown not in ring.images() and len(ring) == 3
+
+
+def test_the_ring_counts_the_masks_of_objects() -> None:
+    ring = ring_of(*(arrived(float(number + 1), size=100) for number in range(8)), max_bytes=1000)
+    for image in ring.images():
+        for name in ('a', 'b'):
+            image.keep_object(TrackedObject(object_id=name, mask=Image(data=bytes(50))))
+            image.keep_object(TrackedObject(object_id=name, mask=Image(data=bytes(75))))
+    assert ring.nbytes == 8 * (100 + 2 * 75)
+    ring.add(arrived(9.0, size=100), max_images=100, max_bytes=1000)
+    assert len(ring) == 4 and ring.nbytes == 3 * 250 + 100
+    ring.forget_object('a')
+    assert ring.nbytes == 3 * 175 + 100 and all(set(image.objects) == {'b'} for image in ring.images()[:3])
 
 
 def test_labels_are_stable_and_freed_ones_come_last() -> None:
@@ -218,6 +274,10 @@ def test_projection_of_a_fisheye() -> None:
     ((9.0, 0.0, 1.0), {}, 'outside the image of 640 x 480'),
     ((0.0, 0.0, 1.0), {'k': [0.0] * 9}, 'not calibrated'),
     ((0.0, 0.0, 1.0), {'distortion_model': 'odd'}, "model 'odd' is unknown"),
+    ((0.0, 0.0, 1.0), {'d': [0.1]}, 'D of the CameraInfo has 1 coefficients'),
+    ((0.0, 0.0, 1.0), {'d': [0.1] * 3}, "'plumb_bob' has 0 or 4 or 5 or 8 or 12 or 14"),
+    ((0.0, 0.0, 1.0), {'distortion_model': 'equidistant', 'd': []}, "0 coefficients.* 'equidistant' has 4"),
+    ((0.0, 0.0, 1.0), {'d': [np.nan] * 5}, 'outside the image'),
 ])
 def test_points_that_have_no_pixel(point: Sequence[float], changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
