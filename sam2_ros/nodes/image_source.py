@@ -31,13 +31,14 @@ PROFILE_HINT = ('large best-effort images get lost without the transport profile
 
 
 class ImageSource:
-    """Subscribes to the images and hands on those that are whole and new, in order of arrival.
+    """Subscribes to the images and hands on those that are whole and new, in order of arrival. `order` knows the images
+    that came before, if the node has listened before.
 
     `on_image(image)` gets every accepted image; `on_time_jump()` is called before the first image of a new epoch.
     Both run in the executor and must return at once.
     """
 
-    def __init__(self, node: Node, parameters: ParameterTable, *, journal: Journal,
+    def __init__(self, node: Node, parameters: ParameterTable, *, journal: Journal, order: StampOrder,
                  on_image: Callable[[ArrivedImage], None], on_time_jump: Callable[[], None]) -> None:
         self._node = node
         self._parameters = parameters
@@ -48,7 +49,7 @@ class ImageSource:
         self._type: type = CompressedImage if compressed else Image
         image_topic = node.resolve_topic_name('image')
         self.topic = f'{image_topic}/compressed' if compressed else image_topic
-        self._order = StampOrder()
+        self._order = order
         self._format: tuple[Any, ...] | None = None
         self._complained = False
         self._newest = time.monotonic()  # arrival of the last message, or our start

@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from sam2_ros.nodes.image_ring import ArrivedImage, Fate, ImageRing
+from sam2_ros.nodes.image_ring import ArrivedImage, Fate
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.prompt_jobs import PromptJobs
 from sam2_ros.nodes.requests import Answer, PromptRequest
 from sam2_ros.tracking import FrameResult, VideoTracker
 
-CATCH_UP_STEPS = 2  # past images worked off per prompt after every live image: each gains one image on the camera
 MAX_FAILURES = 10  # failed images in a row after which the process is given up
 
 
@@ -24,21 +24,24 @@ class Outputs(Protocol):
 
     def publish(self, image: ArrivedImage, rgb: np.ndarray, result: FrameResult) -> None: ...
 
-    def forget(self, object_id: str) -> None: ...
 
-    def forget_all(self) -> None: ...
+@dataclass(frozen=True)
+class _Command:
+    """Something to do between images. `work` returns the answer, or None if that comes later."""
+
+    work: Callable[[], Answer | None]
+    answer: Callable[[Answer], None]
 
 
 class Inference:
     """Runs the tracker in a thread of its own. All methods but `stop` return at once, whichever thread calls them."""
 
-    def __init__(self, tracker: VideoTracker, *, ring: ImageRing, jobs: PromptJobs, outputs: Outputs, journal: Journal,
+    def __init__(self, tracker: VideoTracker, *, jobs: PromptJobs, outputs: Outputs, journal: Journal,
                  to_rgb: Callable[[Any], np.ndarray], on_fatal: Callable[[str], None]) -> None:
         """`to_rgb` turns an image message into (H, W, 3) uint8, or raises ValueError; `on_fatal` is told why the
         process has to end: the network failed MAX_FAILURES times in a row.
         """
         self._tracker = tracker
-        self._ring = ring
         self._jobs = jobs
         self._outputs = outputs
         self._journal = journal
@@ -46,7 +49,7 @@ class Inference:
         self._on_fatal = on_fatal
         self._changed = threading.Condition()
         self._mailbox: ArrivedImage | None = None
-        self._commands: list[Callable[[], None]] = []
+        self._commands: list[_Command] = []
         self._stopping = False
         self._failures = 0  # in a row
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
@@ -64,19 +67,19 @@ class Inference:
 
     def submit(self, image: ArrivedImage, request: PromptRequest) -> None:
         """Queue a prompt on an arrived image; it is answered when it has been decoded on its image."""
-        self._command(lambda: self._jobs.add(image, request))
+        self._command(lambda: self._jobs.add(image, request), request.answer)
 
     def remove(self, object_id: str, answer: Callable[[Answer], None]) -> None:
         """Queue the removal of an object."""
-        self._command(lambda: answer(self._remove(object_id)))
+        self._command(lambda: self._remove(object_id), answer)
 
     def reset(self, answer: Callable[[Answer], None]) -> None:
         """Queue the removal of all objects."""
-        self._command(lambda: answer(self._reset()))
+        self._command(self._reset, answer)
 
     def stop(self, timeout: float | None) -> bool:
-        """End the thread after the image in work; whatever waits is refused. False if that took longer than `timeout`
-        seconds.
+        """End the thread after the image in work; whatever waits is refused, and what is catching up stays where it is.
+        False if that took longer than `timeout` seconds.
         """
         with self._changed:
             self._stopping = True
@@ -84,9 +87,9 @@ class Inference:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _command(self, command: Callable[[], None]) -> None:
+    def _command(self, work: Callable[[], Answer | None], answer: Callable[[Answer], None]) -> None:
         with self._changed:
-            self._commands.append(command)
+            self._commands.append(_Command(work, answer))
             self._changed.notify()
 
     def _run(self) -> None:
@@ -98,33 +101,46 @@ class Inference:
                 commands, self._commands = self._commands, []
                 image, self._mailbox = self._mailbox, None
             for command in commands:
-                command()
+                self._obey(command)
             if image is not None:
                 self._guarded(self._track, image)
-            for _ in range(CATCH_UP_STEPS * len(self._jobs) if image is not None else 1):
-                self._guarded(self._jobs.serve)
+            for _ in range(self._jobs.share() if image is not None else 1):
+                if not self._stopping:
+                    self._guarded(self._jobs.serve)
         if self._mailbox is not None:
             self._mailbox.fate = Fate.SKIPPED
         for command in self._commands:  # so that every request gets its answer
-            command()
-        self._jobs.refuse_all('the node was deactivated')
+            self._obey(command)
+        self._jobs.refuse_waiting('the node was deactivated')
 
     def _has_work(self) -> bool:
         return bool(self._stopping or self._commands or self._mailbox is not None or self._jobs.ready())
 
-    def _guarded(self, work: Callable[..., object], *arguments: ArrivedImage) -> None:
+    def _guarded(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run a piece of work; a failing network costs that piece, and the process when it does not recover."""
         try:
-            work(*arguments)
+            return work(*arguments)
         except Exception as error:
             self._failures += 1
             self._journal.note('failed', f'the tracker failed: {type(error).__name__}: {error}')
             if self._failures == MAX_FAILURES:
                 self._on_fatal(f'the tracker failed {MAX_FAILURES} times in a row, last with {error}')
+            return Answer(f'the tracker failed: {error}')
+
+    def _obey(self, command: _Command) -> None:
+        answer = self._guarded(command.work)
+        if answer is not None:
+            self._guarded(command.answer, answer)
 
     def _track(self, image: ArrivedImage) -> None:
+        try:
+            self._process(image)
+        finally:
+            if image.fate is not Fate.TRACKED:
+                image.fate = Fate.FAILED
+
+    def _process(self, image: ArrivedImage) -> None:
         started = time.monotonic()
-        image.fate = Fate.FAILED  # until it went well
         try:
             rgb = self._to_rgb(image.message)
         except ValueError as error:
@@ -148,13 +164,10 @@ class Inference:
             known = ', '.join(self._tracker.object_ids) or 'none'
             return Answer(f'no object is called {object_id!r}; tracked are: {known}')
         self._tracker.remove(object_id)
-        self._jobs.refuse_all(f'{object_id!r} was removed', object_id=object_id)
-        self._outputs.forget(object_id)
+        self._jobs.forget(object_id, f'{object_id!r} was removed')
         return Answer(object_id=object_id)
 
     def _reset(self) -> Answer:
         self._tracker.reset()
-        self._jobs.refuse_all('the tracker was reset')
-        self._outputs.forget_all()
-        self._ring.restart()
+        self._jobs.forget_all('the tracker was reset')
         return Answer()

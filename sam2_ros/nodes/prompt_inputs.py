@@ -53,6 +53,7 @@ class PromptInputs:
         self._ring = ring
         self._journal = journal
         self._early: list[_Early] = []
+        self._calls: set[Future] = set()  # of services, whose answer was not sent yet
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(EXPIRY_PERIOD, self.images_arrived, clock=steady)
         image_topic = node.resolve_topic_name('image')
@@ -73,13 +74,26 @@ class PromptInputs:
                 (Trigger, '~/reset', self._on_reset),
             )]
 
+    @property
+    def answering(self) -> bool:
+        """Whether there are service calls whose answer was not sent yet."""
+        return bool(self._calls)
+
     def close(self) -> None:
+        """Stop listening. Services that still owe an answer go after they have sent it."""
         self._space_clicks.close()
         self._node.destroy_timer(self._timer)
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
-        for service in self._services:
-            self._node.destroy_service(service)
+        self.refuse_calls('the node was cleaned up')
+        self._timer = self._node.create_timer(0.0, self._close_services, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._close_services()
+
+    def _close_services(self) -> None:
+        if not self._calls:
+            self._node.destroy_timer(self._timer)
+            for service in self._services:
+                self._node.destroy_service(service)
 
     def deactivate(self) -> None:
         """Refuse what waits for its image."""
@@ -87,6 +101,11 @@ class PromptInputs:
         early, self._early = self._early, []
         for waiting in early:
             self._refuse(waiting.request, 'the node was deactivated')
+
+    def refuse_calls(self, reason: str) -> None:
+        """Refuse all service calls that were not answered yet."""
+        for future in self._calls:
+            self._give(future, Answer(reason))
 
     def images_arrived(self) -> None:
         """Look again for the images of the prompts that came before theirs."""
@@ -159,10 +178,8 @@ class PromptInputs:
 
     def _place(self, request: PromptRequest, stamp_ns: int, *, expires: float | None = None) -> None:
         """Queue the request for its image, let it wait for an image to come, or refuse it."""
-        newest = self._ring.newest()
-        if self.inference is None or newest is None:
-            why = 'the node is not active' if self.inference is None else 'no image has arrived yet'
-            self._refuse(request, why)
+        if self.inference is None:
+            self._refuse(request, 'the node is not active')
             return
         image = self._image_of(stamp_ns)
         if image is not None:
@@ -170,7 +187,8 @@ class PromptInputs:
             return
         now = time.monotonic()
         expires = now + self._parameters['prompt_wait'] if expires is None else expires
-        if stamp_ns > newest.stamp_ns and now < expires:
+        newest = self._ring.newest()
+        if stamp_ns > (newest.stamp_ns if newest else 0) and now < expires:
             self._early.append(_Early(stamp_ns, request, expires))
         else:
             self._refuse(request, self._why_no_image(stamp_ns))
@@ -181,7 +199,10 @@ class PromptInputs:
         return self._ring.at_stamp(stamp_ns, tolerance=self._parameters['stamp_tolerance'])
 
     def _why_no_image(self, stamp_ns: int) -> str:
-        stamps = [image.stamp_ns for image in self._ring.images() if image.stamp_ns]
+        images = self._ring.images()
+        stamps = [image.stamp_ns for image in images if image.stamp_ns]
+        if not images:
+            return 'no image has arrived yet'
         if not stamps:
             return f'no image is stamped {stamp_text(stamp_ns)}: the camera gives no stamps; use a stamp of zero'
         oldest, newest = stamps[0], stamps[-1]
@@ -208,11 +229,15 @@ class PromptInputs:
     async def _answer_of(self, ask: Callable[[Callable[[Answer], None]], None]) -> Any:
         """Wait for the answer without blocking the executor."""
         future: Future = Future()
+        self._calls.add(future)
+        try:
+            ask(lambda answer: self._give(future, answer))
+            return await future
+        finally:
+            self._calls.discard(future)  # from here to the sent answer nothing else runs in this thread
 
-        def give(answer: Answer) -> None:
+    def _give(self, future: Future, answer: Answer) -> None:
+        if not future.done():
             future.set_result(answer)
             if self._node.executor is not None:
                 self._node.executor.wake()  # it does not watch the future by itself
-
-        ask(give)
-        return await future

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ from sam2_ros.tracking import CatchUp, ObjectResult, Prompt, VideoTracker
 
 NO_FRAME = -1  # frame index before the first image
 MAX_PROMPTS = 100  # at work at the same time; more would only grow old
+IMAGES_PER_LIVE = 2  # past images worked off after every live image: that gains one image on the camera
+PATIENCE = 10.0  # seconds that a prompt waits for its object to catch up with an earlier one
 
 
 class ObjectMessages(Protocol):
@@ -24,17 +27,23 @@ class ObjectMessages(Protocol):
 
     def object_message(self, image: ArrivedImage, result: ObjectResult) -> Any: ...
 
+    def forget(self, object_id: str) -> None: ...
+
+    def forget_all(self) -> None: ...
+
 
 @dataclass(eq=False)
 class _Job:
     image: ArrivedImage
     request: PromptRequest
     catch_up: CatchUp | None = None
-    answered: bool = False
+    shown: Any = None  # TrackedObject on the newest image it has reached; once there is one, the prompt is answered
+    asked: float = field(default_factory=monotonic)  # seconds, monotonic clock
 
 
 class PromptJobs:
-    """Prompts that wait for their turn or are catching up. Only the inference thread touches them.
+    """Prompts that wait for their turn or are catching up. Only the inference thread touches them; while there is none
+    they stay as they are.
 
     A new prompt is answered before others go on catching up; prompts for the same object are worked off one after the
     other.
@@ -51,11 +60,12 @@ class PromptJobs:
         self._named = 0  # objects named by us
 
     def add(self, image: ArrivedImage, request: PromptRequest) -> None:
-        job = _Job(image, request)
         if len(self._jobs) < MAX_PROMPTS:
-            self._jobs.append(job)
+            self._jobs.append(_Job(image, request))
         else:
-            self._refuse(job, f'{MAX_PROMPTS} prompts are being worked on; prompt an object once, not on every image')
+            reason = f'{MAX_PROMPTS} prompts are being worked on; prompt an object once, not on every image'
+            self._journal.refuse_prompt(reason)
+            request.answer(Answer(reason))
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -64,50 +74,91 @@ class PromptJobs:
         """Whether `serve` would do something."""
         return self._next() is not None
 
+    def share(self) -> int:
+        """How often to `serve` after a live image: until the new prompts of one image are answered, and until no object
+        is as far behind as the furthest was before. Those that are furthest behind stand at the same image, so that
+        this costs few encodings; the others join them in time.
+        """
+        first = self._next()
+        new = 0
+        if first is not None and first.catch_up is None:
+            new = sum(job.catch_up is None and job.image is first.image for job in self._jobs)
+        behind = [job.catch_up.remaining for job in self._at_work()]
+        return new + sum(max(0, images - max(behind) + IMAGES_PER_LIVE) for images in behind)
+
     def serve(self) -> None:
         """Work on one prompt by one image: the first time the prompted one, after that those that came later."""
+        self._refuse_late()
         job = self._next()
         if job is None:
             return
         try:
             if job.catch_up is None:
-                job.catch_up = self._begin(job.image, job.request)
-            result = job.catch_up.advance()
+                job.catch_up = self._begin(job)
+            self._hand_out(job, job.catch_up.advance())
         except (ValueError, TypeError, LookupError) as error:
-            self._jobs.remove(job)
-            self._refuse(job, str(error))
+            self._give_up(job, str(error))
             return
         except Exception as error:
-            self._jobs.remove(job)
-            self._refuse(job, f'the tracker failed: {error}')
+            self._give_up(job, f'the tracker failed: {error}')
             raise
         if job.catch_up.done:
             self._jobs.remove(job)
-        self._hand_out(job, result)
 
-    def refuse_all(self, reason: str, *, object_id: str | None = None) -> None:
-        """Give up every prompt, or those that are for one object."""
+    def refuse_waiting(self, reason: str) -> None:
+        """Give up the prompts that were not applied yet; the objects that are catching up can go on later."""
+        for job in [job for job in self._jobs if job.shown is None]:
+            self._give_up(job, reason)
+
+    def forget(self, object_id: str, reason: str) -> None:
+        """The object is gone, and so are its prompts and all that is remembered of it."""
         for job in list(self._jobs):
-            if object_id in (None, job.request.object_id, job.catch_up and job.catch_up.object_id):
-                self._jobs.remove(job)
-                self._refuse(job, reason)
+            if object_id in (job.request.object_id, job.catch_up and job.catch_up.object_id):
+                self._give_up(job, reason)
+        self._messages.forget(object_id)
+        self._ring.forget_object(object_id)
+
+    def forget_all(self, reason: str) -> None:
+        """The tracker begins anew."""
+        for job in list(self._jobs):
+            self._give_up(job, reason)
+        self._messages.forget_all()
+        self._ring.restart()
 
     def _next(self) -> _Job | None:
         """A prompt that was not looked at yet, else the one that is furthest behind: those that stand at the same image
         are served together, which encodes that image once.
         """
-        at_work = [job for job in self._jobs if job.catch_up is not None]
-        busy = {job.catch_up.object_id for job in at_work}
+        at_work = self._at_work()
         for job in self._jobs:
-            if job.catch_up is not None or job.image.fate is Fate.WAITING or job.request.object_id in busy:
-                continue
-            if job.request.click and busy:
-                continue  # what it hit may be just what is catching up
-            return job
+            if job.catch_up is None and job.image.fate is not Fate.WAITING and not self._waits_for(job, at_work):
+                return job
         return max(at_work, key=lambda job: job.catch_up.remaining, default=None)
 
-    def _begin(self, image: ArrivedImage, request: PromptRequest) -> CatchUp:
+    def _at_work(self) -> list[_Job]:
+        return [job for job in self._jobs if job.catch_up is not None]
+
+    def _waits_for(self, job: _Job, at_work: list[_Job]) -> str | None:
+        """The object, catching up with an earlier prompt, that this one is for as well. For a click that is the object
+        it hit; where an object that catches up is on the clicked image is not known yet, so it is looked for where it
+        was seen last.
+        """
+        busy = {other.catch_up.object_id for other in at_work}
+        target = job.request.object_id
+        if job.request.click and not target and busy:
+            last_seen = [other.shown for other in at_work if other.shown and other.image.time <= job.image.time]
+            target = _object_at([*self._shown(job.image), *last_seen], job.request.prompt)
+        return target if target in busy else None
+
+    def _refuse_late(self) -> None:
+        at_work = self._at_work()
+        for job in list(self._jobs):
+            if job.catch_up is None and monotonic() - job.asked > PATIENCE and (name := self._waits_for(job, at_work)):
+                self._give_up(job, f'{name!r} was still catching up with an earlier prompt after {PATIENCE:g} s')
+
+    def _begin(self, job: _Job) -> CatchUp:
         """Start the prompt on its image. Raises ValueError or LookupError with the reason it is refused."""
+        image, request = job.image, job.request
         index, rgb = image.frame_index, None
         if image.fate is Fate.FAILED:
             raise ValueError('the image of this prompt could not be processed')
@@ -116,15 +167,19 @@ class PromptJobs:
             if before is None and self._ring.overflowed:
                 raise LookupError('the images around the one of this prompt are not kept any more')
             index, rgb = (before.frame_index if before else NO_FRAME), self._to_rgb(image.message)
-        object_id = request.object_id or (request.click and _object_at(image, request.prompt)) or self._new_name()
+        clicked = request.click and not request.object_id and _object_at(self._shown(image), request.prompt)
+        object_id = request.object_id or clicked or self._new_name()
         if object_id not in self._tracker.object_ids and len(self._tracker.object_ids) >= self._messages.max_objects:
             raise ValueError(f'{self._messages.max_objects} objects are tracked already, which is the limit')
         prompt = replace(request.prompt, object_id=object_id)
         if request.extend:
             prompt = extended(image.prompts.get(object_id), prompt)
-        catch_up = self._tracker.begin_prompt(index, prompt, image=rgb, time=image.time)
-        image.prompts[object_id] = prompt
-        return catch_up
+        return self._tracker.begin_prompt(index, prompt, image=rgb, time=image.time)
+
+    def _shown(self, image: ArrivedImage) -> Iterable[Any]:
+        """What was handed out for the image; for objects that were not tracked on it, on the last image they were."""
+        before = self._ring.tracked_before(image) if image.fate is Fate.SKIPPED else None
+        return ({**before.objects, **image.objects} if before else image.objects).values()
 
     def _new_name(self) -> str:
         while True:
@@ -135,29 +190,39 @@ class PromptJobs:
 
     def _hand_out(self, job: _Job, result: ObjectResult) -> None:
         """Keep the result with its image, where clicks look, and answer the prompt if this is the prompted image."""
-        image = job.image if not job.answered else self._ring.at_frame(result.frame_index)
+        image = job.image if job.shown is None else self._ring.at_frame(result.frame_index)
         if image is None:
             return
         message = self._messages.object_message(image, result)
-        image.objects[result.object_id] = message
-        if not job.answered:
-            job.answered = True
+        image.keep_object(message)
+        answered, job.shown = job.shown is not None, message
+        if not answered:
+            image.prompts[result.object_id] = job.catch_up.prompt
             self._journal.count('prompts_applied')
             job.request.answer(Answer(object_id=result.object_id, image=image, tracked_object=message))
 
-    def _refuse(self, job: _Job, reason: str) -> None:
-        if job.answered:
-            self._journal.note('catch_up_ended', f'catching up ended early: {reason}')
-        else:
+    def _give_up(self, job: _Job, reason: str) -> None:
+        """End a prompt early: the object is as it was without it, and one that it had started is gone."""
+        self._jobs.remove(job)
+        if job.catch_up is not None:
+            object_id = job.catch_up.object_id
+            if not job.catch_up.done:
+                self._tracker.abandon(object_id)
+            if object_id not in self._tracker.object_ids:
+                self._messages.forget(object_id)
+                self._ring.forget_object(object_id)
+        if job.shown is None:
             self._journal.refuse_prompt(reason)
             job.request.answer(Answer(reason))
+        else:
+            self._journal.note('catch_up_ended', f'{object_id!r} stopped catching up: {reason}')
 
 
-def _object_at(image: ArrivedImage, prompt: Prompt) -> str | None:
+def _object_at(objects: Iterable[Any], prompt: Prompt) -> str | None:
     """The object that was clicked on, the smallest where several are; None beside all of them."""
     x, y = (int(value) for value in prompt.points[0])
     hits = []
-    for message in image.objects.values():
+    for message in objects:
         left, top, right, bottom = (int(value) for value in message.box)
         if left <= x < right and top <= y < bottom and message.mask.data[(y - top) * message.mask.step + x - left]:
             hits.append((message.area, message.object_id))

@@ -7,9 +7,12 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import rclpy
 import torch
 from rcl_interfaces.msg import SetParametersResult
@@ -31,10 +34,12 @@ from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_rgb
 from sam2_ros.nodes.prompt_inputs import PromptInputs
 from sam2_ros.nodes.prompt_jobs import PromptJobs
 from sam2_ros.nodes.requests import ignore
+from sam2_ros.nodes.stamps import StampOrder
 from sam2_ros.nodes.tracker_parameters import TRACKER_PARAMETERS
 from sam2_ros.tracking import VideoTracker
 
 STOP_TIMEOUT = 3.0  # seconds given to the image in work when the process ends
+ANSWER_TIMEOUT = 0.5  # seconds given to the answers of services when the process ends
 MEGABYTE = 1e6
 
 
@@ -52,6 +57,8 @@ class TrackerNode(LifecycleNode):
         self._journal = Journal(self.get_logger())
         self._tracker: VideoTracker | None = None
         self._ring = ImageRing()
+        self._order = StampOrder()
+        self._jobs: PromptJobs | None = None
         self._outputs: TrackerOutputs | None = None
         self._inputs: PromptInputs | None = None
         self._source: ImageSource | None = None
@@ -62,62 +69,79 @@ class TrackerNode(LifecycleNode):
             self._start = self.create_timer(0.0, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            model = load_model(self._settings)
-            self._tracker = make_tracker(model, self._settings)
-            self._outputs = TrackerOutputs(self, self._settings)
-            self._inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
-        except Exception as error:  # rclpy would swallow it
-            self.get_logger().error(f'not configured: {error}')
-            self._forget()
-            return TransitionCallbackReturn.FAILURE
-        self._description = (self._settings['model'], str(model.device))
-        self.get_logger().info(describe(self._settings, model))
-        return TransitionCallbackReturn.SUCCESS
+        if self._done('configured', self._configure):
+            return TransitionCallbackReturn.SUCCESS
+        self._forget()
+        return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            to_rgb = compressed_to_rgb if self._settings['image_transport'] == 'compressed' else image_to_rgb
-            jobs = PromptJobs(self._tracker, ring=self._ring, messages=self._outputs, journal=self._journal,
-                              to_rgb=to_rgb)
-            self._inference = Inference(
-                self._tracker, ring=self._ring, jobs=jobs, outputs=self._outputs, journal=self._journal, to_rgb=to_rgb,
-                on_fatal=self._give_up)
-            self._inputs.inference = self._inference
-            self._source = ImageSource(self, self._settings, journal=self._journal, on_image=self._take_image,
-                                       on_time_jump=self._time_jumped)
-        except Exception as error:
-            self.get_logger().error(f'not activated: {error}')
-            self.stop()
-            return TransitionCallbackReturn.FAILURE
-        self.get_logger().info(f'listening to {self._source.topic}')
-        return TransitionCallbackReturn.SUCCESS
+        if self._done('activated', self._activate):
+            return TransitionCallbackReturn.SUCCESS
+        self._done('stopped', self.stop)
+        return TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self.stop()
-        return TransitionCallbackReturn.SUCCESS
+        return _success_or_error(self._done('deactivated', self.stop))
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._forget()
-        return TransitionCallbackReturn.SUCCESS
+        return _success_or_error(self._done('cleaned up', self._forget))
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self.stop()
-        self._forget()
-        return TransitionCallbackReturn.SUCCESS
+        stopped, forgotten = self._done('stopped', self.stop), self._done('cleaned up', self._forget)
+        return _success_or_error(stopped and forgotten)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         return self.on_shutdown(state)  # back to unconfigured, never half active
 
     def stop(self, timeout: float | None = None) -> bool:
         """Stop listening and tracking. False if the image in work was not done within `timeout` seconds."""
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
         if self._inputs is not None:
             self._inputs.deactivate()
         inference, self._inference = self._inference, None
-        return inference is None or inference.stop(timeout)
+        stopped = inference is None or inference.stop(timeout)
+        if self._inputs is not None:
+            self._inputs.refuse_calls('the node was deactivated')
+        return stopped
+
+    @property
+    def answering(self) -> bool:
+        """Whether there are service calls whose answer was not sent yet."""
+        return self._inputs is not None and self._inputs.answering
+
+    def _done(self, what: str, work: Callable[[], object]) -> bool:
+        """Whether a part of a transition went well; rclpy would swallow why not."""
+        try:
+            work()
+        except Exception as error:
+            self.get_logger().error(f'not {what}: {error}')
+            return False
+        return True
+
+    def _configure(self) -> None:
+        model = load_model(self._settings)
+        self._tracker = make_tracker(model, self._settings)
+        self._outputs = TrackerOutputs(self, self._settings)
+        self._jobs = PromptJobs(self._tracker, ring=self._ring, messages=self._outputs, journal=self._journal,
+                                to_rgb=self._to_rgb)
+        self._inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
+        self._description = (self._settings['model'], str(model.device))
+        self.get_logger().info(describe(self._settings, model))
+
+    def _activate(self) -> None:
+        self._inference = Inference(
+            self._tracker, jobs=self._jobs, outputs=self._outputs, journal=self._journal, to_rgb=self._to_rgb,
+            on_fatal=self._give_up)
+        self._inputs.inference = self._inference
+        self._source = ImageSource(self, self._settings, journal=self._journal, order=self._order,
+                                   on_image=self._take_image, on_time_jump=self._time_jumped)
+        self.get_logger().info(f'listening to {self._source.topic}')
+
+    @property
+    def _to_rgb(self) -> Callable[[Any], np.ndarray]:
+        return compressed_to_rgb if self._settings['image_transport'] == 'compressed' else image_to_rgb
 
     def _autostart(self) -> None:
         self.destroy_timer(self._start)
@@ -125,13 +149,13 @@ class TrackerNode(LifecycleNode):
             self.trigger_activate()
 
     def _forget(self) -> None:
-        if self._inputs is not None:
-            self._inputs.close()
-        if self._outputs is not None:
-            self._outputs.close()
-        self._inputs = self._outputs = self._tracker = None
-        self._ring = ImageRing()
+        inputs, outputs = self._inputs, self._outputs
+        self._inputs = self._outputs = self._jobs = self._tracker = None
+        self._ring, self._order = ImageRing(), StampOrder()
         self._description = ('', '')
+        for part in (inputs, outputs):
+            if part is not None:
+                part.close()
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
@@ -162,15 +186,29 @@ class TrackerNode(LifecycleNode):
         self.context.try_shutdown()
 
 
-def spin(executor: Executor, *, interrupted: threading.Event) -> None:
-    """Run callbacks until interrupted or shut down. One that fails is reported and does not end the others."""
-    while executor.context.ok() and not interrupted.is_set():
+def _success_or_error(done: bool) -> TransitionCallbackReturn:
+    return TransitionCallbackReturn.SUCCESS if done else TransitionCallbackReturn.ERROR
+
+
+def spin(executor: Executor, *, until: Callable[[], bool], period: float | None = None) -> None:
+    """Run callbacks until told or shut down. One that fails is reported and does not end the others. `until` is asked
+    after every callback, and every `period` seconds.
+    """
+    while executor.context.ok() and not until():
         try:
-            executor.spin_once()
+            executor.spin_once(timeout_sec=period)
         except ExternalShutdownException:
             return
         except Exception:
             rclpy.logging.get_logger('tracker').error(traceback.format_exc())
+
+
+def end(node: TrackerNode, executor: Executor) -> None:
+    """Stop the node and send the answers that services still owe."""
+    if not node.stop(STOP_TIMEOUT):
+        node.get_logger().warning(f'the image in work is given up: it was not done within {STOP_TIMEOUT:g} s')
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    spin(executor, until=lambda: not node.answering or time.monotonic() > deadline, period=ANSWER_TIMEOUT / 10)
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -178,28 +216,31 @@ def run(args: Sequence[str] | None = None) -> int:
     interrupted = threading.Event()
 
     def interrupt(*_: object) -> None:
-        interrupted.set()  # an exception alone could get lost: Python ignores those raised while it deletes an object
-        raise KeyboardInterrupt
+        if not interrupted.is_set():  # the end takes its course; another signal does not cut it off
+            interrupted.set()  # an exception alone could get lost: Python ignores those raised while deleting an object
+            raise KeyboardInterrupt
 
     # Without rclpy's own handlers the graph stays up until the image in work has been published.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    node, stopped = None, True
+    node = None
     try:
-        node = TrackerNode()
         executor = SingleThreadedExecutor()
+        node = TrackerNode()
         executor.add_node(node)
-        spin(executor, interrupted=interrupted)
+        spin(executor, until=interrupted.is_set)
     except ValueError as error:
         rclpy.logging.get_logger('tracker').fatal(str(error))
         return 2
     except KeyboardInterrupt:
         pass
     finally:
-        stopped = node is None or node.stop(STOP_TIMEOUT)
+        interrupted.set()
+        if node is not None:
+            end(node, executor)
         rclpy.try_shutdown()
-    return 1 if (node and node.failure) or not stopped else 0
+    return 1 if node and node.failure else 0
 
 
 def main(args: Sequence[str] | None = None) -> None:

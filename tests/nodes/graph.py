@@ -245,7 +245,7 @@ class Graph:
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
         thread = threading.Thread(
-            target=spin, args=(executor,), kwargs={'interrupted': threading.Event()}, daemon=True)
+            target=spin, args=(executor,), kwargs={'until': lambda: False}, daemon=True)
         thread.start()
         self._running.append((node, executor, thread))
 
