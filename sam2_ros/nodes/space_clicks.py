@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import PointStamped
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -31,7 +32,7 @@ class SpaceClicks:
             CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data)
         self._transforms = None
         if tf2_ros is not None:
-            self._transforms = tf2_ros.Buffer(node=node)
+            self._transforms = tf2_ros.Buffer()
             self._listener = tf2_ros.TransformListener(self._transforms, node)
 
     def close(self) -> None:
@@ -46,20 +47,24 @@ class SpaceClicks:
         point = np.array((click.point.x, click.point.y, click.point.z))
         camera_frame = self._info.header.frame_id or image.header.frame_id
         if click.header.frame_id not in ('', camera_frame):
-            point = self._in_camera_frame(point, click.header.frame_id, camera_frame)
+            point = self._in_camera_frame(point, click.header.frame_id, camera_frame, at=image.header.stamp)
         size = (getattr(image.message, 'height', self._info.height), getattr(image.message, 'width', self._info.width))
         return project_point(point, self._info, rectified=self._rectified, image_size=size)
 
     def _keep_info(self, message: CameraInfo) -> None:
         self._info = message
 
-    def _in_camera_frame(self, point: np.ndarray, frame: str, camera_frame: str) -> np.ndarray:
+    def _in_camera_frame(self, point: np.ndarray, frame: str, camera_frame: str, *, at: TimeMessage) -> np.ndarray:
+        """The point as the camera saw it `at` that time; where that time is not covered, as it sees it now."""
         if self._transforms is None:
             raise ValueError(f'the point is in the frame {frame!r}; without tf2_ros it must be in that of the camera, '
                              f'{camera_frame!r} (set it as fixed frame in RViz)')
         try:
-            transform = self._transforms.lookup_transform(camera_frame, frame, Time()).transform
+            try:
+                found = self._transforms.lookup_transform(camera_frame, frame, Time.from_msg(at))
+            except tf2_ros.ExtrapolationException:
+                found = self._transforms.lookup_transform(camera_frame, frame, Time())
         except tf2_ros.TransformException as error:
             raise ValueError(f'the point is in the frame {frame!r}: {error}') from error
-        turn, shift = transform.rotation, transform.translation
+        turn, shift = found.transform.rotation, found.transform.translation
         return rotate(point, (turn.x, turn.y, turn.z, turn.w)) + np.array((shift.x, shift.y, shift.z))
