@@ -25,7 +25,7 @@ except ImportError:      # not part of a minimal ROS installation
     Detection2DArray = None
 
 __all__ = [
-    'ConversionError', 'Detection2DArray', 'TrackRecord', 'array_to_image', 'camera_info',
+    'STATE_NAMES', 'ConversionError', 'Detection2DArray', 'TrackRecord', 'array_to_image', 'camera_info',
     'compressed_to_rgb', 'detections', 'image_to_array', 'image_to_rgb', 'label_image', 'mask_from_object',
     'occlusion_scores', 'prompt_from_message', 'rgb_to_compressed', 'tracked_object', 'tracked_objects',
 ]
@@ -34,6 +34,7 @@ _STATES = {
     ObjectState.VISIBLE: TrackedObject.VISIBLE, ObjectState.OCCLUDED: TrackedObject.OCCLUDED,
     ObjectState.LOST: TrackedObject.LOST, ObjectState.CATCHING_UP: TrackedObject.CATCHING_UP,
 }
+STATE_NAMES = {number: state.value for state, number in _STATES.items()}  # of TrackedObject.state
 _MEMORY_EVENTS = {
     MemoryEvent.NONE: TrackedObject.MEMORY_NONE, MemoryEvent.RECENT: TrackedObject.MEMORY_RECENT,
     MemoryEvent.ANCHOR: TrackedObject.MEMORY_ANCHOR, MemoryEvent.PROMPT: TrackedObject.MEMORY_PROMPT,

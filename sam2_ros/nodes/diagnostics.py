@@ -14,7 +14,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from sam2_ros.msg import TrackedObject, TrackedObjectArray
+from sam2_ros.msg import TrackedObjectArray
+from sam2_ros.nodes.conversions import STATE_NAMES
 from sam2_ros.nodes.image_source import ImageSource
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
@@ -24,8 +25,6 @@ MEGABYTE = 1e6
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
 AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
 DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
-STATES = {TrackedObject.VISIBLE: 'visible', TrackedObject.OCCLUDED: 'occluded', TrackedObject.LOST: 'lost',
-          TrackedObject.CATCHING_UP: 'catching_up'}
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -101,7 +100,7 @@ class Diagnostics:
             'processed images/s': f'{self._journal.published.per_second():.2f}',
             'age of newest output, s': '' if age is None else f'{age:.3f}',
         }
-        values |= {f'objects {name}': states[state] for state, name in STATES.items()}
+        values |= {f'objects {name}': states[state] for state, name in STATE_NAMES.items()}
         for stage, (median, high) in self._journal.latencies.percentiles().items():
             values |= {f'{stage} p50, ms': f'{median * 1e3:.1f}', f'{stage} p95, ms': f'{high * 1e3:.1f}'}
         values['process memory, MB'] = f'{_process_memory() / MEGABYTE:.0f}'

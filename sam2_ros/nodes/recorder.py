@@ -26,7 +26,8 @@ from std_msgs.msg import Header
 from tqdm import tqdm
 
 from sam2_ros.msg import Prompt as PromptMessage
-from sam2_ros.msg import TrackedObject, TrackedObjectArray
+from sam2_ros.msg import TrackedObjectArray
+from sam2_ros.nodes.conversions import STATE_NAMES
 from sam2_ros.nodes.images import array_to_image
 from sam2_ros.nodes.parameters import Change, ParameterRow, ParameterTable
 from sam2_ros.nodes.pixels import image_to_rgb
@@ -52,8 +53,6 @@ LOOK_PERIOD = 0.1  # seconds between two looks at how far things are
 LAST_OUTPUTS = 5.0  # seconds that outputs may take after the camera has gone
 QUEUE_DEPTH = 50
 CSV_COLUMNS = ('stamp', 'frame', 'id', 'state', 'object_score_logit', 'occlusion_probability', 'x0', 'y0', 'x1', 'y1')
-STATES = {TrackedObject.VISIBLE: 'visible', TrackedObject.OCCLUDED: 'occluded', TrackedObject.LOST: 'lost',
-          TrackedObject.CATCHING_UP: 'catching up'}
 
 
 class Recording:
@@ -90,7 +89,7 @@ class Recording:
         self._skipped += message.frames_skipped
         self._latencies.append(latency)
         for tracked in message.objects:
-            state = STATES[tracked.state]
+            state = STATE_NAMES[tracked.state]
             self._states.setdefault(tracked.object_id, Counter())[state] += 1
             box = [f'{edge:g}' for edge in tracked.box] if tracked.has_box else [''] * 4
             self._table.writerow((f'{stamp_ns // NANOSECONDS}.{stamp_ns % NANOSECONDS:09d}', message.frame_index,
@@ -110,9 +109,10 @@ class Recording:
             f'| skipped, because a newer one was there | {self._skipped} |',
             f'| missing for other reasons | {self.images - self.processed - self._skipped} |',
             f'| latency, median | {p50:.0f} ms |', f'| latency, 95th percentile | {p95:.0f} ms |', '',
-            f'| images in which the object was | {" | ".join(STATES.values())} |', '| --- ' * (1 + len(STATES)) + '|']
+            f'| images in which the object was | {" | ".join(STATE_NAMES.values())} |',
+            '| --- ' * (1 + len(STATE_NAMES)) + '|']
         for object_id, counts in self._states.items():
-            lines.append(f'| {object_id} | {" | ".join(str(counts[state]) for state in STATES.values())} |')
+            lines.append(f'| {object_id} | {" | ".join(str(counts[state]) for state in STATE_NAMES.values())} |')
         lines += ['', 'Latency: from the stamp of an image to the arrival of its objects in this process.']
         text = '\n'.join(lines) + '\n'
         (self._folder / 'summary.md').write_text(text)

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from sam2_ros.nodes.conversions import prompt_from_message
 from sam2_ros.nodes.images import array_to_image
 from sam2_ros.nodes.recorder import CSV_COLUMNS, Recording, prompt_message
-from sam2_ros.tracking import Prompt
+from sam2_ros.tracking import ObjectState, Prompt
 
 
 def header(second):
@@ -59,6 +59,13 @@ def test_known_messages_give_known_files(recording, tmp_path):
         ['2.000000005', '1', 'cup', 'visible', '-0.5000', '0.2500', '1', '2', '30', '40'],
         ['3.000000005', '2', 'cup', 'occluded', '-1.5000', '0.2500', '', '', '', '']]
     assert cv2.VideoCapture(str(folder / 'overlay.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == 1
+
+
+def test_states_are_spelt_as_in_the_library(recording, tmp_path):
+    cup = tracked('cup', TrackedObject.CATCHING_UP)
+    recording.take_objects(TrackedObjectArray(header=header(0), objects=[cup]), latency=0.1)
+    recording.close()
+    assert f',{ObjectState.CATCHING_UP.value},' in (tmp_path / 'recording' / 'objects.csv').read_text()
 
 
 def test_a_lost_image_is_counted(recording):
