@@ -170,9 +170,15 @@ class Client(Node):
         return self.call('remove_object', RemoveObject.Request(object_id=object_id))
 
     def transition(self, label: str) -> bool:
+        future = self.ask_for_transition(label)
+        return self.wait_for(lambda: future.done() and future.result(), f'the transition {label}').success
+
+    def ask_for_transition(self, label: str) -> Any:
+        """The future of the answer."""
         request = ChangeState.Request()
         request.transition.label = label
-        return self.call('change_state', request).success
+        assert self._service['change_state'].wait_for_service(TIMEOUT)
+        return self._service['change_state'].call_async(request)
 
     @contextmanager
     def before_encoding(self, action: Callable[[], object]) -> Iterator[None]:

@@ -1,20 +1,26 @@
 """The states of the node, what goes wrong in them, and the process it runs in."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from sam2_ros.msg import TrackedObject
 from std_srvs.srv import Trigger
 
+from sam2_ros.model import Sam2Network
+from sam2_ros.nodes import tracker
 from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import IMAGE, Client, client_of, graph
+from tests.nodes.graph import IMAGE, TIMEOUT, Client, client_of, graph
 
 GROWTH = 20e6  # bytes that 45 lifecycle cycles may add
 CYCLES = 50
@@ -54,6 +60,80 @@ def test_objects_outlive_deactivation_but_not_cleanup(micro_weights: Path) -> No
         assert objects.frame_index == 0 and not objects.objects
 
 
+def test_deactivation_and_cleanup_while_an_object_catches_up(micro_weights: Path) -> None:
+    with graph(micro_weights) as client:
+        def begin(name: str, index: int) -> None:
+            """Prompt an image of the past and deactivate the node while the object catches up."""
+            with client.before_encoding(lambda: time.sleep(0.2)):
+                assert client.set_prompt(name, box=scene.box('red', index), stamp=client.stamp(index)).success
+                assert client.transition('deactivate')
+            assert len(client.tracker_node._jobs) == 1
+
+        for index in range(8):
+            client.step(index)
+        removed = client.set_prompt(box=scene.box('blue', 7)).object_id
+        assert client.remove(removed).success
+        begin('red', 1)
+        assert client.transition('activate')
+        client.connected()
+        while (red := client.step(index := index + 1).objects[0]).state == TrackedObject.CATCHING_UP:
+            assert index < 40
+        assert red.first_seen == client.stamp(1) and client.is_right(red, range(1, index + 1))
+        assert client.set_prompt(box=scene.box('blue', index)).object_id != removed  # no other object gets its name
+        begin('late', index - 6)
+        assert client.transition('cleanup') and client.transition('configure') and client.transition('activate')
+        client.connected()
+        assert not client.step(index + 1).objects
+        assert client.set_prompt('late', box=scene.box('red', index + 1)).success
+
+
+def test_a_call_is_answered_before_its_service_goes(micro_weights: Path) -> None:
+    with graph(micro_weights) as client:
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0)).success
+        node = client.tracker_node
+        with client.busy_network() as at_work:
+            client.publish(1)
+            assert at_work.wait(TIMEOUT)
+            waiting = client.ask_for_prompt('blue', box=scene.box('blue', 1), stamp=client.stamp(1))
+            client.wait_for(lambda: node.answering, 'the call')
+            shutdown = client.ask_for_transition('shutdown')
+            client.wait_for(lambda: node._inference is None, 'the node to stop')
+        answer = client.wait_for(lambda: waiting.done() and waiting.result(), 'the answer')
+        assert answer.reason == 'the node was deactivated'
+        assert client.wait_for(lambda: shutdown.done() and shutdown.result(), 'the shutdown').success
+        client.wait_for(lambda: not client.count_services(f'{client.tracker}/set_prompt'), 'no service')
+
+
+def _fails(*_: object) -> None:
+    raise RuntimeError('out of memory')
+
+
+def test_transitions_that_fail_say_why(micro_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, freed = [], []
+
+    def fail_with(model: Sam2Network, _: object) -> None:
+        models.append(weakref.ref(model))
+        _fails()
+
+    with graph(micro_weights, autostart=False) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(tracker, 'make_tracker', fail_with)
+            patch.setattr(gc, 'collect', lambda: freed.append(models[0]() is None))
+            assert not client.transition('configure')
+        assert client.log_line('not configured: out of memory') and freed == [True]
+        assert client.transition('configure') and client.transition('activate')
+        source = client.tracker_node._source
+        close = source.close
+        source.close = lambda: (close(), _fails())
+        assert not client.transition('deactivate')
+        assert client.log_line('not deactivated: out of memory')
+        client.diagnosed('tracking', lambda status, _: 'is unconfigured' in status.message, 'unconfigured')
+        assert client.transition('configure') and client.transition('activate')
+        client.connected()
+        assert client.step(0).frame_index == 0
+
+
 @pytest.mark.parametrize(('parameters', 'sentence'), [
     ({'checkpoint': '/nowhere/model.pt'}, '/nowhere/model.pt'),
     ({'checkpoint': str(REPOSITORY / 'config/tracker.yaml')}, 'tracker.yaml'),
@@ -86,13 +166,14 @@ def test_parameters_take_effect_when_configured_anew(micro_weights: Path) -> Non
 
 @contextmanager
 def tracker_process(
-        weights: Path, *, parameters: dict[str, object] | None = None) -> Iterator[tuple[subprocess.Popen, Client]]:
+        weights: Path, *, parameters: dict[str, object] | None = None,
+        module: str = 'sam2_ros.nodes.tracker') -> Iterator[tuple[subprocess.Popen, Client]]:
     """A tracker in a process of its own, and a client."""
     with client_of('/tracker') as client:
         values = {'checkpoint': weights, 'image_size': 64, 'cpu_threads': 1} | (parameters or {})
         arguments = [argument for name, value in values.items() for argument in ('-p', f'{name}:={value}')]
         environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id())}
-        command = [sys.executable, '-m', 'sam2_ros.nodes.tracker', '--ros-args', '-r', f'image:={IMAGE}']
+        command = [sys.executable, '-m', module, '--ros-args', '-r', f'image:={IMAGE}']
         process = subprocess.Popen(
             [*command, *arguments], env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
         try:
@@ -114,6 +195,25 @@ def test_signals_end_the_process_in_order(micro_weights: Path, number: signal.Si
         _, errors = process.communicate(timeout=5)
         assert process.returncode == 0, errors
         assert 'Traceback' not in errors and 'terminate' not in errors
+
+
+def test_a_slow_network_does_not_hold_up_the_end(micro_weights: Path) -> None:
+    with tracker_process(micro_weights, module='tests.nodes.slow_tracker') as (process, client):
+        client.connected()
+        client.step(0)  # without objects the network has nothing to do
+        at_work = client.ask_for_prompt('red', box=scene.box('red', 0))
+        time.sleep(0.5)
+        waiting = client.ask_for_prompt('blue', box=scene.box('blue', 0))
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)  # an impatient user
+        _, errors = process.communicate(timeout=5)
+        assert process.returncode == 0, errors
+        assert 'Traceback' not in errors and 'terminate' not in errors
+        assert 'the image in work is given up' in errors
+        client.wait_for(lambda: at_work.done() and waiting.done(), 'the answers')
+        assert {future.result().reason for future in (at_work, waiting)} == {'the node was deactivated'}
 
 
 def test_a_bad_parameter_ends_the_process_with_a_sentence(micro_weights: Path) -> None:

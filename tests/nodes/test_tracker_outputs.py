@@ -133,11 +133,16 @@ def test_compressed_images(micro_weights) -> None:
 
 
 def test_padded_rows(tracker: Client) -> None:
-    padded = np.pad(scene.picture(0), ((0, 0), (0, 4), (0, 0)))
-    message = array_to_image(padded, 'rgb8', header=tracker.publish(0).header)
-    message.width, message.header.stamp = scene.WIDTH, tracker.stamp(1)
+    padded = np.pad(scene.picture(0), ((0, 0), (0, 4), (0, 0)), constant_values=255)
+    message = array_to_image(padded, 'rgb8', header=Header(stamp=tracker.stamp(0), frame_id='camera'))
+    message.width = scene.WIDTH
+    overlay = tracker.listen('overlay')
+    tracker.wait_for(tracker.tracker_node._outputs._overlay.get_subscription_count, 'the subscription')
     tracker.camera.publish(message)
-    assert tracker.output('objects', tracker.stamp(1)).image_width == scene.WIDTH
+    assert tracker.output('objects', tracker.stamp(0)).image_width == scene.WIDTH
+    drawn = image_to_array(tracker.output('overlay', tracker.stamp(0)))  # without objects, the image as it came
+    np.testing.assert_array_equal(drawn, scene.picture(0))
+    tracker.destroy_subscription(overlay)
 
 
 def test_detections(tracker: Client) -> None:

@@ -256,6 +256,25 @@ def test_a_prompt_may_come_before_its_image(tracker: Client) -> None:
     assert tracker.is_right(answer.object, [1])
 
 
+def test_prompts_for_the_first_image_and_for_the_newest_output_of_a_slow_tracker(micro_weights) -> None:
+    with graph(micro_weights, ring_images=3, prompt_wait=10.0) as client:
+        early = client.ask_for_prompt('red', box=scene.box('red', 0), stamp=client.stamp(0))
+        client.wait_for(lambda: client.tracker_node._inputs._early, 'the prompt')
+        client.step(0)
+        answer = client.wait_for(lambda: early.done() and early.result(), 'the answer')
+        assert answer.success and answer.header.stamp == client.stamp(0)
+        with client.busy_network() as at_work:
+            client.publish(1)
+            assert at_work.wait(TIMEOUT)
+            for index in range(2, 9):
+                client.publish(index)
+            client.counted('skipped', 6)
+            late = client.ask_for_prompt('blue', box=scene.box('blue', 0))  # image 0 is what its user sees
+            client.wait_for(lambda: client.tracker_node.answering, 'the call')
+        answer = client.wait_for(lambda: late.done() and late.result(), 'the answer')
+        assert answer.success and answer.header.stamp == client.stamp(0)
+
+
 def test_there_may_be_too_many_objects(micro_weights) -> None:
     with graph(micro_weights, max_objects=1) as client:
         client.step(0)
