@@ -107,14 +107,18 @@ def fail(*_: object) -> None:
     raise RuntimeError('out of memory')
 
 
-def test_a_failure_while_a_new_object_catches_up_ends_the_object(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('part', ['network', 'messages'])
+def test_a_failure_while_a_new_object_catches_up_ends_the_object(
+        work: Work, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     for index in range(4):
         work.arrive(index)
     work.box('red', 0)
     work.jobs.serve()
     assert work.answers[0].success and work.known('red')
     with monkeypatch.context() as patch:
-        patch.setattr(work.tracker._model, 'encode_image', fail)
+        owner, name = {'network': (work.tracker._model, 'encode_image'),
+                       'messages': (work.outputs, 'object_message')}[part]
+        patch.setattr(owner, name, fail)
         with pytest.raises(RuntimeError):
             work.jobs.serve()
     assert work.log == ["'red' stopped catching up: the tracker failed: out of memory"]
@@ -188,9 +192,10 @@ def test_a_click_waits_for_the_object_it_hits_and_for_no_other(work: Work) -> No
     seen_last = mask_of(work.answers[0].tracked_object)
     work.click(a_pixel(seen_last), 1)
     work.click(a_pixel(seen_last), 2)  # it has not got there yet, so where it will be is not known
-    work.click(a_pixel(~seen_last), 2)
+    work.click(a_pixel(~seen_last), 3)
     work.jobs.serve()
     assert [answer.object_id for answer in work.answers] == ['red', 'object_1']
+    assert work.answers[1].image is work.images[3]
     work.finish()
     assert len(work.answers) == 4
     assert [answer.object_id for answer in work.answers if answer.image is work.images[1]] == ['red', 'red']
