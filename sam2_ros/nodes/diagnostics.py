@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ MEGABYTE = 1e6
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
 AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
 DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
+NEXT_TRANSITION = {'unconfigured': 'configure', 'inactive': 'activate'}
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -33,6 +36,7 @@ class Snapshot:
     """What the diagnostics look at. `source` is None while the node is not active, `model` empty without a model."""
 
     state: str  # of the lifecycle
+    timeout: float  # seconds without images or outputs after which something is wrong
     source: ImageSource | None = None
     model: str = ''
     memory: str = ''
@@ -48,6 +52,7 @@ class Diagnostics:
         self._journal = journal
         self._snapshot = snapshot
         self._counted: dict[str, int] = {}  # as of the last report
+        self._idle_since: float | None = None  # seconds, monotonic clock
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -64,6 +69,20 @@ class Diagnostics:
             status.name = f'{self._node.get_fully_qualified_name().lstrip("/")}: {status.name}'
             status.hardware_id = snapshot.device
         self._publisher.publish(report)
+        self._complain_of_idleness(snapshot)
+
+    def _complain_of_idleness(self, snapshot: Snapshot) -> None:
+        """Say in the log, once, that images are not listened to: somebody may wait for outputs."""
+        transition, now = NEXT_TRANSITION.get(snapshot.state), time.monotonic()
+        if transition is None:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = now
+        elif now - self._idle_since > snapshot.timeout:
+            self._idle_since = math.inf
+            self._node.get_logger().warning(
+                f'the node is {snapshot.state}: it does not listen to images '
+                f'(ros2 lifecycle set {self._node.get_fully_qualified_name()} {transition})')
 
     def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
@@ -90,7 +109,7 @@ class Diagnostics:
         age = self._age(snapshot.newest)
         if not snapshot.model:
             level, message = WARN, f'the node is {snapshot.state}: no model is loaded'
-        elif snapshot.source and behind > snapshot.source.timeout:
+        elif snapshot.source and behind > snapshot.timeout:
             level, message = ERROR, f'images come, but none was processed for {behind:.0f} s'
         elif age is not None and age < -AHEAD_TOLERANCE:
             level, message = WARN, f'stamps are {-age:.1f} s ahead of the clock of this node (use_sim_time?)'

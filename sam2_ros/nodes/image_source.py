@@ -61,15 +61,10 @@ class ImageSource:
         self._node.destroy_timer(self._timer)
         self._node.destroy_subscription(self._subscription)
 
-    @property
-    def timeout(self) -> float:
-        """Seconds without images after which something is wrong."""
-        return self._parameters['image_timeout']
-
     def trouble(self) -> str | None:
         """Why no images come, as a sentence; None while they do."""
         silence = time.monotonic() - self._newest
-        if silence < self.timeout:
+        if silence < self._parameters['image_timeout']:
             return None
         reason = self._reason_of_silence(self._publishers())
         return f'no image on {self.topic} for {silence:.0f} s: {reason}'

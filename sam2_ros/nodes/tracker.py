@@ -176,8 +176,9 @@ class TrackerNode(LifecycleNode):
     def _snapshot(self) -> Snapshot:
         model, device = self._description
         return Snapshot(
-            state=self._state_machine.current_state[1], source=self._source, model=model, device=device,
-            memory=self._settings['memory'], newest=self._outputs.newest if self._outputs else None)
+            state=self._state_machine.current_state[1], timeout=self._settings['image_timeout'], source=self._source,
+            model=model, memory=self._settings['memory'], device=device,
+            newest=self._outputs.newest if self._outputs else None)
 
     def _give_up(self, reason: str) -> None:
         """End the process, so that whoever started it starts it anew: a failed GPU does not recover within it."""

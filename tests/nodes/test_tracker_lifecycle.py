@@ -20,14 +20,16 @@ from sam2_ros.model import Sam2Network
 from sam2_ros.nodes import tracker
 from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import IMAGE, TIMEOUT, Client, client_of, graph
+from tests.nodes.graph import IMAGE, PERIOD, TIMEOUT, Client, client_of, graph
 
 GROWTH = 20e6  # bytes that 45 lifecycle cycles may add
 CYCLES = 50
 
 
 def test_it_waits_for_a_lifecycle_manager_when_told_to(micro_weights: Path) -> None:
-    with graph(micro_weights, autostart=False) as client:
+    with graph(micro_weights, autostart=False, image_timeout=0.5) as client:
+        assert client.log_line('the node is unconfigured: it does not listen').endswith(
+            f'(ros2 lifecycle set {client.tracker} configure)')
         status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.WARN, 'a warning')
         assert status.message == 'the node is unconfigured: no model is loaded'
         assert not client.transition('activate')  # not from here, and the node survives the question
@@ -78,6 +80,8 @@ def test_deactivation_and_cleanup_while_an_object_catches_up(micro_weights: Path
         client.connected()
         while (red := client.step(index := index + 1).objects[0]).state == TrackedObject.CATCHING_UP:
             assert index < 40
+        times = [image.time for image in client.tracker_node._ring.images()]
+        assert times == sorted(times) and times[-1] - times[0] == pytest.approx(PERIOD * index)
         assert red.first_seen == client.stamp(1) and client.is_right(red, range(1, index + 1))
         assert client.set_prompt(box=scene.box('blue', index)).object_id != removed  # no other object gets its name
         begin('late', index - 6)
