@@ -1,29 +1,30 @@
 """The distractor-aware memory on images: anchors are written, and they matter."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import (
     DamSettings,
     MemoryEvent,
+    MemoryPolicy,
     ObjectResult,
     Prompt,
     TrackerOptions,
     VideoTracker,
+    frame_step,
     make_policy,
 )
-from sam2_ros.tracking.policies import MemoryPolicy
+from sam2_ros.tracking.postprocessing import masks_at
 from tests.tracking.clips import Clip, distractor_clip
-from tests.tracking.conftest import assert_same
+from tests.tracking.conftest import OFTEN, assert_same
 from tests.tracking.test_memory_bank import never_forgetting
 
 # the distractor test is the one that decides, and here it takes much to convince it
 CAUTIOUS = DamSettings(min_predicted_iou=0.0, min_area_ratio=0.0, max_area_ratio=1000.0, max_box_iou=0.1)
-# an anchor as often as spacing allows
-OFTEN = DamSettings(min_predicted_iou=0.0, min_area_ratio=0.0, max_area_ratio=1000.0)
 
 
 def track(model: Sam2Network, policy: MemoryPolicy) -> list[ObjectResult]:
@@ -63,6 +64,26 @@ def test_the_distractor_test_makes_the_difference_between_dam_and_drm1(runs: dic
     assert any('no distractor: box IoU' in one.memory_reason for one in runs['dam'])
 
 
+def test_alternatives_are_resized_only_for_frames_that_pass_the_cheap_tests(
+    small: Sam2Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full resolution is what is dear: one mask per frame otherwise, two more where the alternatives are looked at."""
+    resized: list[int] = []
+
+    def counting(logits: Tensor, size: tuple[int, int]) -> list[np.ndarray]:
+        resized.append(len(logits))
+        return masks_at(logits, size)
+
+    monkeypatch.setattr(frame_step, 'masks_at', counting)
+    for settings, looked_at in ((replace(OFTEN, min_predicted_iou=2.0), False), (CAUTIOUS, True)):
+        resized.clear()
+        results = track(small, make_policy('dam', settings))
+        objections = ('no distractor', 'no alternative', 'a distractor')
+        looks = sum(any(words in one.memory_reason for words in objections) for one in results)
+        assert bool(looks) == looked_at
+        assert sum(resized) == len(results) + 2 * looks
+
+
 @pytest.mark.parametrize('other', ['sam2', 'interval'])
 def test_anchors_change_the_masks(runs: dict[str, list[ObjectResult]], other: str) -> None:
     """`interval` reads the same recent memory: what differs from it is the anchors' doing, and not before the first."""
@@ -88,7 +109,6 @@ def test_a_box_starts_as_a_mask_with_dam_and_as_a_box_with_sam2(micro128: Sam2Ne
 def test_bounded_memory_gives_the_same_masks_bit_for_bit(micro64: Sam2Network, clip: Clip, name: str) -> None:
     """With corrections, a prompt for a past frame, and frames that show nothing."""
     policy = make_policy(name, OFTEN)
-    assert {field.name for field in fields(policy)} == {field.name for field in fields(never_forgetting(policy))}
     options = TrackerOptions(clear_on_correction=False)
     bounded, unbounded = (VideoTracker(micro64, one, options=options) for one in (policy, never_forgetting(policy)))
     script = {frame: [clip.prompt('a', 'points', frame)] for frame in (0, 9, 13, 24, 33)}

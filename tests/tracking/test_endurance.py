@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from sam2_ros.model import Sam2Network
-from sam2_ros.tracking import DamSettings, MemoryEvent, TrackerOptions, VideoTracker, make_policy
+from sam2_ros.tracking import MemoryEvent, TrackerOptions, VideoTracker, make_policy
 from tests.tracking.clips import Clip
+from tests.tracking.conftest import OFTEN
 
 FRAMES = 3000
-SETTLED = 300  # frames after which everything that is bounded is full
+SETTLED = 100  # frames after which everything that is bounded is full
 MEBIBYTE = 2**20
-OFTEN = DamSettings(min_predicted_iou=0.0, min_area_ratio=0.0, max_area_ratio=1000.0)  # many anchors
 
 
 def resident_bytes() -> int:
@@ -28,7 +28,7 @@ def live_tensors() -> int:
 def test_memory_is_flat_over_3000_frames(small: Sam2Network, clip: Clip) -> None:
     """With anchors, corrections, prompts for past frames, and objects that come and go."""
     tracker = VideoTracker(
-        small, make_policy('drm1', OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
+        small, make_policy('dam', OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
     )
     tracker.step(clip.image(0), [clip.prompt('a', 'mask')])
     events, tensors, resident = [], 0, 0

@@ -69,6 +69,8 @@ def test_sam2_reads_what_the_published_code_reads(number: int) -> None:
         vector = reversed_in_time(vector)
     bank = fill(make_policy('sam2'), frames=vector['frame'], conditioning=EntryKind.CORRECTION, vector=vector)
     check(bank, vector, video_length=vector['num_frames'])
+    read = bank.read(vector['frame'], video_length=vector['num_frames'])
+    assert [(entry.frame_index, index) for entry, index in read.spatial] == [tuple(pair) for pair in vector['spatial']]
 
 
 def test_the_stride_of_the_published_code_is_the_interval_policy() -> None:

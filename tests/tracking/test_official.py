@@ -19,6 +19,9 @@ from tests.tracking.clips import Clip, moving_clip
 
 LOGIT_TOLERANCE = 1e-3  # of the range of the clip's logits
 MIN_IOU = 0.9999  # of an object's masks over the clip
+# In a single frame of less than 10 000 pixels that IoU would mean equality to the pixel. That is what was seen, with
+# logits within 1e-5 of the range; one pixel may lie so close to 0 that another machine rounds it the other way.
+MAX_DIFFERENT_PIXELS = 1
 KINDS = ('point', 'points', 'box', 'mask')
 Script = Mapping[int, Sequence[Prompt]]  # prompts by frame
 Logits = dict[tuple[int, str], np.ndarray]  # (H, W) by frame and object
@@ -96,8 +99,10 @@ def compare(ours: Logits, official: Logits) -> None:
     for (frame, object_id), expected in official.items():
         logits = ours[frame, object_id]
         assert np.abs(logits - expected).max() <= LOGIT_TOLERANCE * scale, f'{object_id} in frame {frame}'
-        both[object_id] += ((logits > 0) & (expected > 0)).sum()
-        either[object_id] += ((logits > 0) | (expected > 0)).sum()
+        shared, together = ((logits > 0) & (expected > 0)).sum(), ((logits > 0) | (expected > 0)).sum()
+        assert together - shared <= MAX_DIFFERENT_PIXELS, f'{object_id} in frame {frame}'
+        both[object_id] += shared
+        either[object_id] += together
     for object_id in either:
         assert either[object_id] > 0, f'{object_id} is never seen: nothing was compared'
         assert both[object_id] / either[object_id] >= MIN_IOU, object_id

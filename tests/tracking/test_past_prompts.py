@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,16 +11,18 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, Sam2Network
 from sam2_ros.tracking import (
     FrameNotKeptError,
+    MemoryEvent,
     ObjectResult,
     ObjectState,
     Prompt,
     TrackerOptions,
     UnknownObjectError,
     VideoTracker,
+    make_policy,
 )
 from sam2_ros.tracking.ring import RecentImage
 from tests.tracking.clips import Clip
-from tests.tracking.conftest import assert_close, assert_same
+from tests.tracking.conftest import OFTEN, assert_close, assert_same
 
 Script = dict[int, Sequence[Prompt]]
 
@@ -32,32 +35,36 @@ def play(tracker: VideoTracker, clip: Clip, script: Script, frames: range) -> li
 
 @pytest.mark.parametrize('memory', ['sam2', 'dam'])
 @pytest.mark.parametrize('kind', ['point', 'box', 'mask'])
-def test_a_late_correction_equals_one_in_time(micro64: Sam2Network, clip: Clip, memory: str, kind: str) -> None:
-    """Bit for bit, later corrections of the same object included."""
+def test_a_late_correction_equals_one_in_time(small: Sam2Network, clip: Clip, memory: str, kind: str) -> None:
+    """Bit for bit, later corrections of the same object and anchors on both sides of it included."""
     correction = clip.prompt('a', kind, 5)
     script = {0: [clip.prompt('a', 'mask')], 8: [clip.prompt('a', 'points', 8)]}
-    late, in_time = VideoTracker(micro64, memory), VideoTracker(micro64, memory)
-    play(late, clip, script, range(11))
+    late, in_time = (VideoTracker(small, make_policy(memory, OFTEN)) for _ in range(2))
+    before = play(late, clip, script, range(11))
     caught_up = late.prompt(5, correction)
     expected = play(in_time, clip, {**script, 5: [correction]}, range(14))
     for one, other in zip([*caught_up, *play(late, clip, {}, range(11, 14))], expected[5:], strict=True):
         assert_same(one, other)
     assert [one.frame_index for one in caught_up] == [5, 6, 7, 8, 9, 10]
+    if memory == 'dam':
+        for results in (before[:5], caught_up):
+            assert MemoryEvent.ANCHOR in [one.memory_event for one in results]
 
 
-def test_two_late_corrections_equal_two_in_time(micro64: Sam2Network, clip: Clip) -> None:
+def test_two_late_corrections_equal_two_in_time(small: Sam2Network, clip: Clip) -> None:
     """The second starts from what the first has made of the past; it may be earlier or later than the first."""
     first = {0: [clip.prompt('a', 'mask')]}
     corrections = {3: clip.prompt('a', 'box', 3), 5: clip.prompt('a', 'points', 5)}
-    in_time = VideoTracker(micro64)
+    in_time = VideoTracker(small, make_policy('dam', OFTEN))
     expected = play(in_time, clip, {**first, **{frame: [one] for frame, one in corrections.items()}}, range(9))
     for order in ((3, 5), (5, 3)):
-        late = VideoTracker(micro64)
+        late = VideoTracker(small, make_policy('dam', OFTEN))
         play(late, clip, first, range(7))
         for frame in order:
             caught_up = late.prompt(frame, corrections[frame])
         for one, other in zip([*caught_up, *play(late, clip, {}, range(7, 9))], expected[order[-1] :], strict=True):
             assert_same(one, other)
+    assert sum(one.memory_event is MemoryEvent.ANCHOR for one in expected) == 2
 
 
 def test_a_removed_object_leaves_no_trace_in_the_past(micro64: Sam2Network, clip: Clip) -> None:
@@ -117,12 +124,12 @@ def test_a_prompt_before_an_object_began_moves_its_beginning(micro64: Sam2Networ
 
 
 def test_an_image_that_was_never_stepped_becomes_part_of_the_objects_own_sequence(
-    micro64: Sam2Network, clip: Clip
+    small: Sam2Network, clip: Clip
 ) -> None:
     """The other object never sees it; a later prompt for an earlier frame does see it again."""
     unseen, prompt, earlier = clip.image(20), clip.prompt('a', 'mask', 20), clip.prompt('a', 'point', 2)
     script = {0: [clip.prompt('a', 'mask'), clip.prompt('b', 'box')]}
-    tracker, for_a, for_b = (VideoTracker(micro64, 'dam') for _ in range(3))
+    tracker, for_a, for_b = (VideoTracker(small, make_policy('dam', OFTEN)) for _ in range(3))
     play(tracker, clip, script, range(6))
     tracker.prompt(3, prompt, image=unseen)
     tracker.prompt(2, earlier)
@@ -135,6 +142,7 @@ def test_an_image_that_was_never_stepped_becomes_part_of_the_objects_own_sequenc
         result = tracker.step(clip.image(frame))
         assert_close(result['a'], for_a.step(clip.image(frame))['a'])
         assert_close(result['b'], for_b.step(clip.image(frame))['b'])
+    assert result['a'].anchors and result['b'].anchors
 
 
 def test_the_newest_image_may_be_one_that_was_never_stepped(micro64: Sam2Network, clip: Clip) -> None:
@@ -151,11 +159,11 @@ def test_the_newest_image_may_be_one_that_was_never_stepped(micro64: Sam2Network
 
 
 @pytest.mark.parametrize('object_id', ['a', 'c'])
-def test_catching_up_piece_by_piece_stalls_nobody(micro64: Sam2Network, clip: Clip, object_id: str) -> None:
+def test_catching_up_piece_by_piece_stalls_nobody(small: Sam2Network, clip: Clip, object_id: str) -> None:
     """Frames go on, with 'a' on its old track or 'c' (new) absent; then the object is where it should be."""
     script = {0: [clip.prompt('a', 'mask'), clip.prompt('b', 'mask')]}
     prompt, correction = clip.prompt(object_id, 'points', 3), clip.prompt(object_id, 'box', 7)
-    tracker, untouched, in_time = (VideoTracker(micro64) for _ in range(3))
+    tracker, untouched, in_time = (VideoTracker(small, make_policy('dam', OFTEN)) for _ in range(3))
     for one in (tracker, untouched):
         play(one, clip, script, range(6))
     job = tracker.begin_prompt(3, prompt)
@@ -168,7 +176,7 @@ def test_catching_up_piece_by_piece_stalls_nobody(micro64: Sam2Network, clip: Cl
         if object_id == 'c':
             assert (result['c'].area, result['c'].box, result['c'].occlusion_probability) == (0, None, 1)
         elif frame == 6:
-            assert_close(result['a'], expected['a'])
+            assert_close(replace(result['a'], state=ObjectState.VISIBLE), expected['a'])
         seen += [job.advance() for _ in range(min(2, job.remaining))]
         if job.done:
             break
@@ -181,6 +189,7 @@ def test_catching_up_piece_by_piece_stalls_nobody(micro64: Sam2Network, clip: Cl
             result = tracker.step(clip.image(later))
             assert result[object_id].state is not ObjectState.CATCHING_UP
             assert_close(result[object_id], expected[object_id])
+            assert result[object_id].anchors
 
 
 def test_frames_older_than_the_ring_are_refused_with_its_length(micro64: Sam2Network, clip: Clip) -> None:
