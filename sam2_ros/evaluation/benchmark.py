@@ -82,11 +82,21 @@ class Benchmark:
         return {
             'model': self.network.name,
             'weights_sha256': self.network.weights_digest(),
+            'code_sha256': code_digest(),
+            'torch': torch.__version__,
             'image_size': self.network.image_size,
             'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it will be read back: tuples are lists
             'first_seed': subset.first_seed,
             'first_clip_digest': benchmark_clip(subset, 0).digest(),
         }
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """SHA-256 of the network's and the tracker's sources."""
+    package = Path(__file__).resolve().parent.parent
+    files = [file for part in ('model', 'tracking') for file in sorted((package / part).glob('*.py'))]
+    return hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _run_clip(benchmark: Benchmark, subset_name: str, number: int, store: PredictionStore) -> list[RunScore]:

@@ -16,8 +16,10 @@ import torch
 from sam2_ros.evaluation.benchmark import NetworkSource
 from sam2_ros.evaluation.clips import SUBSETS, Subset
 from sam2_ros.evaluation.protocol import PROMPT_KINDS
+from sam2_ros.evaluation.speed import WARM_UP_FRAMES
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.device import choose_device
 
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
@@ -57,7 +59,9 @@ def _by_subset(value: Callable[[Subset], int]) -> str:
 
 
 def chosen_subsets(options: argparse.Namespace) -> dict[str, Subset]:
-    """The subsets that --subsets, --clips and --frames ask for."""
+    """The subsets that --subsets, --clips and --frames ask for. Raises ValueError for clips too short to be timed."""
+    if options.frames is not None and options.frames <= WARM_UP_FRAMES:
+        raise ValueError(f'--frames must be more than {WARM_UP_FRAMES}, which pass before time is measured')
     return {
         name: replace(
             SUBSETS[name],
@@ -77,7 +81,7 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
     if checkpoint is None:
         raise FileNotFoundError(f'{options.model} has no bundled weights; give a file with --checkpoint')
     image_size = image_size or VARIANTS[options.model].image_size
-    source = NetworkSource(options.model, checkpoint, image_size, options.device)
+    source = NetworkSource(options.model, checkpoint, image_size, str(choose_device(options.device)))
     source.load()
     return source
 

@@ -78,13 +78,24 @@ def contour_accuracy(
     return np.array(scores, dtype=np.float64).reshape(truth.shape[:-2])
 
 
+def _check_labels(values: np.ndarray, labels: np.ndarray) -> None:
+    if labels.dtype != bool:  # numbers would be taken for indices
+        raise TypeError(f'labels must be boolean, got {labels.dtype}')
+    if labels.shape != values.shape:
+        raise ValueError(f'labels and values must have one shape, got {labels.shape} and {values.shape}')
+
+
 def robustness(overlap: np.ndarray, visible: np.ndarray) -> float:
     """Share of the visible frames in which the mask touches the object at all; NaN if it is never visible.
 
     Args:
         overlap: (T,) region similarity per frame.
         visible: (T,) bool, True where the object can be seen.
+
+    Raises:
+        TypeError, ValueError: `visible` is not boolean, or the two are not of one shape.
     """
+    _check_labels(overlap, visible)
     return float(np.mean(overlap[visible] > 0)) if visible.any() else math.nan
 
 
@@ -97,7 +108,11 @@ def roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
 
     Returns:
         A number in [0, 1]; NaN unless there are examples of both kinds.
+
+    Raises:
+        TypeError, ValueError: `positive` is not boolean, or the two are not of one shape.
     """
+    _check_labels(score, positive)
     positives = int(np.count_nonzero(positive))
     negatives = positive.size - positives
     if positives == 0 or negatives == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MODEL_STRIDE = 16  # stride of the features that memory and prompts meet
 MASK_STRIDE = 4  # stride of the decoder's masks
 SIZE_MULTIPLE = 32  # the deepest stage of the trunk has stride 32
 NUM_SPATIAL_SLOTS = 7  # rows of the temporal encoding: 0 = previous frame ... 5, and 6 = conditioning

@@ -234,6 +234,11 @@ class Sam2Network(nn.Module):
         size = self.image_size
         if mask_logits.ndim != 3 or mask_logits.shape[1:] != (size, size):
             raise ValueError(f'mask_logits must be (N, {size}, {size}), got {tuple(mask_logits.shape)}')
+        if object_score_logit.shape != (len(mask_logits),) or binarize.shape != (len(mask_logits),):
+            raise ValueError(
+                f'object_score_logit and binarize must be ({len(mask_logits)},), got '
+                f'{tuple(object_score_logit.shape)} and {tuple(binarize.shape)}'
+            )
         probability = torch.where(binarize[:, None, None], (mask_logits > 0).float(), mask_logits.float().sigmoid())
         masks = (probability * MEMORY_MASK_SCALE + MEMORY_MASK_BIAS).to(self.dtype)[:, None]
         memory = self.memory_encoder(stride16, masks)

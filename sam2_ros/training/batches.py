@@ -119,7 +119,7 @@ class ClipBatches(Dataset[ClipBatch]):
     def _pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
         """Objects that are large enough on frame 0, the target first, then others at random."""
         area = clip.masks[0].sum(axis=(1, 2))
-        large = np.flatnonzero(area >= _LEAST_AREA * (self.settings.size / 128))
+        large = np.flatnonzero(area >= _LEAST_AREA * (self.settings.size / 128) ** 2)
         order = rng.permutation(large)
         order = np.concatenate([order[order == 0], order[order != 0]])
         return order[:self.settings.objects]

@@ -62,22 +62,23 @@ class FrameLoss:
 
 
 def frame_loss(candidates: Tensor, predicted_ious: Tensor, score: Tensor, *, target: Tensor, visible: Tensor,
-               score_weight: Tensor, chosen: Tensor, weights: LossWeights) -> FrameLoss:
+               weight: Tensor, chosen: Tensor, loss_weights: LossWeights) -> FrameLoss:
     """Losses of N objects on one frame.
 
     candidates: (N, K, h, w) mask logits, K = 3 multimask candidates or 1. predicted_ious: (N, K). score: (N,) logits.
-    target: (N, h, w) in [0, 1]. visible: (N,) bool; hidden objects have no mask loss. score_weight: (N,) weight of
-    the object score's term. chosen: (N,) index of the candidate the decoder would answer with.
+    target: (N, h, w) in [0, 1]. visible: (N,) bool; hidden objects have no mask loss. weight: (N,) of each object,
+    0 for those too small to judge. chosen: (N,) index of the candidate the decoder would answer with.
     Only the candidate of least loss learns the mask, every one learns its IoU.
     """
     goal = target[:, None].expand_as(candidates)
-    mask = mask_losses(candidates, goal, weights).min(dim=1).values
+    mask = mask_losses(candidates, goal, loss_weights).min(dim=1).values
     true_iou = mask_iou(candidates, goal)
     head = (predicted_ious - true_iou).abs().mean(1)
     present = visible.float()
-    count = present.sum().clamp(min=1)
-    object_score = F.binary_cross_entropy_with_logits(score, present, weight=score_weight)
-    mask, head = (mask * present).sum() / count, (head * present).sum() / count
-    total = mask + weights.iou * head + weights.object_score * object_score
+    judged = present * weight
+    count = judged.sum().clamp(min=1)
+    object_score = F.binary_cross_entropy_with_logits(score, present, weight=weight)
+    mask, head = (mask * judged).sum() / count, (head * judged).sum() / count
+    total = mask + loss_weights.iou * head + loss_weights.object_score * object_score
     iou = true_iou.gather(1, chosen[:, None])[:, 0]
     return FrameLoss(total, mask.detach(), head.detach(), object_score.detach(), iou, visible)

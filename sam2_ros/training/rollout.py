@@ -18,7 +18,8 @@ from sam2_ros.training.prompts import random_error_click
 
 POINTER_HORIZON = 15           # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
 MASK_LOGIT = 10.0              # a given mask becomes logits of +-10
-_TINY_AREA = 6                 # pixels at 128 x 128 below which visibility is not judged
+_TINY_AREA = 6                 # pixels at 128 x 128 below which neither mask nor visibility is judged
+_BOX_CANDIDATES = 0.3          # share of the boxes for which the decoder's candidates learn, not its single mask
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,10 @@ class RolloutSettings:
 
     true_visibility: probability that memory is told the true visibility of a frame, not the predicted one.
     correction: probability per clip of one correction click on a frame.
-    gradient_frames: frames of the clip's end that learn, besides the first; the others only fill the memory.
+    gradient_frames: consecutive frames that learn, besides the first. They begin anywhere after it; the frames before
+        them only fill the memory, those after them are left out.
     dam_memory: probability of reading memory as the distractor-aware policy does instead of as SAM 2 does.
+    no_pointers: probability per clip of reading no object pointers, without which they soon are all that is read.
     loss_stride: losses are taken on a grid of this stride of the input.
     """
 
@@ -36,14 +39,16 @@ class RolloutSettings:
     correction: float = 0.15
     gradient_frames: int = 16
     dam_memory: float = 0.5
+    no_pointers: float = 0.0
     loss_stride: int = 2
 
     def __post_init__(self) -> None:
-        chances = (self.true_visibility, self.correction, self.dam_memory)
+        chances = (self.true_visibility, self.correction, self.dam_memory, self.no_pointers)
         if not all(0 <= chance <= 1 for chance in chances):
-            raise ValueError(f'true_visibility, correction and dam_memory are probabilities in 0..1, got {chances}')
-        if self.gradient_frames < 0 or self.loss_stride < 1:
-            raise ValueError('gradient_frames must be 0 or more and loss_stride 1 or more, got '
+            raise ValueError('true_visibility, correction, dam_memory and no_pointers are probabilities in 0..1, got '
+                             f'{chances}')
+        if self.gradient_frames < 1 or self.loss_stride < 1:
+            raise ValueError('gradient_frames and loss_stride must be 1 or more, got '
                              f'{self.gradient_frames}, {self.loss_stride}')
 
 
@@ -94,19 +99,23 @@ class Rollout:
         self.model, self.batch, self.settings, self.weights = model, batch, settings, weights
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        self.frames, self.size = batch.images.shape[1], batch.images.shape[2]
+        self.size = batch.images.shape[2]
         self.memory = _Memory()
         self.losses: list[FrameLoss] = []
         self.logits: list[Tensor] = []
         self.scores: list[Tensor] = []
         self.area = batch.masks.flatten(2).sum(-1)                                     # (N, T)
         self.dam = bool(self.rng.random() < settings.dam_memory)
+        self.reads_pointers = bool(self.rng.random() >= settings.no_pointers)
+        length = batch.images.shape[1]
+        self.window = int(self.rng.integers(1, max(2, length - settings.gradient_frames + 1)))
+        self.frames = min(length, self.window + settings.gradient_frames)
         corrects = self.frames > 1 and self.rng.random() < settings.correction
         self.corrected = int(self.rng.integers(1, self.frames)) if corrects else None
         self.features: list[ImageFeatures] = []
 
     def learns(self, frame: int) -> bool:
-        return frame == 0 or frame >= self.frames - self.settings.gradient_frames
+        return frame == 0 or frame >= self.window
 
     def run(self) -> Tensor:
         """Mean loss over the frames that learn.
@@ -149,7 +158,9 @@ class Rollout:
                                  torch.where(given[:, None, None, None], silent.dense, clicks.dense))
         raw = features.stride16
         conditioned = torch.where(given[:, None, None, None], raw, model.without_memory(raw))
-        single = given | (batch.kind == BOX_PROMPT)
+        # a box asks for one mask, but where that is unstable the decoder falls back to its candidates
+        candidates = torch.rand(len(masks), generator=self.generator).to(masks.device) < _BOX_CANDIDATES
+        single = given | ((batch.kind == BOX_PROMPT) & ~candidates)
         decoding = self._decode(features, conditioned, prompt, ~single)
         self._judge(decoding, 0, ~single)
         logits, pointer = decoding.mask_logits, decoding.object_pointer
@@ -212,8 +223,8 @@ class Rollout:
         tiny = _TINY_AREA * (self.size / 128) ** 2
         self.losses.append(frame_loss(
             candidates, ious, decoding.object_score_logit, target=true, visible=area > 0,
-            score_weight=((area == 0) | (area >= tiny)).float(), chosen=decoding.chosen.clamp(min=0),
-            weights=self.weights))
+            weight=((area == 0) | (area >= tiny)).float(), chosen=decoding.chosen.clamp(min=0),
+            loss_weights=self.weights))
 
     def _remember(self, frame: int, logits: Tensor, score: Tensor, pointer: Tensor, *, conditioning: bool) -> None:
         model = self.model
@@ -241,11 +252,14 @@ class Rollout:
             other for other in range(frame - 1, max(-1, frame - 1 - POINTER_HORIZON), -1)
             if other not in memory.conditioning]
         count, device = len(self.batch.clip), memory.pointers[0].device
+        if not self.reads_pointers:
+            past = []
         distance = torch.tensor([(frame - other) / POINTER_HORIZON for other in past], device=device)
         return MemoryRead(
             spatial=torch.stack([memory.spatial[other] for other in frames], dim=1),
             temporal_index=torch.tensor(indices, device=device).expand(count, -1),
-            pointers=torch.stack([memory.pointers[other] for other in past], dim=1),
+            pointers=torch.stack([memory.pointers[other] for other in past], dim=1) if past
+            else memory.pointers[0].new_zeros(count, 0, memory.pointers[0].shape[-1]),
             pointer_position=distance.expand(count, -1))
 
 
@@ -259,7 +273,8 @@ class TrackedClips:
 
 def track_clip(model: Sam2Network, batch: ClipBatch, *, seed: int = 0) -> TrackedClips:
     """Inference over a batch with SAM 2's memory, for figures and pictures while training (users run the tracker)."""
-    settings = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
+    settings = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0,
+                               gradient_frames=batch.images.shape[1])
     rollout = Rollout(model, batch, settings, LossWeights(), seed)
     with torch.no_grad():
         rollout.run()

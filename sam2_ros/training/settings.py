@@ -16,7 +16,8 @@ from sam2_ros.training.rollout import RolloutSettings
 _HERE = Path(__file__).resolve()
 _PLACES = (_HERE.parents[2] / 'config', *(folder / 'share/sam2_ros/config' for folder in _HERE.parents))
 # beside the sources, or where an installation puts it
-DEFAULT_CONFIG = next((place / 'train.yaml' for place in _PLACES if (place / 'train.yaml').is_file()), _PLACES[0])
+DEFAULT_CONFIG = next((place / 'train.yaml' for place in _PLACES if (place / 'train.yaml').is_file()),
+                      _PLACES[0] / 'train.yaml')
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class StageSettings:
 class TrainSettings:
     """The recipe; ValueError for what cannot be trained.
 
-    model: name of a variant. learning_rate: of AdamW. warmup: share of the budget in which it rises; then it falls
-    with a cosine to `final_rate` of its height. clip: largest norm of a gradient. ema: weight of the past in the
+    model: name of a variant. learning_rate: of Muon and AdamW. warmup: share of the budget in which it rises; then it
+    falls with a cosine to `final_rate` of its height. clip: largest norm of a gradient. ema: weight of the past in the
     averaged weights, which are the result. autocast: bfloat16 matrix products.
     """
 

@@ -15,10 +15,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from tqdm import tqdm
 
+from sam2_ros.model.device import choose_device
 from sam2_ros.training.batches import ClipBatches, batch_loader
 from sam2_ros.training.log import Log
 from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_settings
-from sam2_ros.training.trainer import Trainer, export_weights
+from sam2_ros.training.trainer import Trainer, centre_memory, export_weights
 from sam2_ros.training.validate import save_picture, validate
 
 _ROW_EVERY = 25                # steps
@@ -51,9 +52,7 @@ class RunSettings:
             raise ValueError('give a budget: either minutes or steps')
         if (self.minutes or self.steps or 0) <= 0:
             raise ValueError(f'the budget must be above 0, got {self.minutes or self.steps or 0}')
-        kind = self.device.split(':')[0]
-        if kind not in ('cpu', 'cuda') or (kind == 'cuda' and not torch.cuda.is_available()):
-            raise ValueError(f'device must be cpu, or cuda where torch finds a GPU, got {self.device!r}')
+        choose_device(self.device)
         if self.processes < 1 or self.workers < 0:
             raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
 
@@ -69,19 +68,27 @@ class _Run:
         self.checkpoint = run.folder / 'checkpoint.pt'
         if self.checkpoint.exists():
             self.trainer.load(self.checkpoint)
+        elif run.start is None:
+            for model in (self.trainer.model, self.trainer.average):
+                centre_memory(model, self._data(0)[0].to(self.device))
         self.log = Log(run.folder / 'log.csv') if rank == 0 else None
         self.earlier = self.trainer.progress.seconds
         self.begin = self.saved = self.validated = time.monotonic()
+        if self.checkpoint.exists():  # the budget may be another one now
+            self.trainer.progress.share = self._spent()
 
     def seconds(self) -> float:
         return self.earlier + time.monotonic() - self.begin
 
-    def share(self) -> float:
-        """Share of the budget that is spent after the coming step."""
+    def _spent(self, *, more: int = 0) -> float:
+        """Share of the budget that is spent after `more` steps."""
         if self.run.steps is not None:
-            return min(1.0, (self.trainer.progress.step + 1) / self.run.steps)
+            return min(1.0, (self.trainer.progress.step + more) / self.run.steps)
         assert self.run.minutes is not None
         return min(1.0, self.seconds() / (60 * self.run.minutes))
+
+    def _data(self, index: int) -> ClipBatches:
+        return ClipBatches(self.settings.stages[index].batch, seed=self.settings.seed + _STAGE_SEED * (index + 1))
 
     def go(self) -> None:
         progress = self.trainer.progress
@@ -100,11 +107,11 @@ class _Run:
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
         """Steps until the budget enters another stage."""
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
-        data = ClipBatches(stage.batch, seed=self.settings.seed + _STAGE_SEED * (index + 1))
         start = progress.stage_step * run.processes + self.rank
-        for number, batch in enumerate(batch_loader(data, start=start, step=run.processes, workers=run.workers)):
+        for number, batch in enumerate(batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers)):
             before = progress.share
-            losses = self.trainer.step(batch, stage, seed=start + number * run.processes, share=self.share())
+            losses = self.trainer.step(batch, stage, seed=start + number * run.processes,
+                                       share=self._spent(more=1))
             progress.seconds = self.seconds()
             advance(progress.share - before)
             if self.log is not None:
@@ -202,7 +209,7 @@ def main(args: Sequence[str] | None = None) -> int:
         run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, start=given.start,
                           device=given.device, processes=given.processes, workers=given.workers)
         print(f'weights: {train(load_settings(given.config), run)}')
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError, mp.ProcessRaisedException) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0

@@ -18,7 +18,7 @@ from sam2_ros.model import VARIANTS, Sam2Network
 from sam2_ros.model.checkpoints import load_checkpoint
 from sam2_ros.training.batches import ClipBatch
 from sam2_ros.training.losses import FrameLoss
-from sam2_ros.training.rollout import Rollout
+from sam2_ros.training.rollout import MASK_LOGIT, Rollout, normalise
 from sam2_ros.training.settings import StageSettings, TrainSettings
 
 _SAME_PLACE_BIAS = 2.0         # attention falls to a tenth about two cells away
@@ -54,6 +54,21 @@ def look_at_same_place(model: Sam2Network) -> None:
     for layer in model.memory_attention.layers:
         for projection in (layer.cross_attn_image.q_proj, layer.cross_attn_image.k_proj):
             projection.bias.fill_(_SAME_PLACE_BIAS)
+
+
+@torch.no_grad()
+def centre_memory(model: Sam2Network, batch: ClipBatch) -> None:
+    """Takes from a fresh network's memories what all places have in common, the mean over a batch's first frames.
+
+    That offset is many times larger than what tells places apart. All attention logits of the memories would move with
+    it, and the object pointers would get all of the attention or none.
+    """
+    images = normalise(batch.images[:, 0])
+    masks = batch.masks[:, 0].float()
+    features = model.encode_image(images).select(batch.clip)
+    sure = torch.full((len(masks),), MASK_LOGIT, device=masks.device)
+    memory = model.encode_memory(features.stride16, masks * 2 * MASK_LOGIT - MASK_LOGIT, sure, sure > 0)
+    model.memory_encoder.out_proj.bias -= memory.float().mean((0, 2, 3))
 
 
 def make_optimizers(model: Sam2Network, settings: TrainSettings) -> list[torch.optim.Optimizer]:
@@ -144,10 +159,10 @@ class Trainer:
         try:
             self.model.load_state_dict(state['model'])
             self.average.load_state_dict(state['average'])
-        except (KeyError, RuntimeError) as error:
+            for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
+                optimizer.load_state_dict(saved)
+        except (KeyError, ValueError, RuntimeError) as error:
             raise ValueError(f'{path} does not hold a run of {self.settings.model}: {error}') from error
-        for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
-            optimizer.load_state_dict(saved)
         self.progress = Progress(**state['progress'])
 
 

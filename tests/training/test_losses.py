@@ -63,11 +63,11 @@ def _frame(visible: list[bool], **changes: torch.Tensor) -> tuple[FrameLoss, dic
     target[:, :, :4] = 1
     candidates = torch.stack([torch.zeros(2, 8, 8), 8 * target - 4, 4 - 8 * target], dim=1)
     inputs = {'candidates': candidates, 'predicted_ious': torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 0.0]]),
-              'score': torch.zeros(2), 'score_weight': torch.ones(2)} | changes
+              'score': torch.zeros(2), 'weight': torch.ones(2)} | changes
     for tensor in (inputs['candidates'], inputs['predicted_ious'], inputs['score']):
         tensor.requires_grad_()
     loss = frame_loss(**inputs, target=target, visible=torch.tensor(visible), chosen=torch.tensor([1, 2]),  # type: ignore[arg-type]
-                      weights=LossWeights())
+                      loss_weights=LossWeights())
     loss.total.backward()
     return loss, inputs
 
@@ -94,6 +94,7 @@ def test_hidden_objects_learn_their_score_alone() -> None:
     assert nobody.mask.item() == 0 and torch.isfinite(nobody.total)
 
 
-def test_objects_too_small_to_judge_do_not_learn_their_score() -> None:
-    _, inputs = _frame([True, True], score_weight=torch.tensor([0.0, 1.0]))
+def test_objects_too_small_to_judge_do_not_learn() -> None:
+    _, inputs = _frame([True, True], weight=torch.tensor([0.0, 1.0]))
     assert inputs['score'].grad[0] == 0 and inputs['score'].grad[1] < 0
+    assert inputs['candidates'].grad[0].abs().max() == 0 < inputs['candidates'].grad[1].abs().max()

@@ -72,12 +72,23 @@ def test_every_kind_of_weight_learns_and_the_loss_is_the_mean_over_frames(
     assert not silent & {'image_encoder', 'memory_attention', 'memory_encoder', 'sam_mask_decoder'}
 
 
-def test_only_the_first_and_the_last_frames_learn(untrained: Sam2Network, batch: ClipBatch) -> None:
-    rollout, loss = run(untrained, batch, replace(PLAIN, gradient_frames=1))
-    assert [rollout.learns(frame) for frame in range(4)] == [True, False, False, True]
-    assert len(rollout.losses) == 2 and len(rollout.logits) == 4
-    assert loss.requires_grad
-    assert not rollout.features[1].stride16.requires_grad and rollout.features[3].stride16.requires_grad
+def test_the_first_frame_and_a_window_learn(untrained: Sam2Network, batch: ClipBatch) -> None:
+    ends = set()
+    for seed in range(12):
+        rollout, loss = run(untrained, batch, replace(PLAIN, gradient_frames=1), seed=seed)
+        end = len(rollout.logits)
+        assert [rollout.learns(frame) for frame in range(end)] == [True, *[False] * (end - 2), True]
+        assert len(rollout.losses) == 2 and loss.requires_grad
+        assert [each.stride16.requires_grad for each in rollout.features] == [True, *[False] * (end - 2), True]
+        ends.add(end)
+    assert ends == {2, 3, 4}  # every later frame has its turn
+
+
+def test_without_pointers_only_places_are_read(untrained: Sam2Network, batch: ClipBatch) -> None:
+    _, loss = run(untrained, batch, replace(PLAIN, no_pointers=1.0))
+    loss.backward()
+    assert untrained.obj_ptr_tpos_proj.weight.grad is None
+    assert untrained.memory_encoder.out_proj.weight.grad.abs().max() > 0
 
 
 def test_a_rollout_is_repeated_by_its_seed(untrained: Sam2Network, batch: ClipBatch) -> None:
@@ -122,8 +133,9 @@ def test_it_tracks_as_the_tracker_does(micro128: Sam2Network) -> None:
 @pytest.mark.parametrize(('changes', 'words'), [
     ({'true_visibility': 1.2}, 'probabilities in 0..1'),
     ({'correction': -0.1}, 'probabilities in 0..1'),
-    ({'gradient_frames': -1}, 'gradient_frames must be 0 or more'),
-    ({'loss_stride': 0}, 'loss_stride 1 or more'),
+    ({'no_pointers': 2.0}, 'probabilities in 0..1'),
+    ({'gradient_frames': 0}, 'gradient_frames and loss_stride must be 1 or more'),
+    ({'loss_stride': 0}, 'gradient_frames and loss_stride must be 1 or more'),
 ])
 def test_settings_that_make_no_sense_are_refused(changes: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
