@@ -38,7 +38,8 @@ class TrackerOptions:
         ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach; the
             newest frame is kept in any case. Bytes are those of images and of mask prompts (a byte per pixel). Images
             are kept on the host at the network's size (192 KiB at 256, 3 MiB at 1024 pixels); besides, every object
-            keeps a spatial memory per image in the ring, on the network's device (512 KiB at 1024 pixels).
+            keeps a spatial memory per image in the ring, on the network's device (512 KiB at 1024 pixels). A catch-up
+            that lags behind keeps its images beyond these limits, `2 * ring_frames` to do and as many as the ring done.
     """
 
     resize: str = 'bicubic'
