@@ -6,7 +6,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from sam2_ros.nodes.transport import large_image_environment
+from sam2_ros.transport import large_image_environment
 
 # Arguments that are parameters of the node: default, type, description.
 PARAMETERS = {

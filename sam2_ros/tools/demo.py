@@ -132,7 +132,7 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
 def child_environment() -> dict[str, str]:
     """This machine only, a domain that others hardly use, and room for images in shared memory."""
     try:
-        from sam2_ros.nodes.transport import large_image_environment  # not there without ROS
+        from sam2_ros.transport import large_image_environment  # not there without ROS
         profile = large_image_environment()
     except (ImportError, LookupError) as error:
         raise DemoError('the ROS package sam2_ros is not built or not sourced; make demo does both') from error
