@@ -108,7 +108,8 @@ class _Run:
         """Steps until the budget enters another stage."""
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
         start = progress.stage_step * run.processes + self.rank
-        for number, batch in enumerate(batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers)):
+        loader = batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers)
+        for number, batch in enumerate(loader):
             before = progress.share
             losses = self.trainer.step(batch, stage, seed=start + number * run.processes,
                                        share=self._spent(more=1))
