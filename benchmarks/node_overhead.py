@@ -16,7 +16,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,7 @@ IMAGE = '/camera/image_raw'
 DOMAIN = '57'
 PROFILE = Path(__file__).parent.parent / 'config/fastdds_large_images.xml'
 WARM_UP = 5.0  # seconds
+PATIENCE = 60.0  # seconds in which the nodes must start and track
 
 
 class Listener(Node):
@@ -65,11 +66,16 @@ class Listener(Node):
         """Ask for the object in the middle of the newest output; wait until it is tracked."""
         message = Prompt(object_id='object', has_box=True)
         message.box = [WIDTH * 0.4, HEIGHT * 0.4, WIDTH * 0.6, HEIGHT * 0.6]
-        while self.newest is None:
-            self.spin_for(0.2)
+        self._wait(lambda: self.newest is not None)
         self.prompts.publish(message)
-        while not self.newest.objects:
+        self._wait(lambda: bool(self.newest.objects))
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
             self.spin_for(0.2)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f'nothing came within {PATIENCE} s: did a node end?')
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sam2_ros.training.scene import PRESETS, Clip, make_clip
 
 MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
 _STILLS_PER_SCENE, _STILLS_STRIDE = 4, 8
+_MOST_SCENES = 100             # per clip that is wanted
 _LEAST_AREA = 16               # pixels of an object on frame 0, at 128 x 128
 
 
@@ -85,12 +86,16 @@ class ClipBatches(Dataset[ClipBatch]):
         rng = np.random.default_rng((self.seed, index))
         clips: list[Clip] = []
         picks: list[np.ndarray] = []
-        while len(clips) < settings.clips:
+        for _ in range(_MOST_SCENES * settings.clips):
+            if len(clips) == settings.clips:
+                break
             for clip in self._make(rng)[:settings.clips - len(clips)]:
                 chosen = self._pick(clip, rng)
                 if len(chosen):
                     clips.append(clip)
                     picks.append(chosen)
+        if len(clips) < settings.clips:
+            raise ValueError(f'objects of {", ".join(settings.presets)} are too small at {settings.size} pixels')
         chosen_masks = [clip.masks[:, chosen] for clip, chosen in zip(clips, picks, strict=True)]
         masks = np.concatenate([masks.swapaxes(0, 1) for masks in chosen_masks])
         kind = rng.choice(3, size=len(masks), p=settings.prompt_shares)

@@ -1,5 +1,7 @@
 """Batches: item i is always the same, objects are worth tracking, prompts fit them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from sam2_ros.training.batches import (
     batch_loader,
 )
 from sam2_ros.training.prompts import mask_box
+from sam2_ros.training.scene import PRESETS
 
 SMALL = BatchSettings(size=64, clips=2, frames=2, objects=2, photos=0.0)
 FIELDS = tuple(ClipBatch.__dataclass_fields__)
@@ -32,15 +35,22 @@ def test_shapes_and_types(batch: ClipBatch) -> None:
     assert batch.clip.tolist() == sorted(batch.clip.tolist()) and set(batch.clip.tolist()) == {0, 1}
 
 
-@pytest.mark.parametrize('frames', [1, 3])
-def test_objects_are_large_enough_to_be_prompted(frames: int) -> None:
-    settings = BatchSettings(size=64, clips=6, frames=frames, objects=2, presets=('mixed', 'small'), photos=0.0)
+@pytest.mark.parametrize(('frames', 'size', 'least'), [(1, 64, 4), (3, 64, 4), (1, 256, 64)])
+def test_objects_are_large_enough_to_be_prompted(frames: int, size: int, least: int) -> None:
+    settings = BatchSettings(size=size, clips=6, frames=frames, objects=2, presets=('mixed', 'small'), photos=0.0)
     for index in range(4):
         made = ClipBatches(settings, seed=0)[index]
         assert made.masks.shape[1] == frames
-        assert int(made.masks[:, 0].sum((1, 2)).min()) >= 8
+        assert int(made.masks[:, 0].sum((1, 2)).min()) >= least
         assert int(torch.bincount(made.clip, minlength=6).min()) >= 1
         assert int(torch.bincount(made.clip).max()) <= 2
+
+
+def test_objects_that_are_all_too_small_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, 'dust', replace(PRESETS['plain'], radius=(0.001, 0.002)))
+    settings = BatchSettings(size=256, clips=1, frames=1, presets=('dust',), photos=0.0)
+    with pytest.raises(ValueError, match='objects of dust are too small at 256 pixels'):
+        ClipBatches(settings, seed=0)[0]
 
 
 def test_prompts_fit_their_objects_in_the_asked_shares() -> None:
