@@ -1,5 +1,6 @@
 """What cameras do wrong: the node lives, the objects stay, log and diagnostics say why."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -56,8 +57,10 @@ def test_broken_images_are_dropped(tracking: Client, damage: Callable[[Image], N
     message.header.stamp = tracking.stamp(3)
     damage(message)
     tracking.camera.publish(message)
-    status = tracking.diagnosed('images', lambda _, values: int(values['invalid']) == before + 1, 'one more invalid')
-    assert (status.level, status.message) == (DiagnosticStatus.WARN, 'images are dropped: 1 invalid')
+    status = tracking.diagnosed(
+        'images', lambda status, values: int(values['invalid']) == before + 1 and status.level == DiagnosticStatus.WARN,
+        'one more invalid')
+    assert status.message == 'images are dropped: 1 invalid'
     assert f'an image is dropped: {field}: ' in tracking.log_line('dropped')
     assert_red_is_tracked(tracking, 4)
 
@@ -156,7 +159,7 @@ def test_images_come_but_none_is_processed(micro_weights) -> None:
             time.sleep(0.7)
             client.publish(2)
             status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
-        assert 'images come, but none was processed for 1 s' in status.message
+        assert re.search('images come, but none was processed for [0-9]+ s', status.message)
 
 
 def _fails() -> None:
