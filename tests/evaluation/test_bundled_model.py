@@ -1,0 +1,55 @@
+"""What the weights that come with the package can do: they follow plain objects, by what they remember of places."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
+from sam2_ros.evaluation.metrics import region_similarity
+from sam2_ros.evaluation.protocol import box_prompt
+from sam2_ros.model import MemoryRead, Sam2Network, build_sam2
+from sam2_ros.tracking import VideoTracker
+from tests.common import MICRO
+
+FRAMES = 16
+
+
+@pytest.fixture(scope='module')
+def bundled() -> Sam2Network:
+    return build_sam2(MICRO)
+
+
+@pytest.fixture(scope='module')
+def clips() -> list[TargetClip]:
+    """Held-out clips, begun as in the benchmark."""
+    plain = SUBSETS['plain']
+    return [benchmark_clip(replace(plain, scene=replace(plain.scene, frames=FRAMES)), number) for number in range(4)]
+
+
+def mean_overlap(model: Sam2Network, clips: list[TargetClip]) -> float:
+    """Mean J of all frames but the prompted ones, from a box."""
+    overlaps = []
+    for clip in clips:
+        tracker = VideoTracker(model, 'sam2')
+        tracker.step(clip.images[0], [box_prompt('target', clip.truth[0])])
+        masks = np.stack([tracker.step(image)['target'].mask for image in clip.images[1:]])
+        overlaps.append(region_similarity(masks, clip.truth[1:]).mean())
+    return float(np.mean(overlaps))
+
+
+def test_it_follows_plain_objects_and_reads_places(
+    bundled: Sam2Network, clips: list[TargetClip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Object pointers alone tell what to look for, not where it was: without the maps the object must get lost."""
+    whole = mean_overlap(bundled, clips)
+    condition = bundled.condition_on_memory
+
+    def without_places(stride16: torch.Tensor, read: MemoryRead) -> torch.Tensor:
+        return condition(stride16, replace(read, spatial=torch.zeros_like(read.spatial)))
+
+    monkeypatch.setattr(bundled, 'condition_on_memory', without_places)
+    blind = mean_overlap(bundled, clips)
+    assert whole > 0.5
+    assert blind < whole - 0.1
