@@ -201,6 +201,8 @@ def spin(executor: Executor, *, until: Callable[[], bool], period: float | None 
         except ExternalShutdownException:
             return
         except Exception:
+            if until():  # an interruption inside rclpy comes out as another error
+                return
             rclpy.logging.get_logger('tracker').error(traceback.format_exc())
 
 
