@@ -88,10 +88,13 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
 
 def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -> str:
     """How to repeat a run, and on what it was made, as Markdown."""
+    # where predictions were kept says something of this machine and nothing of the result
+    kept = [word for before, word in zip(['', *arguments], arguments, strict=False)
+            if '--predictions' not in (before, word)]
     machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else 'CPU'
     digest = network.weights_digest()[:12]
     facts = (
-        f'Command: `{shlex.join(["python", "-m", module, *arguments])}`',
+        f'Command: `{shlex.join(["python", "-m", module, *kept])}`',
         f'Network: {network.name}, float32, weights {network.checkpoint.name} (SHA-256 {digest}…)',
         f'Machine: {machine}, {os.cpu_count()} {platform.machine()} cores; torch {torch.__version__}, '
         f'{torch.get_num_threads()} threads',
