@@ -199,6 +199,17 @@ class Client(Node):
             yield at_work
             go_on.set()
 
+    @contextmanager
+    def overtaken(self, first: int, *, last: int) -> Iterator[None]:
+        """The network is at work on image `first` while those up to `last` arrive; all between have been skipped."""
+        with self.busy_network() as at_work:
+            self.publish(first)
+            assert at_work.wait(TIMEOUT)
+            for index in range(first + 1, last + 1):
+                self.publish(index)
+            self.counted('skipped', last - first - 1)
+            yield
+
     def log_line(self, text: str) -> str:
         """Wait for a line of the tracker's log that contains `text`."""
         logger = self.tracker.lstrip('/').replace('/', '.')

@@ -13,7 +13,7 @@ from rosgraph_msgs.msg import Clock
 from sam2_ros.nodes.stamps import stamp_nanoseconds
 from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import IMAGE, RELIABLE, TIMEOUT, Client, graph, stamp_of
+from tests.nodes.graph import IMAGE, RELIABLE, Client, graph, stamp_of
 
 
 @contextmanager
@@ -71,12 +71,8 @@ def test_the_newest_image_wins(micro_weights: Path) -> None:
     with graph(micro_weights) as client:
         client.step(0)
         assert client.set_prompt('red', box=scene.box('red', 0)).success
-        with client.busy_network() as at_work:
-            client.publish(1)
-            assert at_work.wait(TIMEOUT)
-            for index in range(2, 7):
-                client.publish(index)
-            client.counted('skipped', 4)
+        with client.overtaken(1, last=6):
+            pass
         client.output('objects', client.stamp(6))
         processed = [(objects.header.stamp, objects.frames_skipped) for objects in client.received['objects']]
         assert processed == [(client.stamp(0), 0), (client.stamp(1), 0), (client.stamp(6), 4)]

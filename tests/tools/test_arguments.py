@@ -101,8 +101,11 @@ def test_prompts_that_do_not_fit_the_video_are_refused(given, reason):
 
 
 def test_only_the_first_prompt_of_an_object_must_say_where_it_is():
-    given = {3: [Prompt('a', points=[(5, 5)], labels=[0])], 0: [Prompt('a', box=(0, 0, 9, 9))]}
-    check_prompts(given, size=(60, 80), frame_count=None)
+    later = {3: [Prompt('a', points=[(5, 5)], labels=[0])]}
+    check_prompts({**later, 0: [Prompt('a', box=(0, 0, 9, 9))]}, size=(60, 80), frame_count=None)
+    for without_a_start in (later, {**later, 0: [Prompt('b', box=(0, 0, 9, 9))]}):
+        with pytest.raises(ValueError, match='needs a positive point'):
+            check_prompts(without_a_start, size=(60, 80), frame_count=None)
 
 
 def model_options(*words):
