@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.config import ModelConfig
-from sam2_ros.model.layers import MLP
+from sam2_ros.model.layers import MLP, Linear
 
 NORM_EPS = 1e-6
 
@@ -23,7 +23,8 @@ def _to_windows(x: Tensor, window: int) -> Tensor:
     The padding takes part in attention as keys and values, as in the published network.
     """
     batch, height, width, channels = x.shape
-    x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
+    if height % window or width % window:  # F.pad would copy x otherwise, too
+        x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
     rows, columns = x.shape[1] // window, x.shape[2] // window
     x = x.view(batch, rows, window, columns, window, channels).transpose(2, 3)
     return x.reshape(-1, window, window, channels)
@@ -37,6 +38,12 @@ def _from_windows(x: Tensor, batch: int, height: int, width: int) -> Tensor:
     return x.reshape(batch, rows * window, columns * window, channels)[:, :height, :width]
 
 
+def _stretching(cells: int, side: int, device: torch.device) -> Tensor:
+    """The matrix (side, cells) of bicubic interpolation along one axis: two of them are faster than its 2D form."""
+    unit = torch.eye(cells, device=device)[None, None]
+    return F.interpolate(unit, size=(side, cells), mode='bicubic')[0, 0]
+
+
 class MultiScaleAttention(nn.Module):
     """Self-attention over (B, H, W, C); with ``pool`` only the queries are pooled 2x2."""
 
@@ -44,8 +51,8 @@ class MultiScaleAttention(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.pool = pool
-        self.qkv = nn.Linear(dim, 3 * dim_out)
-        self.proj = nn.Linear(dim_out, dim_out)
+        self.qkv = Linear(dim, 3 * dim_out)
+        self.proj = Linear(dim_out, dim_out)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).chunk(3, dim=-1)
@@ -68,7 +75,7 @@ class MultiScaleBlock(nn.Module):
         self.attn = MultiScaleAttention(dim, dim_out, num_heads, pool=pool)
         self.norm2 = nn.LayerNorm(dim_out, eps=NORM_EPS)
         self.mlp = MLP(dim_out, 4 * dim_out, dim_out, 2, activation=F.gelu)
-        self.proj = nn.Linear(dim, dim_out) if dim != dim_out else None
+        self.proj = Linear(dim, dim_out) if dim != dim_out else None
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x
@@ -127,10 +134,12 @@ class Hiera(nn.Module):
 
     def _position(self, height: int, width: int) -> Tensor:
         """Learned position (1, H, W, C): a stretched background grid plus a tiled window pattern."""
-        background = F.interpolate(self.pos_embed, size=(height, width), mode='bicubic')
-        window = self.pos_embed_window
+        grid, window = self.pos_embed[0], self.pos_embed_window
+        rows, columns = (_stretching(cells, side, grid.device)
+                         for cells, side in zip(grid.shape[1:], (height, width), strict=True))
+        background = torch.einsum('hi,cij,wj->hwc', rows, grid.float(), columns).to(grid.dtype)
         tiles = -(-height // window.shape[2]), -(-width // window.shape[3])
-        return (background + window.repeat(1, 1, *tiles)[..., :height, :width]).permute(0, 2, 3, 1)
+        return background + window.repeat(1, 1, *tiles)[..., :height, :width].permute(0, 2, 3, 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         x = self.patch_embed(images)

@@ -17,11 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.config import ModelConfig
+from sam2_ros.model.layers import Linear, linear
 from sam2_ros.model.position_encoding import axial_rope_table, sine_position_2d
 
 INPUT_POSITION_WEIGHT = 0.1  # share of the sine position added to the features once
-PIECE_ELEMENTS = 2**21  # of the attention matrix, held at a time on CPU
-MIN_PIECE_ROWS = 64
+BLOCK_ELEMENTS = 2**20  # of the attention matrix, held at a time on CPU: 4 MB stay in the cache
+MAX_BLOCK_QUERIES = 1024
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class MemoryTokens:
     num_pointer_tokens: int
 
 
-def split_pairs(projection: nn.Linear, x: Tensor) -> Tensor:
+def split_pairs(projection: Linear, x: Tensor) -> Tensor:
     """Project (..., C_in) with the output channels reordered: the even ones first, then the odd ones."""
     weight, bias = projection.weight, projection.bias
-    return F.linear(x, torch.cat((weight[0::2], weight[1::2])), torch.cat((bias[0::2], bias[1::2])))
+    return linear(x, torch.cat((weight[0::2], weight[1::2])), torch.cat((bias[0::2], bias[1::2])))
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -53,28 +54,40 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Softmax attention of one head, (N, Lq, C), (N, Lk, C), (N, Lk, Cv) -> (N, Lq, Cv).
 
-    Fused kernels need Cv = C. On CPU, where they are no faster per operation, inference skips the padding and works
-    through the attention matrix in pieces that stay in the cache.
+    Fused kernels need Cv = C and, on CPU, use the slower matrix products (see ``linear``). There the attention matrix
+    is worked through in blocks that stay in the cache instead.
     """
-    if q.device.type == 'cpu' and not torch.is_grad_enabled():
-        return _attend_in_pieces(q, k, v)
+    if q.device.type == 'cpu':
+        return torch.stack([_attend_in_blocks(*one) for one in zip(q / math.sqrt(q.shape[2]), k, v, strict=True)])
     padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
     return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None])[:, 0, :, : v.shape[-1]]
 
 
-def _attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """One object and a few query rows at a time, in one reused buffer."""
-    rows = max(MIN_PIECE_ROWS, PIECE_ELEMENTS // k.shape[1])
-    buffer = q.new_empty(min(rows, q.shape[1]), k.shape[1])
-    out = q.new_empty(*q.shape[:2], v.shape[2])
-    q = q / math.sqrt(q.shape[2])
-    for queries, keys, values, result in zip(q, k.transpose(1, 2), v, out, strict=True):
-        for piece, target in zip(queries.split(rows), result.split(rows), strict=True):
-            weights = buffer[: len(piece)]
-            torch.mm(piece, keys, out=weights)
-            torch.softmax(weights, dim=-1, out=weights)
-            torch.mm(weights, values, out=target)
-    return out
+def _attend_in_blocks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of one object with scaled queries, (Lq, C), (Lk, C), (Lk, Cv) -> (Lq, Cv).
+
+    Every block of keys gives a result of its own; their shares are the softmax of the blocks' log-sums.
+    """
+    if len(q) * len(k) <= BLOCK_ELEMENTS:
+        return linear(torch.softmax(linear(q, k), dim=1), v.t())
+    queries = min(MAX_BLOCK_QUERIES, len(q))
+    columns = BLOCK_ELEMENTS // queries
+    memory = [(keys, values.t().contiguous()) for keys, values in zip(k.split(columns), v.split(columns), strict=True)]
+    out = []
+    for piece in q.split(queries):
+        results, logsums = zip(*(_attend_block(piece, keys, values) for keys, values in memory), strict=True)
+        shares = torch.softmax(torch.stack(logsums), dim=0)
+        out.append((torch.stack(results) * shares).sum(dim=0))
+    return torch.cat(out).to(q.dtype)
+
+
+def _attend_block(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """(Lq, C), (Lk, C), (Cv, Lk) -> weighted values (Lq, Cv) and the log-sum of exp(scores) (Lq, 1), float32."""
+    scores = linear(q, k)
+    largest = scores.amax(dim=1, keepdim=True)
+    weights = torch.softmax(scores, dim=1)
+    # the largest weight is exp(largest - logsum)
+    return linear(weights, v), largest.float() - weights.amax(dim=1, keepdim=True).float().log()
 
 
 class RotaryAttention(nn.Module):
@@ -82,10 +95,10 @@ class RotaryAttention(nn.Module):
 
     def __init__(self, channels: int, memory_dim: int) -> None:
         super().__init__()
-        self.q_proj = nn.Linear(channels, channels)
-        self.k_proj = nn.Linear(memory_dim, channels)
-        self.v_proj = nn.Linear(memory_dim, channels)
-        self.out_proj = nn.Linear(channels, channels)
+        self.q_proj = Linear(channels, channels)
+        self.k_proj = Linear(memory_dim, channels)
+        self.v_proj = Linear(memory_dim, channels)
+        self.out_proj = Linear(channels, channels)
 
     def forward(self, x: Tensor, memory: MemoryTokens, table: tuple[Tensor, Tensor]) -> Tensor:
         """x (N, hw, C) -> (N, hw, C); ``table`` holds cosines and sines (hw, C/2) of the grid."""
@@ -106,8 +119,8 @@ class MemoryAttentionLayer(nn.Module):
         channels = config.hidden_dim
         self.self_attn = RotaryAttention(channels, channels)
         self.cross_attn_image = RotaryAttention(channels, config.memory_dim)
-        self.linear1 = nn.Linear(channels, config.memory_feedforward)
-        self.linear2 = nn.Linear(config.memory_feedforward, channels)
+        self.linear1 = Linear(channels, config.memory_feedforward)
+        self.linear2 = Linear(config.memory_feedforward, channels)
         self.norm1 = nn.LayerNorm(channels)
         self.norm2 = nn.LayerNorm(channels)
         self.norm3 = nn.LayerNorm(channels)

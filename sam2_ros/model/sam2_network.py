@@ -21,7 +21,7 @@ from sam2_ros.model.config import (
     ModelConfig,
 )
 from sam2_ros.model.image_encoder import ImageEncoder
-from sam2_ros.model.layers import MLP
+from sam2_ros.model.layers import MLP, Linear
 from sam2_ros.model.mask_decoder import SINGLE_MASK, MaskDecoder, choose_mask
 from sam2_ros.model.memory_attention import MemoryAttention, MemoryTokens
 from sam2_ros.model.memory_encoder import MemoryEncoder
@@ -101,7 +101,7 @@ class Sam2Network(nn.Module):
         self.no_obj_ptr = nn.Parameter(torch.zeros(1, channels))
         if config.pointer_time:
             self.no_obj_embed_spatial = nn.Parameter(torch.zeros(1, memory_dim))
-            self.obj_ptr_tpos_proj = nn.Linear(channels, memory_dim)
+            self.obj_ptr_tpos_proj = Linear(channels, memory_dim)
         for parameter in self.parameters(recurse=False):
             nn.init.trunc_normal_(parameter, std=LEARNED_CODE_STD)
 
