@@ -254,6 +254,9 @@ def main(args: list[str] | None = None) -> None:
         pass
     except (ValueError, OSError) as error:
         failure = str(error)
+    except RuntimeError:
+        if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy began to wait
+            raise
     finally:
         if recorder is not None:
             print(recorder.recording.close())

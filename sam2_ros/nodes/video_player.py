@@ -116,6 +116,9 @@ def main(args: list[str] | None = None) -> None:
     except (SourceError, ValueError) as error:
         rclpy.logging.get_logger('video_player').fatal(str(error))
         sys.exit(1)
+    except RuntimeError:
+        if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy began to wait
+            raise
     finally:
         rclpy.try_shutdown()
 
