@@ -131,7 +131,7 @@ def test_a_correction_works_and_stays(tracker: Client, micro_weights: Path) -> N
         mask = mask_of(tracker.step(index).objects[0])
         assert same(mask, corrected.step(scene.picture(index))['a'].mask)
         matters.append((mask != uncorrected.step(scene.picture(index))['a'].mask).any())
-    assert matters[0]
+    assert sum(matters) >= 4  # once the mask of both discs happens to be that of the red one
 
 
 def test_clicks_extend_or_replace_as_in_the_library(tracker: Client, micro_weights: Path) -> None:
