@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.config import ModelConfig
-from sam2_ros.model.layers import MLP, Linear
+from sam2_ros.model.layers import MLP
+from sam2_ros.model.linear import Linear
 
 NORM_EPS = 1e-6
 
@@ -74,7 +75,7 @@ class MultiScaleBlock(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
         self.attn = MultiScaleAttention(dim, dim_out, num_heads, pool=pool)
         self.norm2 = nn.LayerNorm(dim_out, eps=NORM_EPS)
-        self.mlp = MLP(dim_out, 4 * dim_out, dim_out, 2, activation=F.gelu)
+        self.mlp = MLP(dim_out, 4 * dim_out, dim_out, 2, activation='gelu')
         self.proj = Linear(dim, dim_out) if dim != dim_out else None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -30,22 +32,40 @@ class FpnNeck(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(LateralConv(dim, config.hidden_dim) for dim in reversed(config.stage_dims))
 
-    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Trunk features of strides 4, 8, 16, 32 -> maps (B, C, H, W) of strides 4, 8, 16."""
+    def forward(
+        self, features: list[Tensor], *, project4: nn.Conv2d, project8: nn.Conv2d
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Trunk features of strides 4, 8, 16, 32 -> maps of strides 4, 8, 16, the first two after their projection."""
         stride4, stride8, stride16, stride32 = features
-        deep, *lateral = self.convs
+        deep, middle, *shallow = cast('list[LateralConv]', list(self.convs))
         top_down = F.interpolate(deep(stride32).float(), scale_factor=2.0, mode='nearest')
-        level16 = lateral[0](stride16)
-        return lateral[2](stride4), lateral[1](stride8), (level16 + top_down).to(level16.dtype)
+        level16 = middle(stride16)
+        return (
+            _convolve_twice(stride4, shallow[1], project4),
+            _convolve_twice(stride8, shallow[0], project8),
+            (level16 + top_down).to(level16.dtype),
+        )
+
+
+def _convolve_twice(x: Tensor, first: LateralConv, second: nn.Conv2d) -> Tensor:
+    """Two 1x1 convolutions in one: nothing lies between them, and the many channels in the middle need no memory."""
+    weight = second.weight.flatten(1) @ first.conv.weight.flatten(1)
+    assert first.conv.bias is not None
+    bias = second(first.conv.bias[None, :, None, None]).flatten()
+    return F.conv2d(x, weight[..., None, None], bias)
 
 
 class ImageEncoder(nn.Module):
-    """Image (B, 3, S, S), normalised -> three maps (B, C, S/4, S/4), (B, C, S/8, S/8), (B, C, S/16, S/16)."""
+    """Normalised image (B, 3, S, S) -> maps (B, C4, S/4, S/4), (B, C8, S/8, S/8), (B, C, S/16, S/16).
+
+    The pyramid's levels of strides 4 and 8 only ever serve the mask decoder, which narrows them with 1x1 convolutions.
+    Those are given here and applied at once.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.trunk = Hiera(config)
         self.neck = FpnNeck(config)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.neck(self.trunk(images))
+    def forward(self, images: Tensor, *, project4: nn.Conv2d, project8: nn.Conv2d) -> tuple[Tensor, Tensor, Tensor]:
+        return self.neck(self.trunk(images), project4=project4, project8=project8)

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CONVOLUTION_ELEMENTS = 20_480  # of the input; with fewer, torch does not use oneDNN for a convolution
+from sam2_ros.model.linear import Linear
 
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """(..., C_in) -> (..., C_out), as ``F.linear``; in float32 on the CPU it is computed as a 1x1 convolution.
-
-    torch leaves matrix products to MKL, which uses half of the vector width of AMD processors, and convolutions to
-    oneDNN, which uses all of it. A dilation means nothing to a 1x1 kernel, but without one torch takes such a
-    convolution for a matrix product when it has a single thread.
-    """
-    if x.device.type != 'cpu' or x.dtype != torch.float32 or x.numel() <= CONVOLUTION_ELEMENTS:
-        return F.linear(x, weight, bias)
-    c_out, c_in = weight.shape
-    pixels = x.reshape(1, 1, -1, c_in).permute(0, 3, 1, 2)
-    y = F.conv2d(pixels, weight.reshape(c_out, c_in, 1, 1), bias, dilation=2)
-    return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], c_out)
-
-
-class Linear(nn.Linear):
-    """``nn.Linear`` by way of ``linear``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias)
+EPS = 1e-6
+FEW_CHANNELS = 8
 
 
 class LayerNorm2d(nn.Module):
@@ -43,8 +23,13 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.permute(0, 2, 3, 1)
-        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, 1e-6).permute(0, 3, 1, 2)
+        if x.shape[1] > FEW_CHANNELS:
+            x = x.permute(0, 2, 3, 1)
+            return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, EPS).permute(0, 3, 1, 2)
+        # torch's kernel takes pixel by pixel, which is slow for pixels of few numbers
+        offset = x.float() - x.float().mean(1, keepdim=True)
+        unit = offset * (offset.square().mean(1, keepdim=True) + EPS).rsqrt()
+        return torch.addcmul(self.bias[:, None, None].float(), unit, self.weight[:, None, None].float()).to(x.dtype)
 
 
 class MLP(nn.Module):
@@ -57,7 +42,7 @@ class MLP(nn.Module):
         output_dim: int,
         num_layers: int,
         *,
-        activation: Callable[[Tensor], Tensor] = F.relu,
+        activation: str = 'relu',
     ) -> None:
         super().__init__()
         dims = [input_dim, *[hidden_dim] * (num_layers - 1), output_dim]
@@ -67,7 +52,7 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
         for layer in hidden:
-            x = self.activation(layer(x))
+            x = layer(x, self.activation)
         return last(x)
 
 

@@ -1,10 +1,7 @@
 """Memory attention: current features attend to themselves and to the memory bank (SAM 2 section 4).
 
-One head, axial rotary position encoding in real arithmetic. Two identities save work without changing results:
-- a fixed reordering of the channels of queries and keys leaves their products as they are, so the projections put
-  the two halves of all pairs side by side and rotation works on contiguous memory;
-- attention weights sum to 1, so the value projection can follow the weighted sum: the sum then runs over the
-  memory's few channels (64) instead of the hidden 256.
+One head, axial rotary position encoding. Attention weights sum to 1, so the value projection can follow the weighted
+sum: the sum then runs over the memory's few channels (64) instead of the hidden 256.
 """
 
 from __future__ import annotations
@@ -17,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.config import ModelConfig
-from sam2_ros.model.layers import Linear, linear
-from sam2_ros.model.position_encoding import axial_rope_table, sine_position_2d
+from sam2_ros.model.linear import Linear, linear
+from sam2_ros.model.position_encoding import axial_rope_turns, sine_position_2d
 
 INPUT_POSITION_WEIGHT = 0.1  # share of the sine position added to the features once
 BLOCK_ELEMENTS = 2**20  # of the attention matrix, held at a time on CPU: 4 MB stay in the cache
@@ -38,27 +35,25 @@ class MemoryTokens:
     num_pointer_tokens: int
 
 
-def split_pairs(projection: Linear, x: Tensor) -> Tensor:
-    """Project (..., C_in) with the output channels reordered: the even ones first, then the odd ones."""
-    weight, bias = projection.weight, projection.bias
-    return linear(x, torch.cat((weight[0::2], weight[1::2])), torch.cat((bias[0::2], bias[1::2])))
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
+    """Rotate the pairs of neighbouring channels of (..., L, C) by complex numbers (L, C/2), in float32."""
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate the channel pairs of (..., L, C), ordered as by ``split_pairs``, by angles (L, C/2), in float32."""
-    even, odd = x.float().chunk(2, dim=-1)
-    even, odd = torch.addcmul(even * cos, odd, sin, value=-1), torch.addcmul(odd * cos, even, sin)
-    return torch.cat((even, odd), dim=-1).to(x.dtype)
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
     """Softmax attention of one head, (N, Lq, C), (N, Lk, C), (N, Lk, Cv) -> (N, Lq, Cv).
 
-    Fused kernels need Cv = C and, on CPU, use the slower matrix products (see ``linear``). There the attention matrix
-    is worked through in blocks that stay in the cache instead.
+    ``turns`` (Lk, C/2) rotates the keys and its first Lq rows the queries.
+    Fused kernels need Cv = C and, on CPU, use the slower matrix products (see ``linear``). There one object at a time
+    is worked through, in blocks that stay in the cache.
     """
     if q.device.type == 'cpu':
-        return torch.stack([_attend_in_blocks(*one) for one in zip(q / math.sqrt(q.shape[2]), k, v, strict=True)])
+        scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
+        rows = [_attend_in_blocks(rotate(one, scaled), rotate(keys, turns), values)
+                for one, keys, values in zip(q, k, v, strict=True)]
+        return torch.stack(rows) if rows else v.new_zeros(0, q.shape[1], v.shape[2])
+    q, k = rotate(q, turns[: q.shape[1]]), rotate(k, turns)
     padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
     return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None])[:, 0, :, : v.shape[-1]]
 
@@ -100,15 +95,11 @@ class RotaryAttention(nn.Module):
         self.v_proj = Linear(memory_dim, channels)
         self.out_proj = Linear(channels, channels)
 
-    def forward(self, x: Tensor, memory: MemoryTokens, table: tuple[Tensor, Tensor]) -> Tensor:
-        """x (N, hw, C) -> (N, hw, C); ``table`` holds cosines and sines (hw, C/2) of the grid."""
-        q = rotate(split_pairs(self.q_proj, x), *table)
-        k = split_pairs(self.k_proj, memory.keys)
-        num_spatial = k.shape[1] - memory.num_pointer_tokens
-        maps = rotate(k[:, :num_spatial].unflatten(1, (-1, x.shape[1])), *table).flatten(1, 2)
-        k = torch.cat((maps, k[:, num_spatial:]), dim=1) if memory.num_pointer_tokens else maps
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, turns: Tensor) -> Tensor:
+        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); ``turns`` (K, C/2) as in ``attend``."""
+        q, k = self.q_proj(x), self.k_proj(keys)
         # autocast narrows the projections, and so queries and keys, but not the memory
-        return self.out_proj(self.v_proj(attend(q, k, memory.values.to(q.dtype))))
+        return self.out_proj(self.v_proj(attend(q, k, values.to(q.dtype), turns)))
 
 
 class MemoryAttentionLayer(nn.Module):
@@ -125,13 +116,13 @@ class MemoryAttentionLayer(nn.Module):
         self.norm2 = nn.LayerNorm(channels)
         self.norm3 = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor, memory: MemoryTokens, table: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, memory: MemoryTokens, turns: Tensor) -> Tensor:
         own = self.norm1(x)
-        x = x + self.self_attn(own, MemoryTokens(own, own, 0), table)
+        x = x + self.self_attn(own, own, own, turns[: x.shape[1]])
         if x.shape[0] < memory.values.shape[0]:  # until here all objects share the image's features
             x = x.expand(memory.values.shape[0], -1, -1)
-        x = x + self.cross_attn_image(self.norm2(x), memory, table)
-        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
+        x = x + self.cross_attn_image(self.norm2(x), memory.keys, memory.values, turns)
+        return x + self.linear2(self.linear1(self.norm3(x), 'relu'))
 
 
 class MemoryAttention(nn.Module):
@@ -147,7 +138,9 @@ class MemoryAttention(nn.Module):
         position = sine_position_2d(height, width, channels, features.device)
         x = features + (INPUT_POSITION_WEIGHT * position).to(features.dtype)
         x = x.flatten(2).transpose(1, 2)
-        table = axial_rope_table(height, width, channels, features.device)
+        grid = axial_rope_turns(height, width, channels, features.device)
+        maps = (memory.keys.shape[1] - memory.num_pointer_tokens) // len(grid)
+        turns = torch.cat((grid.repeat(maps, 1), grid.new_ones(memory.num_pointer_tokens, channels // 2)))
         for layer in self.layers:
-            x = layer(x, memory, table)
+            x = layer(x, memory, turns)
         return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

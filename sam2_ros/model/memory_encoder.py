@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.config import ModelConfig
-from sam2_ros.model.layers import LayerNorm2d, Linear
+from sam2_ros.model.layers import LayerNorm2d
+from sam2_ros.model.linear import Linear
 
 _CHANNELS = (1, 4, 16, 64, 256)  # four stride-2 convolutions: stride 16
 
@@ -43,7 +43,7 @@ class FuserBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)
-        y = self.gamma * self.pwconv2(F.gelu(self.pwconv1(y)))
+        y = self.gamma * self.pwconv2(self.pwconv1(y, 'gelu'))
         return x + y.permute(0, 3, 1, 2)
 
 

@@ -35,8 +35,8 @@ def sine_position_2d(height: int, width: int, channels: int, device: torch.devic
 
 
 @lru_cache(maxsize=32)
-def axial_rope_table(height: int, width: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, each (height * width, channels / 2), of the axial rotary encoding.
+def axial_rope_turns(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+    """Unit complex numbers (height * width, channels / 2) of the axial rotary encoding.
 
     The first half of the columns rotates with x, the second with y; frequencies are 1e4 ** (-4 i / channels).
     """
@@ -46,7 +46,7 @@ def axial_rope_table(height: int, width: int, channels: int, device: torch.devic
         token = torch.arange(height * width, device=device, dtype=torch.float32)
         x, y = token % width, torch.div(token, width, rounding_mode='floor')
         angle = torch.cat((x[:, None] * frequency, y[:, None] * frequency), dim=1)
-        return angle.cos(), angle.sin()
+        return torch.complex(angle.cos(), angle.sin())
 
 
 def sine_position_1d(position: Tensor, channels: int) -> Tensor:

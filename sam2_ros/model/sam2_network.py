@@ -21,7 +21,8 @@ from sam2_ros.model.config import (
     ModelConfig,
 )
 from sam2_ros.model.image_encoder import ImageEncoder
-from sam2_ros.model.layers import MLP, Linear
+from sam2_ros.model.layers import MLP
+from sam2_ros.model.linear import Linear
 from sam2_ros.model.mask_decoder import SINGLE_MASK, MaskDecoder, choose_mask
 from sam2_ros.model.memory_attention import MemoryAttention, MemoryTokens
 from sam2_ros.model.memory_encoder import MemoryEncoder
@@ -131,8 +132,9 @@ class Sam2Network(nn.Module):
             raise ValueError(f'images must be (B, 3, {size}, {size}), got {tuple(images.shape)}')
         if not images.is_floating_point():
             raise TypeError(f'images must be normalised floats, got {images.dtype}')
-        stride4, stride8, stride16 = self.image_encoder(images.to(self.dtype))
-        return ImageFeatures(self.sam_mask_decoder.conv_s0(stride4), self.sam_mask_decoder.conv_s1(stride8), stride16)
+        decoder = self.sam_mask_decoder
+        maps = self.image_encoder(images.to(self.dtype), project4=decoder.conv_s0, project8=decoder.conv_s1)
+        return ImageFeatures(*maps)
 
     def embed_prompts(
         self, points: Tensor, labels: Tensor, mask_logits: Tensor | None = None, has_mask: Tensor | None = None

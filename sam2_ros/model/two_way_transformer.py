@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.layers import MLP, Attention
@@ -22,7 +21,7 @@ class TwoWayBlock(nn.Module):
         self.norm1 = nn.LayerNorm(channels)
         self.cross_attn_token_to_image = Attention(channels, NUM_HEADS, internal_dim=channels // 2)
         self.norm2 = nn.LayerNorm(channels)
-        self.mlp = MLP(channels, MLP_DIM, channels, 2, activation=F.relu)
+        self.mlp = MLP(channels, MLP_DIM, channels, 2)
         self.norm3 = nn.LayerNorm(channels)
         self.norm4 = nn.LayerNorm(channels)
         self.cross_attn_image_to_token = Attention(channels, NUM_HEADS, internal_dim=channels // 2)

@@ -16,18 +16,22 @@ REMOVED_LOGIT = -0.1
 def resize_logits(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Bilinear (N, h, w) -> (N, H, W) float32 on the same device, pixel centres aligned at the half pixel."""
     logits = logits.float()
-    if logits.device.type == 'cpu':  # OpenCV computes the same, many times faster
-        height, width = size
-        resized = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in logits.numpy()]
-        return torch.from_numpy(np.stack(resized))
+    if logits.device.type == 'cpu':
+        return torch.from_numpy(np.stack([_resize_on_host(one, size) for one in logits.numpy()]))
     return F.interpolate(logits[:, None], size, mode='bilinear', align_corners=False)[:, 0]
 
 
 def masks_at(logits: torch.Tensor, size: tuple[int, int]) -> list[np.ndarray]:
     """Logits (N, h, w) -> N bool masks of `size` (height, width) on the host, each an array of its own."""
     if logits.device.type == 'cpu':  # one at a time: the resized logits of one object stay in the cache
-        return [(resize_logits(one[None], size)[0] > 0).numpy() for one in logits]
+        return [_resize_on_host(one, size) > 0 for one in logits.float().numpy()]
     return [mask.copy() for mask in (resize_logits(logits, size) > 0).cpu().numpy()]
+
+
+def _resize_on_host(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One object's logits (h, w) -> (H, W); OpenCV computes the same as torch, many times faster."""
+    height, width = size
+    return cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:

@@ -26,8 +26,11 @@ def test_trunk_and_neck_of_the_published_sizes(name: str) -> None:
     for level in range(4):
         assert_near(features[level], expected[level])
     expected_pyramid = official.neck(expected)[0]
-    for level, ours_level in enumerate(ours.neck(features)):
-        assert_near(ours_level, expected_pyramid[level])
+    project4, project8 = (torch.nn.Conv2d(expected_pyramid[0].shape[1], channels, 1) for channels in (32, 64))
+    stride4, stride8, stride16 = ours.neck(features, project4=project4, project8=project8)
+    assert_near(stride4, project4(expected_pyramid[0]))
+    assert_near(stride8, project8(expected_pyramid[1]))
+    assert_near(stride16, expected_pyramid[2])
 
 
 @pytest.mark.parametrize('image_size', [128, 224, 256, 416])

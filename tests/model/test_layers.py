@@ -1,14 +1,16 @@
 """The products of the network on the CPU are those of plain arithmetic, however they are computed."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sam2_ros.model.layers import CONVOLUTION_ELEMENTS, linear
+from sam2_ros.model.linear import CONVOLUTION_ELEMENTS, POINTWISE_PRODUCTS, linear
 from sam2_ros.model.memory_attention import BLOCK_ELEMENTS, MAX_BLOCK_QUERIES, attend
 
 TOLERANCE = 1e-4  # of products of numbers around 1
@@ -25,6 +27,19 @@ def test_linear_is_a_matrix_product_of_any_shape(lead: list[int], c_in: int, c_o
     bias = random(c_out) if biased else None
     expected = x @ weight.T + (bias if bias is not None else 0)
     torch.testing.assert_close(linear(x, weight, bias), expected, atol=TOLERANCE, rtol=1e-4)
+
+
+@pytest.mark.parametrize(('activation', 'function'), [('none', lambda x: x), ('relu', F.relu), ('gelu', F.gelu)])
+@pytest.mark.parametrize('rows', [POINTWISE_PRODUCTS // (64 * 48), POINTWISE_PRODUCTS // (64 * 48) + 1])
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, TOLERANCE), (torch.bfloat16, 0.01)])
+def test_an_activation_follows_on_both_sides_of_the_threshold(
+    activation: str, function: Callable[[Tensor], Tensor], rows: int, dtype: torch.dtype, tolerance: float
+) -> None:
+    x, weight, bias = (value.to(dtype) for value in (random(2, rows, 128)[..., ::2], random(48, 64), random(48)))
+    ours = linear(x, weight, bias, activation=activation)
+    assert ours.dtype == dtype
+    expected = function(x.double() @ weight.double().T + bias.double())
+    torch.testing.assert_close(ours.double(), expected, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize('rows', [CONVOLUTION_ELEMENTS // 64, CONVOLUTION_ELEMENTS // 64 + 1])
@@ -46,15 +61,31 @@ def test_linear_and_its_gradients_are_the_same_on_both_sides_of_the_threshold(ro
 @pytest.mark.parametrize('scale', [0.1, 30.0])  # nearly even weights, and all weight on one key
 def test_attention_in_blocks_is_softmax_attention(queries: int, keys: int, scale: float) -> None:
     q, k, v = random(2, queries, 16) * scale, random(2, keys, 16), random(2, keys, 8)
-    ours = attend(q, k, v)
-    expected = torch.softmax(q.double() @ k.double().mT / math.sqrt(16), dim=-1) @ v.double()
+    angles = random(max(queries, keys), 8)
+    ours = attend(q, k, v, torch.polar(torch.ones_like(angles), angles))
+    products = turned(q.double(), angles[:queries]) @ turned(k.double(), angles[:keys]).mT
+    expected = torch.softmax(products / math.sqrt(16), dim=-1) @ v.double()
     torch.testing.assert_close(ours, expected.float(), atol=TOLERANCE, rtol=1e-4)
 
 
 @torch.inference_mode(mode=False)
 def test_gradients_flow_through_attention_in_blocks() -> None:
     q, k, v = (value.requires_grad_() for value in (random(1, 1100, 16), random(1, 1500, 16), random(1, 1500, 8)))
-    gradients = torch.autograd.grad(attend(q, k, v).square().sum(), (q, k, v))
-    expected = torch.autograd.grad((torch.softmax(q @ k.mT / 4, dim=-1) @ v).square().sum(), (q, k, v))
-    for ours, theirs in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=TOLERANCE, rtol=1e-4)
+    angles = random(1500, 8)
+    ours = attend(q, k, v, torch.polar(torch.ones_like(angles), angles))
+    products = turned(q, angles[:1100]) @ turned(k, angles).mT
+    gradients = torch.autograd.grad(ours.square().sum(), (q, k, v))
+    expected = torch.autograd.grad((torch.softmax(products / 4, dim=-1) @ v).square().sum(), (q, k, v))
+    for one, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=TOLERANCE, rtol=1e-4)
+
+
+def test_attention_of_no_objects_is_empty() -> None:
+    angles = random(7, 8)
+    assert attend(random(0, 5, 16), random(0, 7, 16), random(0, 7, 8), torch.polar(angles, angles)).shape == (0, 5, 8)
+
+
+def turned(x: Tensor, angles: Tensor) -> Tensor:
+    """Neighbouring channels of (N, L, C) rotated by (L, C/2)."""
+    even, odd, cos, sin = x[..., 0::2], x[..., 1::2], angles.cos(), angles.sin()
+    return torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1).flatten(-2)

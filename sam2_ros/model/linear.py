@@ -1,0 +1,59 @@
+"""Linear layers, which on the CPU go through oneDNN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CONVOLUTION_ELEMENTS = 20_480  # of the input; with fewer, torch does not use oneDNN for a convolution
+POINTWISE_PRODUCTS = 2**20  # with fewer, calling oneDNN takes longer than the products
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {'none': lambda x: x, 'relu': F.relu, 'gelu': F.gelu}
+
+_HAS_POINTWISE = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
+_POINTWISE_DTYPES = {
+    torch.float32: _HAS_POINTWISE,
+    torch.bfloat16: _HAS_POINTWISE and torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+}
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation: str = 'none') -> Tensor:
+    """(..., C_in) -> (..., C_out), as ``F.linear`` and an activation in ``ACTIVATIONS``.
+
+    torch leaves matrix products in float32 to MKL, which uses half of the vector width of AMD processors; oneDNN uses
+    all of it. The operator for it, which torch's compiler uses, applies the activation as well, but knows no gradients.
+    """
+    if (
+        x.device.type == 'cpu'
+        and _POINTWISE_DTYPES.get(x.dtype, False)
+        and x.dtype == weight.dtype
+        and x.numel() * len(weight) >= POINTWISE_PRODUCTS
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled('cpu')
+    ):
+        algorithm = 'none' if activation == 'gelu' else ''
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], algorithm)
+    if x.device.type == 'cpu' and x.dtype == torch.float32 and x.numel() > CONVOLUTION_ELEMENTS:
+        return ACTIVATIONS[activation](_convolve(x, weight, bias))
+    return ACTIVATIONS[activation](F.linear(x, weight, bias))
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``F.linear`` as a 1x1 convolution, for which torch uses oneDNN, with gradients.
+
+    A dilation means nothing to a 1x1 kernel, but without one torch takes such a convolution for a matrix product when
+    it has a single thread.
+    """
+    c_out, c_in = weight.shape
+    pixels = x.reshape(1, 1, -1, c_in).permute(0, 3, 1, 2)
+    y = F.conv2d(pixels, weight.reshape(c_out, c_in, 1, 1), bias, dilation=2)
+    return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], c_out)
+
+
+class Linear(nn.Linear):
+    """``nn.Linear`` by way of ``linear``, with an activation after it."""
+
+    def forward(self, x: Tensor, activation: str = 'none') -> Tensor:
+        return linear(x, self.weight, self.bias, activation=activation)
