@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam2_ros.model.attention import attend
 from sam2_ros.model.config import ModelConfig
 from sam2_ros.model.layers import MLP
 from sam2_ros.model.linear import Linear
@@ -61,7 +62,7 @@ class MultiScaleAttention(nn.Module):
             q = _pool(q)
         height, width = q.shape[1:3]
         q, k, v = (t.flatten(1, 2).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (q, k, v))
-        x = F.scaled_dot_product_attention(q, k, v)
+        x = attend(q, k, v)
         return self.proj(x.transpose(1, 2).flatten(2)).unflatten(1, (height, width))
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam2_ros.model.attention import attend
 from sam2_ros.model.linear import Linear
 
 EPS = 1e-6
@@ -74,5 +75,5 @@ class Attention(nn.Module):
             proj(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for proj, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
         )
-        x = F.scaled_dot_product_attention(q, k, v)
+        x = attend(q, k, v)
         return self.out_proj(x.transpose(1, 2).flatten(2))

@@ -25,19 +25,34 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation:
     torch leaves matrix products in float32 to MKL, which uses half of the vector width of AMD processors; oneDNN uses
     all of it. The operator for it, which torch's compiler uses, applies the activation as well, but knows no gradients.
     """
-    if (
-        x.device.type == 'cpu'
-        and _POINTWISE_DTYPES.get(x.dtype, False)
-        and x.dtype == weight.dtype
-        and x.numel() * len(weight) >= POINTWISE_PRODUCTS
-        and not torch.is_grad_enabled()
-        and not torch.is_autocast_enabled('cpu')
-    ):
-        algorithm = 'none' if activation == 'gelu' else ''
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], algorithm)
+    if x.dtype == weight.dtype and x.numel() * len(weight) >= POINTWISE_PRODUCTS and _takes_pointwise(weight):
+        # with rows of weights apart it would be hundreds of times slower
+        return _pointwise(x, weight.contiguous(), bias, activation)
     if x.device.type == 'cpu' and x.dtype == torch.float32 and x.numel() > CONVOLUTION_ELEMENTS:
         return ACTIVATIONS[activation](_convolve(x, weight, bias))
     return ACTIVATIONS[activation](F.linear(x, weight, bias))
+
+
+def multiplier(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
+    """``linear`` with the same weights for several inputs of about (rows, C_in): they are laid out for it only once."""
+    if not _takes_pointwise(weight):
+        return lambda x: linear(x, weight)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
+    return lambda x: _pointwise(x, packed, None, 'none')
+
+
+def _takes_pointwise(weight: Tensor) -> bool:
+    return (
+        weight.device.type == 'cpu'
+        and _POINTWISE_DTYPES.get(weight.dtype, False)
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled('cpu')
+    )
+
+
+def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:
+    algorithm = 'none' if activation == 'gelu' else ''
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], algorithm)
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -13,13 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sam2_ros.model.attention import attend_in_pieces
 from sam2_ros.model.config import ModelConfig
-from sam2_ros.model.linear import Linear, linear
+from sam2_ros.model.linear import Linear
 from sam2_ros.model.position_encoding import axial_rope_turns, sine_position_2d
 
 INPUT_POSITION_WEIGHT = 0.1  # share of the sine position added to the features once
-BLOCK_ELEMENTS = 2**20  # of the attention matrix, held at a time on CPU: 4 MB stay in the cache
-MAX_BLOCK_QUERIES = 1024
 
 
 @dataclass(frozen=True)
@@ -41,48 +40,20 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
+def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
     """Softmax attention of one head, (N, Lq, C), (N, Lk, C), (N, Lk, Cv) -> (N, Lq, Cv).
 
     ``turns`` (Lk, C/2) rotates the keys and its first Lq rows the queries.
-    Fused kernels need Cv = C and, on CPU, use the slower matrix products (see ``linear``). There one object at a time
-    is worked through, in blocks that stay in the cache.
+    Fused kernels need Cv = C and are slower on the CPU. There one object at a time is worked through, in pieces.
     """
     if q.device.type == 'cpu':
         scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
-        rows = [_attend_in_blocks(rotate(one, scaled), rotate(keys, turns), values)
+        rows = [attend_in_pieces(rotate(one, scaled), rotate(keys, turns), values)
                 for one, keys, values in zip(q, k, v, strict=True)]
         return torch.stack(rows) if rows else v.new_zeros(0, q.shape[1], v.shape[2])
     q, k = rotate(q, turns[: q.shape[1]]), rotate(k, turns)
     padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
     return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None])[:, 0, :, : v.shape[-1]]
-
-
-def _attend_in_blocks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of one object with scaled queries, (Lq, C), (Lk, C), (Lk, Cv) -> (Lq, Cv).
-
-    Every block of keys gives a result of its own; their shares are the softmax of the blocks' log-sums.
-    """
-    if len(q) * len(k) <= BLOCK_ELEMENTS:
-        return linear(torch.softmax(linear(q, k), dim=1), v.t())
-    queries = min(MAX_BLOCK_QUERIES, len(q))
-    columns = BLOCK_ELEMENTS // queries
-    memory = [(keys, values.t().contiguous()) for keys, values in zip(k.split(columns), v.split(columns), strict=True)]
-    out = []
-    for piece in q.split(queries):
-        results, logsums = zip(*(_attend_block(piece, keys, values) for keys, values in memory), strict=True)
-        shares = torch.softmax(torch.stack(logsums), dim=0)
-        out.append((torch.stack(results) * shares).sum(dim=0))
-    return torch.cat(out).to(q.dtype)
-
-
-def _attend_block(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """(Lq, C), (Lk, C), (Cv, Lk) -> weighted values (Lq, Cv) and the log-sum of exp(scores) (Lq, 1), float32."""
-    scores = linear(q, k)
-    largest = scores.amax(dim=1, keepdim=True)
-    weights = torch.softmax(scores, dim=1)
-    # the largest weight is exp(largest - logsum)
-    return linear(weights, v), largest.float() - weights.amax(dim=1, keepdim=True).float().log()
 
 
 class RotaryAttention(nn.Module):
@@ -96,10 +67,10 @@ class RotaryAttention(nn.Module):
         self.out_proj = Linear(channels, channels)
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, turns: Tensor) -> Tensor:
-        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); ``turns`` (K, C/2) as in ``attend``."""
+        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); ``turns`` (K, C/2) as in ``attend_rotated``."""
         q, k = self.q_proj(x), self.k_proj(keys)
         # autocast narrows the projections, and so queries and keys, but not the memory
-        return self.out_proj(self.v_proj(attend(q, k, values.to(q.dtype), turns)))
+        return self.out_proj(self.v_proj(attend_rotated(q, k, values.to(q.dtype), turns)))
 
 
 class MemoryAttentionLayer(nn.Module):

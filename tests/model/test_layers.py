@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sam2_ros.model.attention import LEAST_QUERIES, LONG, PIECE_ELEMENTS, attend
 from sam2_ros.model.linear import CONVOLUTION_ELEMENTS, POINTWISE_PRODUCTS, linear
-from sam2_ros.model.memory_attention import BLOCK_ELEMENTS, MAX_BLOCK_QUERIES, attend
+from sam2_ros.model.memory_attention import attend_rotated
 
 TOLERANCE = 1e-4  # of products of numbers around 1
 
@@ -54,35 +55,43 @@ def test_linear_and_its_gradients_are_the_same_on_both_sides_of_the_threshold(ro
 
 @pytest.mark.parametrize(('queries', 'keys'), [
     (1, 1),
-    (300, 700),  # one block
-    (MAX_BLOCK_QUERIES, BLOCK_ELEMENTS // MAX_BLOCK_QUERIES + 1),  # a second block of one key
-    (MAX_BLOCK_QUERIES + 5, 2500),  # uneven pieces both ways
+    (300, 700),  # one piece
+    (PIECE_ELEMENTS // 7000 + 1, 7000),  # a second piece of one query
+    (LEAST_QUERIES + 5, PIECE_ELEMENTS // 50),  # more keys than a piece should have
 ])
 @pytest.mark.parametrize('scale', [0.1, 30.0])  # nearly even weights, and all weight on one key
-def test_attention_in_blocks_is_softmax_attention(queries: int, keys: int, scale: float) -> None:
+def test_attention_in_pieces_is_softmax_attention(queries: int, keys: int, scale: float) -> None:
     q, k, v = random(2, queries, 16) * scale, random(2, keys, 16), random(2, keys, 8)
     angles = random(max(queries, keys), 8)
-    ours = attend(q, k, v, torch.polar(torch.ones_like(angles), angles))
+    ours = attend_rotated(q, k, v, torch.polar(torch.ones_like(angles), angles))
     products = turned(q.double(), angles[:queries]) @ turned(k.double(), angles[:keys]).mT
     expected = torch.softmax(products / math.sqrt(16), dim=-1) @ v.double()
     torch.testing.assert_close(ours, expected.float(), atol=TOLERANCE, rtol=1e-4)
 
 
 @torch.inference_mode(mode=False)
-def test_gradients_flow_through_attention_in_blocks() -> None:
-    q, k, v = (value.requires_grad_() for value in (random(1, 1100, 16), random(1, 1500, 16), random(1, 1500, 8)))
-    angles = random(1500, 8)
-    ours = attend(q, k, v, torch.polar(torch.ones_like(angles), angles))
-    products = turned(q, angles[:1100]) @ turned(k, angles).mT
+def test_gradients_flow_through_attention_in_pieces() -> None:
+    q, k, v = (value.requires_grad_() for value in (random(1, 600, 16), random(1, 8000, 16), random(1, 8000, 8)))
+    angles = random(8000, 8)
+    ours = attend_rotated(q, k, v, torch.polar(torch.ones_like(angles), angles))
+    products = turned(q, angles[:600]) @ turned(k, angles).mT
     gradients = torch.autograd.grad(ours.square().sum(), (q, k, v))
     expected = torch.autograd.grad((torch.softmax(products / 4, dim=-1) @ v).square().sum(), (q, k, v))
     for one, other in zip(gradients, expected, strict=True):
         torch.testing.assert_close(one, other, atol=TOLERANCE, rtol=1e-4)
 
 
+@pytest.mark.parametrize('length', [100, 1100])
+def test_attention_of_several_heads_is_softmax_attention(length: int) -> None:
+    q, k, v = (random(2, length, 3, 3 * 8)[..., at : at + 8].transpose(1, 2) for at in (0, 8, 16))
+    assert (length**2 < LONG) is (length == 100)
+    expected = torch.softmax(q.double() @ k.double().mT / math.sqrt(8), dim=-1) @ v.double()
+    torch.testing.assert_close(attend(q, k, v), expected.float(), atol=TOLERANCE, rtol=1e-4)
+
+
 def test_attention_of_no_objects_is_empty() -> None:
-    angles = random(7, 8)
-    assert attend(random(0, 5, 16), random(0, 7, 16), random(0, 7, 8), torch.polar(angles, angles)).shape == (0, 5, 8)
+    q, k, v, turns = random(0, 5, 16), random(0, 7, 16), random(0, 7, 8), random(7, 8).to(torch.complex64)
+    assert attend_rotated(q, k, v, turns).shape == (0, 5, 8)
 
 
 def turned(x: Tensor, angles: Tensor) -> Tensor:

@@ -1,0 +1,36 @@
+"""Softmax attention, on the CPU with the matrix products of ``linear``."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2_ros.model.linear import linear, multiplier
+
+LONG = 2**20  # elements of an attention matrix; with fewer, torch's function is as fast
+PIECE_ELEMENTS = 2**22  # of the attention matrix, held at a time
+LEAST_QUERIES = 64  # of a piece; fewer make slow products
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """(B, heads, Lq, C), (B, heads, Lk, C), (B, heads, Lk, C) -> (B, heads, Lq, C), as torch's fused function."""
+    if q.device.type != 'cpu' or q.shape[2] * k.shape[2] < LONG:
+        return F.scaled_dot_product_attention(q, k, v)
+    scaled = q / math.sqrt(q.shape[3])
+    heads = zip(*(one.flatten(0, 1) for one in (scaled, k, v)), strict=True)
+    return torch.stack([attend_in_pieces(*head) for head in heads]).unflatten(0, q.shape[:2])
+
+
+def attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of one head with scaled queries on the CPU, (Lq, C), (Lk, C), (Lk, Cv) -> (Lq, Cv).
+
+    torch's function needs Cv = C and leaves its products to MKL (see ``linear``).
+    """
+    queries = max(LEAST_QUERIES, PIECE_ELEMENTS // len(k))
+    if len(q) <= queries:
+        return linear(torch.softmax(linear(q, k), dim=1), v.t())
+    score, average = multiplier(k, queries), multiplier(v.t(), queries)
+    return torch.cat([average(torch.softmax(score(piece), dim=1)) for piece in q.split(queries)])
