@@ -249,7 +249,8 @@ def main(args: list[str] | None = None) -> None:
     try:
         recorder = Recorder()
         rclpy.spin_until_future_complete(recorder, recorder.finished)
-        failure = recorder.finished.result()
+        if recorder.finished.done():  # rclpy may also stop waiting because ROS was shut down
+            failure = recorder.finished.result()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (ValueError, OSError) as error:

@@ -243,11 +243,18 @@ def test_signals_end_the_node_cleanly(viewer: Viewer, number: signal.Signals) ->
     assert 'Traceback' not in output
 
 
-def test_a_signal_just_before_rclpy_waits_is_a_clean_end_too() -> None:
+@pytest.mark.parametrize(('node', 'parameters', 'code'), [
+    ('video_player', {'source': 'synthetic', 'height': 90}, 0),
+    ('recorder', {'folder': 'recording'}, 1),  # interrupted before the camera was gone
+])
+def test_a_signal_just_before_rclpy_waits_is_a_clean_end_too(
+    node: str, parameters: dict[str, Any], code: int, tmp_path: Path
+) -> None:
     """What rclpy then raises is met about once in a hundred runs; here it is brought about."""
-    program = """if True:
+    given = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
+    program = f"""if True:
         import rclpy
-        from sam2_ros.nodes import video_player
+        from sam2_ros.nodes import {node}
         wait = rclpy.spin_until_future_complete
         def shut_down_first(node, future):
             executor = rclpy.get_global_executor()
@@ -259,11 +266,13 @@ def test_a_signal_just_before_rclpy_waits_is_a_clean_end_too() -> None:
             executor._wait_for_ready_callbacks = too_late
             wait(node, future)
         rclpy.spin_until_future_complete = shut_down_first
-        video_player.main(['--ros-args', '-p', 'source:=synthetic', '-p', 'height:=90'])
+        {node}.main(['--ros-args', *{given}])
     """
-    ended = subprocess.run([sys.executable, '-c', program], env={**os.environ, **_graph_environment()}, cwd=REPOSITORY,
-                           text=True, capture_output=True, timeout=TIMEOUT)
-    assert ended.returncode == 0, ended.stderr
+    environment = {**os.environ, **_graph_environment(), 'PYTHONPATH': os.pathsep.join((str(REPOSITORY), *sys.path))}
+    ended = subprocess.run([sys.executable, '-c', program], env=environment, cwd=tmp_path, text=True,
+                           capture_output=True, timeout=TIMEOUT)
+    assert ended.returncode == code, ended.stderr
+    assert 'Traceback' not in ended.stderr
 
 
 def _images_of_100_that_arrive() -> int:
