@@ -44,8 +44,8 @@ class RunSettings:
     processes: int = 1
     workers: int = 1
     save_every: float = 120.0
-    validate_every: float = 240.0
-    validation_batches: int = 3
+    validate_every: float = 600.0
+    validation_batches: int = 12
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):

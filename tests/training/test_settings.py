@@ -13,10 +13,13 @@ STAGE = 'stages: [{name: images, share: 1.0}]\n'
 
 def test_the_bundled_recipe_goes_from_images_to_long_clips() -> None:
     recipe = load_settings()
-    assert [stage.name for stage in recipe.stages] == ['images', 'short', 'large']
-    frames = [stage.batch.frames for stage in recipe.stages]
-    assert frames[0] == 1 < frames[1] < frames[2]
-    assert recipe.stages[-1].batch.size == 256
+    assert [stage.name for stage in recipe.stages] == ['images', 'short', 'large_images', 'large']
+    small, large = recipe.stages[:2], recipe.stages[2:]
+    for images, clips in (small, large):
+        assert images.batch.frames == 1 < clips.batch.frames
+        assert images.batch.size == clips.batch.size
+    assert small[0].batch.size < large[0].batch.size == 256
+    assert large[0].batch.presets == large[1].batch.presets
 
 
 def test_values_are_read_and_the_rest_is_default(tmp_path: Path) -> None:
