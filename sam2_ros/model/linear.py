@@ -25,7 +25,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation:
     torch leaves matrix products in float32 to MKL, which uses half of the vector width of AMD processors; oneDNN uses
     all of it. The operator for it, which torch's compiler uses, applies the activation as well, but knows no gradients.
     """
-    if x.dtype == weight.dtype and x.numel() * len(weight) >= POINTWISE_PRODUCTS and _takes_pointwise(weight):
+    if x.dtype == weight.dtype and x.numel() * weight.shape[0] >= POINTWISE_PRODUCTS and _takes_pointwise(weight):
         # with rows of weights apart it would be hundreds of times slower
         return _pointwise(x, weight.contiguous(), bias, activation)
     if x.device.type == 'cpu' and x.dtype == torch.float32 and x.numel() > CONVOLUTION_ELEMENTS:
