@@ -41,13 +41,13 @@ class FpnNeck(nn.Module):
         top_down = F.interpolate(deep(stride32).float(), scale_factor=2.0, mode='nearest')
         level16 = middle(stride16)
         return (
-            _convolve_twice(stride4, shallow[1], project4),
-            _convolve_twice(stride8, shallow[0], project8),
+            _as_one_convolution(stride4, shallow[1], project4),
+            _as_one_convolution(stride8, shallow[0], project8),
             (level16 + top_down).to(level16.dtype),
         )
 
 
-def _convolve_twice(x: Tensor, first: LateralConv, second: nn.Conv2d) -> Tensor:
+def _as_one_convolution(x: Tensor, first: LateralConv, second: nn.Conv2d) -> Tensor:
     """Two 1x1 convolutions in one: nothing lies between them, and the many channels in the middle need no memory."""
     weight = second.weight.flatten(1) @ first.conv.weight.flatten(1)
     assert first.conv.bias is not None

@@ -28,9 +28,10 @@ class LayerNorm2d(nn.Module):
             x = x.permute(0, 2, 3, 1)
             return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, EPS).permute(0, 3, 1, 2)
         # torch's kernel takes pixel by pixel, which is slow for pixels of few numbers
-        offset = x.float() - x.float().mean(1, keepdim=True)
+        wide = x if x.dtype == torch.float64 else x.float()
+        offset = wide - wide.mean(1, keepdim=True)
         unit = offset * (offset.square().mean(1, keepdim=True) + EPS).rsqrt()
-        return torch.addcmul(self.bias[:, None, None].float(), unit, self.weight[:, None, None].float()).to(x.dtype)
+        return (unit * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
 
 class MLP(nn.Module):

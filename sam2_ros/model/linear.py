@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -11,12 +12,6 @@ from torch import Tensor, nn
 CONVOLUTION_ELEMENTS = 20_480  # of the input; with fewer, torch does not use oneDNN for a convolution
 POINTWISE_PRODUCTS = 2**20  # with fewer, calling oneDNN takes longer than the products
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {'none': lambda x: x, 'relu': F.relu, 'gelu': F.gelu}
-
-_HAS_POINTWISE = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
-_POINTWISE_DTYPES = {
-    torch.float32: _HAS_POINTWISE,
-    torch.bfloat16: _HAS_POINTWISE and torch.ops.mkldnn._is_mkldnn_bf16_supported(),
-}
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation: str = 'none') -> Tensor:
@@ -44,10 +39,23 @@ def multiplier(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
 def _takes_pointwise(weight: Tensor) -> bool:
     return (
         weight.device.type == 'cpu'
-        and _POINTWISE_DTYPES.get(weight.dtype, False)
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled('cpu')
+        and torch.backends.mkldnn.enabled
+        and _has_pointwise(weight.dtype)
     )
+
+
+@cache
+def _has_pointwise(dtype: torch.dtype) -> bool:
+    """Whether this torch has oneDNN's operators as they are called here; they are not part of its documented API."""
+    if dtype not in (torch.float32, torch.bfloat16):
+        return False
+    one = torch.ones(1, 1, dtype=dtype)
+    try:
+        return bool(_pointwise(one, torch.ops.mkldnn._reorder_linear_weight(one, 1), None, 'none') == 1)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
 
 
 def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:

@@ -50,7 +50,7 @@ def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
         scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
         rows = [attend_in_pieces(rotate(one, scaled), rotate(keys, turns), values)
                 for one, keys, values in zip(q, k, v, strict=True)]
-        return torch.stack(rows) if rows else v.new_zeros(0, q.shape[1], v.shape[2])
+        return torch.stack(rows)
     q, k = rotate(q, turns[: q.shape[1]]), rotate(k, turns)
     padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
     return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None])[:, 0, :, : v.shape[-1]]
@@ -111,7 +111,7 @@ class MemoryAttention(nn.Module):
         x = x.flatten(2).transpose(1, 2)
         grid = axial_rope_turns(height, width, channels, features.device)
         maps = (memory.keys.shape[1] - memory.num_pointer_tokens) // len(grid)
-        turns = torch.cat((grid.repeat(maps, 1), grid.new_ones(memory.num_pointer_tokens, channels // 2)))
+        turns = torch.cat((*[grid] * maps, grid.new_ones(memory.num_pointer_tokens, channels // 2)))
         for layer in self.layers:
             x = layer(x, memory, turns)
         return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

@@ -1,6 +1,7 @@
 """Position codes: 2-D sine maps, the prompt encoder's random Fourier code, pointer time codes, rotary tables.
 
-All tables are computed and kept in float32. The cached ones are pure functions of their arguments.
+All tables are computed and kept in float32, the rotary ones as complex numbers of two float32. The cached ones are pure
+functions of their arguments.
 """
 
 from __future__ import annotations
