@@ -20,7 +20,7 @@ ACTIVATE := source scripts/activate.sh
 
 help:
 	@echo 'make test    lint, types, build and tests'
-	@echo 'make demo    track an object: [VIDEO=file] [BOX=x0,y0,x1,y1] [POINT=x,y]'
+	@echo 'make demo    track an object: [VIDEO=file] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2]'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
 	@echo 'make env     only the environment, $(VENV)/'
@@ -66,7 +66,7 @@ test: lint build
 
 demo: build
 	@$(ACTIVATE)
-	python -m sam2_ros.tools.demo $(if $(VIDEO),--video '$(VIDEO)') $(BOX:%=--box '%') $(POINT:%=--point '%')
+	python -m sam2_ros.tools.demo $(if $(VIDEO),--video '$(VIDEO)') $(BOX:%=--box '%') $(POINT:%=--point '%') $(MEMORY:%=--memory '%')
 
 shell: build
 	@$(ACTIVATE)

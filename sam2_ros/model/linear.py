@@ -41,7 +41,7 @@ def _takes_pointwise(weight: Tensor) -> bool:
         weight.device.type == 'cpu'
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled('cpu')
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.enabled)
         and _has_pointwise(weight.dtype)
     )
 

@@ -1,4 +1,5 @@
-"""What the weights that come with the package can do: they follow plain objects, by what they remember of places."""
+"""What the weights that come with the package can do: they follow plain objects, by what they remember of places, and
+resolve look-alikes surely enough for anchors."""
 
 from dataclasses import replace
 
@@ -10,10 +11,11 @@ from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
 from sam2_ros.evaluation.metrics import region_similarity
 from sam2_ros.evaluation.protocol import box_prompt
 from sam2_ros.model import MemoryRead, Sam2Network, build_sam2
-from sam2_ros.tracking import VideoTracker
+from sam2_ros.tracking import MemoryEvent, ObjectResult, VideoTracker
 from tests.common import MICRO
 
 FRAMES = 16
+CROWDED_CLIP, CROWDED_FRAMES = 3, 24  # one in which the target is told from its look-alikes
 
 
 @pytest.fixture(scope='module')
@@ -53,3 +55,20 @@ def test_it_follows_plain_objects_and_reads_places(
     blind = mean_overlap(bundled, clips)
     assert whole > 0.5
     assert blind < whole - 0.1
+
+
+def test_anchors_are_written_with_the_published_thresholds_and_change_the_masks(bundled: Sam2Network) -> None:
+    """`interval` reads the same recent memory as `dam`: what differs from it is the anchors' doing."""
+    lookalikes = SUBSETS['lookalikes']
+    clip = benchmark_clip(replace(lookalikes, scene=replace(lookalikes.scene, frames=CROWDED_FRAMES)), CROWDED_CLIP)
+    runs: dict[str, list[ObjectResult]] = {}
+    for policy in ('dam', 'interval', 'sam2'):
+        tracker = VideoTracker(bundled, policy)
+        first = tracker.step(clip.images[0], [box_prompt('target', clip.truth[0])])
+        runs[policy] = [result['target'] for result in (first, *map(tracker.step, clip.images[1:]))]
+    anchors = [one.frame_index for one in runs['dam'] if one.memory_event is MemoryEvent.ANCHOR]
+    assert anchors and runs['dam'][anchors[0]].memory_reason == 'tracked reliably, a distractor in view'
+    differs = [bool((one.mask != two.mask).any()) for one, two in zip(runs['dam'], runs['interval'], strict=True)]
+    assert not any(differs[: anchors[0] + 1])
+    assert any(differs)
+    assert any((one.mask != two.mask).any() for one, two in zip(runs['dam'], runs['sam2'], strict=True))
