@@ -112,16 +112,16 @@ def test_others_go_on_while_one_catches_up(tracker: Client) -> None:
 
 
 def test_a_correction_works_and_stays(tracker: Client, micro_weights: Path) -> None:
-    both, red = scene.disc('red', 0) | scene.disc('blue', 0), scene.disc('red', 3)
+    blue, red = scene.disc('blue', 0), scene.disc('red', 3)
     corrected, uncorrected = library_tracker(micro_weights), library_tracker(micro_weights)
     for library in (corrected, uncorrected):
-        library.step(scene.picture(0), [Prompt('a', mask=both)])
+        library.step(scene.picture(0), [Prompt('a', mask=blue)])
         for index in range(1, 4):
             library.step(scene.picture(index))
     expected = corrected.prompt(3, Prompt('a', mask=red))[0]
 
     tracker.step(0)
-    assert tracker.set_prompt('a', mask=both).success
+    assert tracker.set_prompt('a', mask=blue).success
     before = [tracker.step(index).objects[0] for index in range(1, 4)][-1]
     answer = tracker.set_prompt('a', mask=red, stamp=tracker.stamp(3))
     assert answer.success and answer.object.label == before.label and answer.object.first_seen == before.first_seen
@@ -131,7 +131,7 @@ def test_a_correction_works_and_stays(tracker: Client, micro_weights: Path) -> N
         mask = mask_of(tracker.step(index).objects[0])
         assert same(mask, corrected.step(scene.picture(index))['a'].mask)
         matters.append((mask != uncorrected.step(scene.picture(index))['a'].mask).any())
-    assert sum(matters) >= 4  # once the mask of both discs happens to be that of the red one
+    assert all(matters)
 
 
 def test_clicks_extend_or_replace_as_in_the_library(tracker: Client, micro_weights: Path) -> None:

@@ -15,7 +15,7 @@ from std_msgs.msg import Header, String
 from sam2_ros.model import build_sam2
 from sam2_ros.nodes.conversions import mask_from_object
 from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
-from sam2_ros.nodes.pixels import image_to_array
+from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_array
 from sam2_ros.tools.track_bag import OutputBag, main, make_typestore
 from sam2_ros.tracking import Prompt, VideoTracker
 from tests.nodes import tracker_scene as scene
@@ -88,11 +88,11 @@ def run(micro_weights, tmp_path):
     return run
 
 
-def track_directly(micro_weights, prompts):
-    """What the tracker itself says about the images, with prompts by image."""
+def track_directly(micro_weights, prompts, *, look=scene.picture):
+    """What the tracker itself says about the images `look(index)`, with prompts by image."""
     model = build_sam2('sam2.1_hiera_micro', micro_weights, image_size=64)
     tracker = VideoTracker(model)
-    return [tracker.step(scene.picture(index), prompts.get(index, ())) for index in range(IMAGES)]
+    return [tracker.step(look(index), prompts.get(index, ())) for index in range(IMAGES)]
 
 
 def assert_same_objects(messages, results):
@@ -135,7 +135,7 @@ def test_a_prompt_in_the_bag_is_applied_to_its_image(run, tmp_path, micro_weight
     assert [len(message.scores) for message in scores] == [0, 0, 1, 1, 1, 1]
 
 
-def test_prompts_from_the_command_line_and_compressed_images(run, tmp_path):
+def test_prompts_from_the_command_line_and_compressed_images(run, tmp_path, micro_weights):
     frames = [rgb_to_compressed(scene.picture(index), header=header(index), jpeg_quality=95) for index in range(IMAGES)]
     bag = write_bag(tmp_path / 'in', [(f'{CAMERA}/compressed', index, frame) for index, frame in enumerate(frames)])
     red = ','.join(str(edge) for edge in scene.box('red', 0))
@@ -146,8 +146,9 @@ def test_prompts_from_the_command_line_and_compressed_images(run, tmp_path):
     objects = decoded(found, '/front/eye/objects', TrackedObjectArray)
     assert [[tracked.object_id for tracked in message.objects] for message in objects] == [
         ['red']] * 3 + [['red', 'blue']] * 3
-    mask = mask_from_object(objects[0].objects[0], image_height=scene.HEIGHT, image_width=scene.WIDTH)
-    assert scene.overlap(mask, scene.disc('red', 0)) > 0.4
+    prompts = {0: [Prompt('red', box=scene.box('red', 0))], 3: [Prompt('blue', box=scene.box('blue', 3))]}
+    assert_same_objects(objects, track_directly(
+        micro_weights, prompts, look=lambda index: compressed_to_rgb(frames[index])))
     overlays = decoded(found, '/front/eye/overlay', Image)
     assert [(overlay.width, overlay.height) for overlay in overlays] == [(scene.WIDTH, scene.HEIGHT)] * IMAGES
     assert list(tmp_path.glob('out/*.mcap'))
