@@ -113,7 +113,7 @@ def absence_pair(micro_state_dict: dict[str, Tensor]) -> Pair:
     pair = make_pair(MICRO, 256, weights=micro_state_dict)
     with torch.inference_mode():
         free = scores(run_ours(pair, frames(256), boxes_of_first_frame(256)))
-    present, absent = free[1:3].mean(), free[EMPTY_FRAMES].mean()
+    present, absent = free[:3].min(), free[EMPTY_FRAMES].max()
     assert absent < present, (free, 'the weights must tell an empty frame from one with the objects')
     bias = 'sam_mask_decoder.pred_obj_score_head.layers.2.bias'
     shifted = micro_state_dict | {bias: micro_state_dict[bias] - (present + absent) / 2}
@@ -159,5 +159,5 @@ def test_masks_follow_the_boxes_and_objects_come_and_go(absence_pair: Pair) -> N
     assert torch.equal(overlap.argmax(dim=1), torch.arange(3))
     visible = scores(steps) > 0
     assert visible[0].all()
-    assert visible[1:3].any()
-    assert not visible[EMPTY_FRAMES].all()
+    assert visible[1:3].all()
+    assert not visible[EMPTY_FRAMES].any()
