@@ -158,12 +158,35 @@ def distractor_overlap(chosen: np.ndarray, alternatives: Sequence[np.ndarray]) -
     target = _corners(*cv2.boundingRect(chosen.view(np.uint8)))
     overlaps = []
     for alternative in alternatives:
-        added = (alternative & ~chosen).view(np.uint8)
-        _, _, stats, _ = cv2.connectedComponentsWithStats(added, connectivity=8)
-        if len(stats) > 1:  # row 0 is the background
-            x, y, width, height, _ = stats[1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])].tolist()
-            overlaps.append(_nested_box_iou(target, _hull(target, _corners(x, y, width, height))))
+        added = largest_part(alternative & ~chosen)
+        if added is not None:
+            overlaps.append(_nested_box_iou(target, _hull(target, _corners(*added))))
     return min(overlaps, default=None)
+
+
+def largest_part(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """x, y, width, height of the largest 8-connected part of an (H, W) bool mask, the upper one of equal ones.
+
+    Parts are counted from their outlines with Pick's theorem, which is exact and many times faster than labelling
+    every pixel of a camera image.
+
+    Returns:
+        None if the mask is empty.
+    """
+    outlines, tree = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return None
+    pixels = np.zeros(len(outlines))
+    for own, (outline, (_, _, _, parent)) in enumerate(zip(outlines, tree[0].tolist(), strict=True)):
+        steps = len(outline) if len(outline) > 1 else 0
+        if parent < 0:
+            pixels[own] += cv2.contourArea(outline) + steps / 2 + 1
+        else:  # of a hole only its edge belongs to the part
+            pixels[parent] -= cv2.contourArea(outline) - steps / 2 + 1
+    # an outline begins with its first pixel in reading order
+    first = min(np.flatnonzero(pixels == pixels.max()), key=lambda own: outlines[own][0, 0, ::-1].tolist())
+    x, y, width, height = cv2.boundingRect(outlines[first])
+    return x, y, width, height
 
 
 def _corners(x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:

@@ -16,7 +16,8 @@ from sam2_ros.training.prompts import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PADDING, P
 from sam2_ros.training.scene import PRESETS, Clip, make_clip
 
 MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
-_STILLS_PER_SCENE, _STILLS_STRIDE = 4, 8
+_STILLS_PER_SCENE, _STILLS_GAP = 4, 8
+_UNEVEN_GAPS = (1, 1, 1, 2, 3, 5, 8)   # frames of the scene, drawn evenly
 _MOST_SCENES = 100             # per clip that is wanted
 _LEAST_AREA = 16               # pixels of an object on frame 0, at 128 x 128
 
@@ -46,8 +47,10 @@ class BatchSettings:
     """How batches are drawn; ValueError for what cannot be drawn.
 
     size: side of the pictures in pixels, a multiple of 32. clips: per batch. frames: per clip. objects: most per clip.
-    max_stride: every how many-th frame of a scene is shown, at most. presets: names in PRESETS, drawn evenly.
-    prompt_shares: probabilities of a mask, a box and a point on the first frame. photos: as in SceneSettings.
+    max_stride: every how many-th frame of a scene is shown, at most. uneven: probability of a clip whose gaps differ,
+    from 1 to 8 frames of the scene, so that its few frames span as much time as a memory does. presets: names in
+    PRESETS, drawn evenly. prompt_shares: probabilities of a mask, a box and a point on the first frame. photos: as in
+    SceneSettings.
     """
 
     size: int = 128
@@ -55,6 +58,7 @@ class BatchSettings:
     frames: int = 5
     objects: int = 4
     max_stride: int = 2
+    uneven: float = 0.0
     presets: tuple[str, ...] = ('mixed',)
     prompt_shares: tuple[float, float, float] = (0.3, 0.4, 0.3)
     photos: float = 0.5
@@ -71,8 +75,8 @@ class BatchSettings:
         shares = self.prompt_shares
         if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f'prompt_shares are three probabilities (mask, box, point) that add up to 1, got {shares}')
-        if not 0 <= self.photos <= 1:
-            raise ValueError(f'photos must be a share in 0..1, got {self.photos}')
+        if not (0 <= self.photos <= 1 and 0 <= self.uneven <= 1):
+            raise ValueError(f'photos and uneven must be shares in 0..1, got {self.photos}, {self.uneven}')
 
 
 class ClipBatches(Dataset[ClipBatch]):
@@ -114,12 +118,18 @@ class ClipBatches(Dataset[ClipBatch]):
         stills = settings.frames == 1
         scene = replace(preset, height=settings.size, width=settings.size, photos=settings.photos,
                         frames=_STILLS_PER_SCENE if stills else settings.frames,
-                        stride=_STILLS_STRIDE if stills else int(rng.integers(1, settings.max_stride + 1)))
+                        gaps=(_STILLS_GAP,) if stills else self._gaps(rng))
         clip = make_clip(int(rng.integers(1 << 62)), scene, split=self.split)
         if not stills:
             return [clip]
         return [Clip(clip.images[frame, None], clip.masks[frame, None], clip.visible[frame, None], clip.roles)
                 for frame in range(scene.frames)]
+
+    def _gaps(self, rng: np.random.Generator) -> tuple[int, ...]:
+        settings = self.settings
+        if settings.uneven and rng.random() < settings.uneven:
+            return tuple(int(gap) for gap in rng.choice(_UNEVEN_GAPS, settings.frames))
+        return (int(rng.integers(1, settings.max_stride + 1)),)
 
     def _pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
         """Objects that are large enough on frame 0, the target first, then others at random."""

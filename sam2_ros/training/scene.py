@@ -7,6 +7,7 @@ that cross each other, resemble each other, hide behind others, leave the frame 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, cycle, islice
 
 import cv2
 import numpy as np
@@ -31,14 +32,14 @@ class SceneSettings:
     re_entry: probability that the target leaves the frame and comes back.
     crowd: probability of a scene of walkers before a mostly still camera, with shadows.
     camera, degrade: strength of camera motion, and of lighting, blur, noise and compression; 1 is usual, 0 none.
-    speed: usual path length per frame. stride: every how many-th frame of the scene is shown.
+    speed: usual path length per frame. gaps: frames of the scene from each shown one to the next, used in turn.
     photos: share of textures and backgrounds that come from photographs.
     """
 
     height: int = 128
     width: int = 128
     frames: int = 8
-    stride: int = 1
+    gaps: tuple[int, ...] = (1,)
     objects: tuple[int, int] = (2, 5)
     radius: tuple[float, float] = (0.06, 0.3)
     lookalikes: tuple[int, int] = (0, 2)
@@ -51,14 +52,19 @@ class SceneSettings:
     photos: float = 0.5
 
     def __post_init__(self) -> None:
-        if min(self.height, self.width) < 16 or self.frames < 1 or self.stride < 1:
-            raise ValueError('a clip needs at least 16x16 pixels, one frame and stride 1, got '
-                             f'{self.height}x{self.width} pixels, {self.frames} frames, stride {self.stride}')
+        if min(self.height, self.width) < 16 or self.frames < 1 or not self.gaps or min(self.gaps) < 1:
+            raise ValueError('a clip needs at least 16x16 pixels, one frame and gaps of 1 or more, got '
+                             f'{self.height}x{self.width} pixels, {self.frames} frames, gaps {self.gaps}')
         if not 1 <= self.objects[0] <= self.objects[1] or not 0 < self.radius[0] <= self.radius[1]:
             raise ValueError('objects and radius are (least, most), positive and ordered, got '
                              f'{self.objects}, {self.radius}')
         if not 0 <= self.lookalikes[0] <= self.lookalikes[1]:
             raise ValueError(f'lookalikes is (least, most), ordered and not negative, got {self.lookalikes}')
+
+    @property
+    def moments(self) -> list[int]:
+        """Which frames of the scene are shown: 0 and then on by the gaps."""
+        return [0, *accumulate(islice(cycle(self.gaps), self.frames - 1))]
 
 
 _CALM = SceneSettings(objects=(2, 4), radius=(0.1, 0.25), lookalikes=(0, 0), occlusion=0.0, re_entry=0.0, crowd=0.0,
@@ -117,7 +123,7 @@ class _Scene:
 
     def __init__(self, rng: np.random.Generator, settings: SceneSettings, split: str) -> None:
         self.rng, self.settings, self.split = rng, settings, split
-        self.time = (settings.frames - 1) * settings.stride + 1            # scene frames, before striding
+        self.time = settings.moments[-1] + 1                               # scene frames, shown or not
         self.extent = np.array([settings.width, settings.height]) / min(settings.height, settings.width)
 
     def tiles(self, shape: Shape, background: np.ndarray) -> list[np.ndarray]:
@@ -299,8 +305,7 @@ def _film(scene: _Scene, bodies: list[_Body], background: np.ndarray, *, camera:
     label_of = {index: number + 1 for number, index in enumerate(order)}
     images = np.empty((settings.frames, height, width, 3), np.uint8)
     labels = np.zeros((settings.frames, height, width), np.uint8)
-    for shown in range(settings.frames):
-        time = shown * settings.stride
+    for shown, time in enumerate(settings.moments):
         frame = cv2.warpAffine(background, camera.apply(time, canvas_to_scene), (width, height),
                                flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         for index, body in enumerate(bodies):

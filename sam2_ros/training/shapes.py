@@ -6,7 +6,7 @@ Outlines live in object coordinates: x right, y down, the whole object within ab
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -147,6 +147,47 @@ def _vehicle(rng: np.random.Generator) -> Shape:
     ), upright=True)
 
 
+def _ragged(rng: np.random.Generator) -> Shape:
+    """A closed outline with bays and tongues, wide or thin."""
+    angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    waves = sum(rng.uniform(0, 0.9 / k) * np.cos(k * angle + rng.uniform(0, 6.3)) for k in range(2, 10))
+    radius = np.clip(0.6 + 0.5 * waves, 0.15, 1.1)
+    outline = np.stack([radius * np.cos(angle), radius * np.sin(angle) * rng.uniform(0.4, 1.0)], axis=1)
+    return Shape('ragged', (Part((outline,), wobble=rng.uniform(0, 0.1)),))
+
+
+def _assembly(rng: np.random.Generator) -> Shape:
+    """Simple solids, each growing out of an earlier one, often mirrored; some swing where they are joined."""
+    parts: list[Part] = []
+    joints = [np.zeros(2)]
+    mirrored = bool(rng.random() < 0.5)
+    for number in range(int(rng.integers(2, 6))):
+        root = joints[int(rng.integers(len(joints)))]
+        turn, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.9)
+        width = length * np.exp(rng.uniform(np.log(0.08), 0))
+        along = np.array([np.cos(turn), np.sin(turn)])
+        solid = rng.choice(3)
+        if solid == 0:
+            points = _ellipse(0.5, 0, 0.5, 0.5)
+        elif solid == 1:
+            points = _quad(0, -0.5, 1, 0.5)
+        else:
+            points = np.array([(0, -0.5), (1, rng.uniform(-0.5, 0.5)), (0, 0.5)])
+        axes = np.stack([along * length, np.array([-along[1], along[0]]) * width])
+        outline = root + points @ axes
+        joints.append(root + along * length * rng.uniform(0.4, 1.0))
+        material, swing = int(rng.integers(0, 3)), rng.uniform(0, 0.5) * (number > 0 and rng.random() < 0.5)
+        phase = rng.uniform(0, 6.3)
+        for side in (1, -1) if mirrored else (1,):
+            flip = np.array([side, 1.0])
+            parts.insert(int(rng.integers(len(parts) + 1)),
+                         Part((outline * flip,), material, tuple(root * flip), swing, phase + (side < 0) * np.pi))
+    reach = max(float(np.abs(outline).max()) for part in parts for outline in part.outlines)
+    fitted = tuple(replace(part, outlines=tuple(outline / reach for outline in part.outlines),
+                           pivot=(part.pivot[0] / reach, part.pivot[1] / reach)) for part in parts)
+    return Shape('assembly', fitted, upright=bool(rng.random() < 0.5))
+
+
 def _cross(rng: np.random.Generator) -> Shape:
     width = rng.uniform(0.2, 0.4)
     bars = (_quad(-1, -width, 1, width), _quad(-width, -1, width, 1))
@@ -188,7 +229,8 @@ def _lamp(rng: np.random.Generator) -> Shape:
 
 
 FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Shape], ...]] = {
-    'train': (_blob, _blob, _polygon, _box, _ellipsoid, _stick, _ring, _person, _person, _creature, _vehicle),
+    'train': (_blob, _blob, _polygon, _box, _ellipsoid, _stick, _ring, _person, _person, _creature, _vehicle,
+              _ragged, _ragged, _assembly, _assembly, _assembly, _assembly),
     'heldout': (_cross, _gear, _crescent, _quadruped, _quadruped, _lamp),
 }
 
@@ -200,8 +242,10 @@ def random_shape(rng: np.random.Generator, split: str) -> Shape:
 
 
 def walker(rng: np.random.Generator, split: str) -> Shape:
-    """An upright, articulated walker for crowds: a person in training, a quadruped when held out."""
-    return _person(rng) if split == 'train' else _quadruped(rng)
+    """An upright, articulated walker for crowds: mostly a person in training, a quadruped when held out."""
+    if split == 'heldout':
+        return _quadruped(rng)
+    return _person(rng) if rng.random() < 0.7 else replace(_assembly(rng), upright=True)
 
 
 def occluder(rng: np.random.Generator) -> Shape:

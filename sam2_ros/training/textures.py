@@ -15,14 +15,16 @@ import numpy as np
 
 TILE = 128                     # pixels, side of a texture tile
 _FIELDS_PER_FAMILY = 12
+_COLLAGES = 240               # of training patterns, so that few tiles are seen often
 _PHOTO_LONGEST_SIDE = 512
 _RAMP = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
 
-# Public domain or CC0 according to scikit-image's documentation of each picture; the two of scikit-learn are CC BY 2.0.
+# Public domain, CC0 or without known restrictions, says scikit-image; the two of scikit-learn are CC BY 2.0.
 PHOTOS = {
     'train': ('skimage/astronaut.png', 'skimage/camera.png', 'skimage/coffee.png', 'skimage/gravel.png',
               'skimage/grass.png', 'skimage/brick.png', 'skimage/hubble_deep_field.jpg', 'skimage/moon.png',
-              'skimage/retina.jpg', 'skimage/coins.png', 'sklearn/china.jpg'),
+              'skimage/retina.jpg', 'skimage/coins.png', 'skimage/cell.png', 'skimage/ihc.png',
+              'skimage/microaneurysms.png', 'sklearn/china.jpg'),
     'heldout': ('skimage/chelsea.png', 'skimage/rocket.jpg', 'skimage/clock_motion.png', 'sklearn/flower.jpg'),
 }
 _PHOTO_FOLDERS = {'skimage': 'data', 'sklearn': 'datasets/images'}
@@ -96,13 +98,31 @@ PATTERNS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], ...]] = {
 }
 
 
+def _collage(rng: np.random.Generator, fields: list[np.ndarray]) -> np.ndarray:
+    """Two fields (TILE, TILE) in [0, 1], one where a third is bright, drawn through a bent glass."""
+    first, second, chooser = (fields[int(rng.integers(len(fields)))] for _ in range(3))
+    sharpness = np.exp(rng.uniform(0, 3))
+    weight = np.clip(0.5 + sharpness * (chooser - np.median(chooser)), 0, 1)
+    field = weight * first + (1 - weight) * second * rng.uniform(0.3, 1.0)
+    coarse = rng.standard_normal((2, *(int(rng.integers(2, 7)),) * 2)).astype(np.float32) * rng.uniform(0, 12)
+    bend = [cv2.resize(layer, (TILE, TILE), interpolation=cv2.INTER_CUBIC) for layer in coarse]
+    y, x = np.mgrid[0:TILE, 0:TILE].astype(np.float32)
+    return cv2.remap(field.astype(np.float32), x + bend[0], y + bend[1], cv2.INTER_LINEAR,
+                     borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _spread(field: np.ndarray) -> np.ndarray:
+    return (field - field.min()) / max(float(np.ptp(field)), 1e-6)
+
+
 @lru_cache(maxsize=2)
 def _pattern_bank(split: str) -> np.ndarray:
     """(K, TILE, TILE) uint8 patterns of a split, the same in every process."""
     rng = np.random.default_rng(20261120 + len(split))
-    fields = [family(rng) for family in PATTERNS[split] for _ in range(_FIELDS_PER_FAMILY)]
-    spread = [(field - field.min()) / max(float(np.ptp(field)), 1e-6) for field in fields]
-    return np.stack([(255 * field).astype(np.uint8) for field in spread])
+    fields = [_spread(family(rng)) for family in PATTERNS[split] for _ in range(_FIELDS_PER_FAMILY)]
+    if split == 'train':
+        fields += [_spread(_collage(rng, fields)) for _ in range(_COLLAGES)]
+    return np.stack([(255 * field).astype(np.uint8) for field in fields])
 
 
 @lru_cache(maxsize=2)

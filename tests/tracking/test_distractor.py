@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from sam2_ros.tracking.distractor import (
     AreaHistory,
     DamSettings,
     distractor_overlap,
+    largest_part,
 )
 
 RELIABLE = AnchorCandidate(predicted_iou=0.9, area=100, area_ratio=1.0, frames_since_anchor=None)
@@ -48,6 +50,22 @@ def test_only_the_largest_part_of_an_alternative_counts_and_corners_connect() ->
     assert distractor_overlap(TARGET, [speck | beside]) == pytest.approx(9 / 11)
     diagonal = rectangle(20, 20, 22, 22) | rectangle(22, 22, 24, 24)  # touch in a corner: one part of 8 pixels
     assert distractor_overlap(TARGET, [diagonal | rectangle(15, 5, 16, 12)]) == pytest.approx(81 / (18 * 18))
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_the_largest_part_is_that_of_labelled_pixels(data: st.DataObject) -> None:
+    """Specks, diagonals, holes and parts within holes; where several are largest, one of them."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    shape = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
+    mask = rng.random(shape) < data.draw(st.floats(0, 1))
+    if data.draw(st.booleans()):
+        mask = cv2.medianBlur(mask.view(np.uint8), 3).view(bool)
+    _, _, parts, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    parts = parts[1:]
+    largest = [tuple(part[:4]) for part in parts.tolist() if part[4] == parts[:, 4].max()]
+    found = largest_part(mask)
+    assert found in largest if largest else found is None
 
 
 def test_the_alternative_that_widens_the_box_most_decides() -> None:

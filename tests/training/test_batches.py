@@ -70,6 +70,17 @@ def test_prompts_fit_their_objects_in_the_asked_shares() -> None:
                 assert (np.abs(points.numpy() - true) <= 0.1 * (true[1] - true[0]) + 1e-4).all()
 
 
+def test_uneven_gaps_span_more_time_than_even_ones_of_one_frame() -> None:
+    """Without events and other objects, what a target's mask changes by from frame to frame tells the time between."""
+    even = BatchSettings(size=64, clips=24, frames=8, objects=1, max_stride=1, presets=('plain',), photos=0.0)
+    shares = []
+    for uneven in (0.0, 1.0):
+        made = ClipBatches(replace(even, uneven=uneven), seed=5)[0]
+        moved = (made.masks[:, 1:] != made.masks[:, :-1]).flatten(2).sum(-1)
+        shares.append(float((moved / made.masks[:, 1:].flatten(2).sum(-1).clamp(min=1)).median()))
+    assert shares[1] > 1.3 * shares[0] > 0
+
+
 def test_an_item_is_always_the_same_and_items_differ() -> None:
     batches = ClipBatches(SMALL, seed=9)
     again = ClipBatches(SMALL, seed=9)
@@ -95,6 +106,7 @@ def test_the_loader_keeps_the_order_with_and_without_processes(workers: int) -> 
     ({'prompt_shares': (0.5, 0.4, 0.3)}, 'add up to 1'),
     ({'prompt_shares': (1.0, 0.0)}, 'three probabilities'),
     ({'photos': 1.5}, 'in 0..1'),
+    ({'uneven': -0.1}, 'in 0..1'),
 ])
 def test_settings_that_cannot_be_drawn_are_refused(changes: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):

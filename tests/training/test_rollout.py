@@ -115,7 +115,7 @@ def test_it_tracks_as_the_tracker_does(micro128: Sam2Network) -> None:
     """From a mask, with SAM 2's memory, at the network's own size: nothing but rounding is different."""
     from_masks = BatchSettings(
         size=128, clips=1, frames=8, objects=3, presets=('plain',), prompt_shares=(1, 0, 0), photos=0.0)
-    clips = ClipBatches(from_masks, seed=11)[0]
+    clips = ClipBatches(from_masks, seed=14)[0]
     assert (clips.kind == MASK_PROMPT).all()
     rolled = track_clip(micro128, clips)
     tracker = VideoTracker(micro128, 'sam2')

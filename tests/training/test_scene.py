@@ -38,7 +38,7 @@ def digest(split: str, *, photos: float = 0.5) -> str:
     sha = hashlib.sha256()
     for preset in PRESETS:
         for seed in (1, 1 << 40):
-            made = clip(preset, seed, split=split, frames=3, stride=4, photos=photos)
+            made = clip(preset, seed, split=split, frames=3, gaps=(4,), photos=photos)
             sha.update(made.images.tobytes() + made.masks.tobytes() + repr(made.roles).encode())
     return sha.hexdigest()
 
@@ -69,11 +69,12 @@ def test_shapes_types_and_visibility_agree(preset: str) -> None:
         assert set(made.roles) <= {'target', 'lookalike', 'occluder', 'other'}
 
 
-def test_stride_skips_frames_of_the_same_scene() -> None:
+@pytest.mark.parametrize(('gaps', 'moments'), [((3,), [0, 3, 6, 9, 12]), ((1, 5), [0, 1, 6, 7, 12])])
+def test_gaps_skip_frames_of_the_same_scene(gaps: tuple[int, ...], moments: list[int]) -> None:
     every = clip('occlusion', 5, frames=13, degrade=0.0)
-    third = clip('occlusion', 5, frames=5, stride=3, degrade=0.0)
-    np.testing.assert_array_equal(every.masks[::3], third.masks)
-    np.testing.assert_array_equal(every.images[::3], third.images)
+    some = clip('occlusion', 5, frames=5, gaps=gaps, degrade=0.0)
+    np.testing.assert_array_equal(every.masks[moments], some.masks)
+    np.testing.assert_array_equal(every.images[moments], some.images)
 
 
 @pytest.mark.parametrize('seed', SEEDS)
@@ -116,12 +117,12 @@ def test_the_target_is_hidden_fully_and_comes_back(preset: str, split: str, seed
 @pytest.mark.parametrize('seed', SEEDS)
 def test_where_the_target_went(seed: int) -> None:
     """Just before it vanishes it touches the occluder, or the edge of the frame."""
-    behind = clip('occlusion', seed, frames=60)
+    behind = clip('occlusion', seed, frames=60, objects=(1, 1))
     last = int(np.flatnonzero(~behind.visible[:, 0])[0]) - 1
     cover = behind.masks[last, behind.roles.index('occluder')].astype(np.uint8)
     assert (cv2.dilate(cover, np.ones((3, 3))).astype(bool) & behind.masks[last, 0]).any()
 
-    away = clip('re_entry', seed, frames=60)
+    away = clip('re_entry', seed, frames=60, objects=(1, 1))
     rows, columns = np.nonzero(away.masks[int(np.flatnonzero(~away.visible[:, 0])[0]) - 1, 0])
     to_edge = min(rows.min(), columns.min(), 95 - rows.max(), 127 - columns.max())
     assert to_edge <= 2
@@ -141,7 +142,8 @@ def test_crowds_have_several_walkers_before_a_calm_camera() -> None:
 @pytest.mark.parametrize(('changes', 'words'), [
     ({'height': 8}, 'at least 16x16 pixels'),
     ({'frames': 0}, 'one frame'),
-    ({'stride': 0}, 'stride 1'),
+    ({'gaps': (2, 0)}, 'gaps of 1 or more'),
+    ({'gaps': ()}, 'gaps of 1 or more'),
     ({'objects': (0, 3)}, 'objects and radius'),
     ({'radius': (0.3, 0.1)}, 'ordered'),
     ({'lookalikes': (3, 2)}, 'lookalikes'),

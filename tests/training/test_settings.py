@@ -18,7 +18,7 @@ def test_the_bundled_recipe_goes_from_images_to_long_clips() -> None:
     for images, clips in (small, large):
         assert images.batch.frames == 1 < clips.batch.frames
         assert images.batch.size == clips.batch.size
-    assert small[0].batch.size < large[0].batch.size == 256
+    assert small[0].batch.size < large[0].batch.size == 320
     assert large[0].batch.presets == large[1].batch.presets
 
 
