@@ -1,0 +1,175 @@
+"""Real footage without labels: `python -m sam2_ros.evaluation.footage VIDEO` follows what moves before a still camera.
+
+What differs from the median of the video is something that moves. A mover whose outline can be followed from frame to
+frame, because nothing touches it, needs no annotator: its box is known in every one of these frames. The tracker gets
+the first of these boxes and nothing more. All frames are kept in host memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from sam2_ros.evaluation.command_line import DEFAULT_MODEL, chosen_network, describe, positive
+from sam2_ros.evaluation.report import markdown_table
+from sam2_ros.model import VARIANTS, Sam2Network
+from sam2_ros.tools.video_source import open_source
+from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
+
+MODULE = 'sam2_ros.evaluation.footage'
+PAGE = 'footage.md'
+START_EVERY = 5                # frames between those at which movers are looked for; each is a new attempt
+BACKGROUND_EVERY = 8           # frames between those the median is taken of
+CHANGE = 35                    # grey values in the channel that differs most
+HEIGHTS, WIDTHS = (0.08, 0.21), (0.025, 0.105)   # of a mover, least and most, as shares of the image's height
+LEAST_STEP_IOU = 0.35          # of a mover's boxes in one frame and the next
+LEAST_AREA = 0.0018            # of a mover, as share of a square of the image's height
+MARGIN = 6                     # pixels around the box that still count as inside, for the median blurs outlines
+LEAST_INSIDE, LEAST_COVER = 0.7, 0.15        # of the mask inside the box; of the box covered by the mask
+EXPLANATION = f"""A frame counts as followed if at least {LEAST_INSIDE:.0%} of the mask lies within the box of the mover
+and the mask covers at least {LEAST_COVER:.0%} of that box. Movers were found by the difference from the median of the
+video, and are those that touch nothing else while they are followed."""
+
+Box = tuple[int, int, int, int]              # x0, y0, x1, y1 in pixels, half-open
+
+
+@dataclass(frozen=True)
+class Mover:
+    """`boxes[i]` is where it is in frame `start + i` of the video."""
+
+    start: int
+    boxes: tuple[Box, ...]
+
+
+def moving_boxes(frames: Sequence[np.ndarray]) -> list[list[Box]]:
+    """For each of the RGB frames (H, W, 3) uint8, boxes of what differs from their median and has a mover's size."""
+    background = np.median(np.stack(frames[::BACKGROUND_EVERY]), axis=0).astype(np.uint8)
+    height = frames[0].shape[0]
+    boxes = []
+    for frame in frames:
+        changed = (cv2.absdiff(frame, background).max(axis=2) > CHANGE).astype(np.uint8)
+        joined = cv2.morphologyEx(changed, cv2.MORPH_CLOSE, np.ones((9, 5)))
+        parts = cv2.connectedComponentsWithStats(cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3))))[2][1:]
+        boxes.append([(x, y, x + wide, y + high) for x, y, wide, high, area in parts.tolist()
+                      if WIDTHS[0] <= wide / height <= WIDTHS[1] and HEIGHTS[0] <= high / height <= HEIGHTS[1]
+                      and area >= LEAST_AREA * height ** 2])
+    return boxes
+
+
+def find_movers(frames: Sequence[np.ndarray], *, length: int) -> list[Mover]:
+    """Movers that can be followed for `length` frames from one of the frames 0, 5, 10 and so on."""
+    boxes = moving_boxes(frames)
+    movers = []
+    for start in range(0, len(frames) - length + 1, START_EVERY):
+        chains = [_chain(box, boxes[start:start + length]) for box in boxes[start]]
+        movers += [Mover(start, tuple(chain)) for chain in chains if len(chain) == length]
+    return movers
+
+
+def _chain(first: Box, boxes: Sequence[Sequence[Box]]) -> list[Box]:
+    """The box of one mover from frame to frame, as long as there is no doubt."""
+    chain = [first]
+    for candidates in boxes[1:]:
+        best = max(candidates, key=lambda box: box_iou(chain[-1], box), default=None)
+        if best is None or box_iou(chain[-1], best) < LEAST_STEP_IOU:
+            break
+        chain.append(best)
+    return chain
+
+
+def _size(box: Box) -> int:
+    return max(0, box[2] - box[0]) * max(0, box[3] - box[1])
+
+
+def box_iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes that are not empty."""
+    overlap = _size((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
+    return overlap / (_size(a) + _size(b) - overlap)
+
+
+def is_followed(mask: np.ndarray, box: Box) -> bool:
+    """Whether an (H, W) bool mask is that of what moves in the box."""
+    inside = mask[max(0, box[1] - MARGIN):box[3] + MARGIN, max(0, box[0] - MARGIN):box[2] + MARGIN].sum()
+    return bool(inside >= LEAST_INSIDE * mask.sum() and inside >= LEAST_COVER * _size(box))
+
+
+def follow(model: Sam2Network, policy: str, frames: Sequence[np.ndarray], mover: Mover) -> list[bool]:
+    """Tracks a mover from its first box; whether it is followed, for each of its frames."""
+    tracker = VideoTracker(model, memory=policy)
+    prompts = [Prompt('mover', box=mover.boxes[0])]
+    followed = []
+    for number, box in enumerate(mover.boxes):
+        result = tracker.step(frames[mover.start + number], () if number else prompts)
+        followed.append(is_followed(result['mover'].mask, box))
+    return followed
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Follow every mover of a video; prints the path of the result page. Exits with a sentence on what is wrong."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        networks = [chosen_network(options, image_size=size) for size in options.sizes or [None]]
+        source = open_source(options.video)
+        if source.frame_count is None:
+            raise ValueError(f'{options.video} has no known end; a file or a folder of images is needed')
+        frames = list(source)
+        movers = find_movers(frames, length=options.frames)
+        if not movers:
+            raise ValueError(f'nothing in {options.video} moves alone before a still camera for '
+                             f'{options.frames} frames')
+    except (ValueError, OSError, RuntimeError) as error:
+        parser.error(str(error))
+    runs = [(network, policy) for network in networks for policy in options.policies]
+    columns = []
+    with tqdm(total=len(runs) * len(movers), unit='mover', disable=None) as progress:
+        for network, policy in runs:
+            model, column = network.load(), []
+            for mover in movers:
+                column.append(follow(model, policy, frames, mover))
+                progress.update()
+            columns.append(column)
+    names = [f'{policy} {network.image_size}' for network, policy in runs]
+    sections = ['# Real footage', describe(networks[0], module=MODULE, arguments=arguments), EXPLANATION,
+                _table(movers, names, columns)]
+    options.output.mkdir(parents=True, exist_ok=True)
+    page = options.output / PAGE
+    page.write_text('\n\n'.join(sections) + '\n')
+    print(page)
+
+
+def _table(movers: Sequence[Mover], names: Sequence[str], columns: Sequence[Sequence[Sequence[bool]]]) -> str:
+    rows = [[f'{mover.start}:' + ','.join(map(str, mover.boxes[0])), *(str(sum(column[row])) for column in columns)]
+            for row, mover in enumerate(movers)]
+    rows.append([f'all {len(movers)}, mean', *(f'{np.mean([sum(run) for run in column]):.1f}' for column in columns)])
+    return markdown_table([f'first frame:box, frames followed of {len(movers[0].boxes)}', *names], rows)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f'python -m {MODULE}', description='Follow what moves alone before a still camera, from its first box.'
+    )
+    add = parser.add_argument
+    add('video', help='a video file or a folder of images')
+    add('--frames', type=positive, default=101, metavar='N', help='frames of each mover (default: %(default)s)')
+    add('--policies', nargs='+', choices=POLICY_NAMES, default=['sam2', 'dam'], metavar='NAME',
+        help=f'memory policies, of {", ".join(POLICY_NAMES)} (default: sam2 dam)')
+    add('--sizes', nargs='+', type=positive, metavar='PIXELS', help='sides of the input (default: of the model)')
+    add('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME', help='default: %(default)s')
+    add('--checkpoint', type=Path, metavar='FILE', help='weights (default: the bundled ones)')
+    add('--device', default='cpu', help='default: %(default)s')
+    add('--output', type=Path, default=Path('build/benchmarks'), metavar='FOLDER',
+        help='where the result page goes (default: %(default)s)')
+    return parser
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,82 @@
+"""Movers are found without labels, and only a mask on the mover itself counts."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.evaluation import footage
+
+HEIGHT, WIDTH, FRAMES = 240, 320, 30
+
+
+def film(*movers: tuple[int, int, float]) -> list[np.ndarray]:
+    """Walkers 12 x 36 pixels before a still, noisy ground: x and y of the first frame, pixels per frame."""
+    rng = np.random.default_rng(1)
+    ground = rng.integers(90, 130, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    frames = []
+    for number in range(FRAMES):
+        frame = ground.copy()
+        for x, y, speed in movers:
+            left = round(x + speed * number)
+            frame[y:y + 36, left:left + 12] = (220, 40, 60)
+        frames.append(frame)
+    return frames
+
+
+def test_a_mover_has_its_box_in_every_frame() -> None:
+    (mover,) = footage.find_movers(film((20, 100, 4.0)), length=FRAMES)
+    assert mover.start == 0
+    for number, box in enumerate(mover.boxes):
+        np.testing.assert_allclose(box, (20 + 4 * number, 100, 32 + 4 * number, 136), atol=1)
+
+
+def test_two_that_meet_are_followed_only_until_they_touch() -> None:
+    meeting = film((20, 100, 4.0), (220, 104, -4.0))     # they touch in frame 23
+    assert len(footage.find_movers(meeting, length=20)) >= 2
+    assert footage.find_movers(meeting, length=25) == []
+
+
+def test_what_stands_still_is_no_mover() -> None:
+    assert footage.find_movers(film((50, 80, 0.0)), length=FRAMES) == []
+
+
+@pytest.mark.parametrize(('painted', 'followed'), [
+    ((100, 50, 112, 86), True),
+    ((100, 50, 112, 60), True),           # a part of it
+    ((100, 50, 106, 54), False),          # too little of it
+    ((100, 50, 160, 86), False),          # much else as well
+    ((200, 50, 212, 86), False),
+    ((0, 0, 0, 0), False),
+])
+def test_followed_is_a_mask_on_the_mover(painted: tuple[int, int, int, int], followed: bool) -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    x0, y0, x1, y1 = painted
+    mask[y0:y1, x0:x1] = True
+    assert footage.is_followed(mask, (100, 50, 112, 86)) is followed
+
+
+def write(folder: Path, frames: list[np.ndarray]) -> Path:
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f'{number}.png'), frame[..., ::-1])
+    return folder
+
+
+def test_the_page_has_a_row_for_every_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = write(tmp_path, film((20, 100, 4.0)))
+    footage.main([str(video), '--frames', '26', '--policies', 'sam2', '--sizes', '256', '--output', str(tmp_path)])
+    page = Path(capsys.readouterr().out.strip()).read_text()
+    rows = [line for line in page.splitlines() if line.startswith('|')]
+    assert rows[0] == '| first frame:box, frames followed of 26 | sam2 256 |'
+    assert rows[2].startswith('| 0:') and 20 <= int(rows[2].split('|')[2]) <= 26  # a plain mover is easy
+    assert rows[-1].startswith('| all ') and f'{video}' in page
+
+
+def test_what_cannot_be_followed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    still = write(tmp_path, film())
+    for video, words in ((str(still), 'moves alone before a still camera for 20 frames'), ('synthetic', 'no known end'),
+                         (str(tmp_path / 'none'), 'does not exist')):
+        with pytest.raises(SystemExit):
+            footage.main([video, '--frames', '20'])
+        assert words in capsys.readouterr().err
