@@ -61,7 +61,7 @@ VARIANTS: dict[str, ModelConfig] = {
     'sam2.1_hiera_micro': ModelConfig(
         embed_dim=32, num_heads=1, stages=(1, 2, 5, 1), global_attention_blocks=(4, 5, 7), window_spec=(8, 4, 8, 4),
         pos_embed_background=7, pointer_time=True, hidden_dim=128, memory_dim=32, memory_layers=2,
-        memory_feedforward=512, image_size=256, bundled=True,
+        memory_feedforward=512, image_size=384, bundled=True,
     ),
     **_published(pointer_time=True),
     **_published(pointer_time=False),
