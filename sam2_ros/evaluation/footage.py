@@ -35,8 +35,8 @@ MARGIN = 6                     # pixels around the box that still count as insid
 LEAST_INSIDE, LEAST_COVER = 0.7, 0.15        # of the mask inside the box; of the box covered by the mask
 EXPLANATION = f"""A frame counts as followed if at least {LEAST_INSIDE:.0%} of the mask lies within the box of the mover
 and the mask covers at least {LEAST_COVER:.0%} of that box. Movers were found by the difference from the median of the
-video, and are those that touch nothing else while they are followed. One that can be followed from several of the frames
-0, 5, 10 and so on is tried from each of them: attempts are more than people."""
+video, and are those that touch nothing else while they are followed. One that can be followed from several of the
+frames 0, 5, 10 and so on is tried from each of them: attempts are more than people."""
 
 Box = tuple[int, int, int, int]              # x0, y0, x1, y1 in pixels, half-open
 
