@@ -14,8 +14,8 @@ import numpy as np
 
 from sam2_ros.training.motion import Camera, hidden_phases, make_camera, smooth_noise, walk, wander
 from sam2_ros.training.render import TILE_TO_OBJECT, compose, paint, random_degradation, shade, transform
-from sam2_ros.training.shapes import Shape, animate, occluder, random_shape, walker
-from sam2_ros.training.textures import TILE, pattern, photo, recolour, texture
+from sam2_ros.training.shapes import Shape, animate, occluder, random_shape, screen, walker
+from sam2_ros.training.textures import TILE, cloth, pattern, photo, recolour, texture
 
 SPLITS = ('train', 'heldout')
 _OUT_OF_SIGHT = 0.2            # beyond the frame's edge, since a camera may pan after the object
@@ -31,6 +31,7 @@ class SceneSettings:
     occlusion: probability that an occluder hides the target fully for a while.
     re_entry: probability that the target leaves the frame and comes back.
     crowd: probability of a scene of walkers before a mostly still camera, with shadows.
+    screens: least and most still things in front of everything, the first of them on the target's way.
     camera, degrade: strength of camera motion, and of lighting, blur, noise and compression; 1 is usual, 0 none.
     speed: usual path length per frame. gaps: frames of the scene from each shown one to the next, used in turn.
     photos: share of textures and backgrounds that come from photographs.
@@ -46,6 +47,7 @@ class SceneSettings:
     occlusion: float = 0.3
     re_entry: float = 0.2
     crowd: float = 0.25
+    screens: tuple[int, int] = (0, 0)
     camera: float = 1.0
     degrade: float = 1.0
     speed: float = 0.012
@@ -58,8 +60,10 @@ class SceneSettings:
         if not 1 <= self.objects[0] <= self.objects[1] or not 0 < self.radius[0] <= self.radius[1]:
             raise ValueError('objects and radius are (least, most), positive and ordered, got '
                              f'{self.objects}, {self.radius}')
-        if not 0 <= self.lookalikes[0] <= self.lookalikes[1]:
-            raise ValueError(f'lookalikes is (least, most), ordered and not negative, got {self.lookalikes}')
+        for name in ('lookalikes', 'screens'):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high:
+                raise ValueError(f'{name} is (least, most), ordered and not negative, got {(low, high)}')
 
     @property
     def moments(self) -> list[int]:
@@ -77,6 +81,8 @@ PRESETS: dict[str, SceneSettings] = {
     're_entry': replace(_CALM, re_entry=1.0),
     'small': replace(_CALM, objects=(3, 6), radius=(0.03, 0.06)),
     'crowd': replace(_CALM, objects=(1, 1), crowd=1.0),
+    'street': replace(_CALM, objects=(1, 2), radius=(0.04, 0.16), crowd=1.0, screens=(0, 3)),
+    'thicket': replace(_CALM, lookalikes=(2, 4), screens=(1, 3)),
 }
 
 
@@ -177,7 +183,7 @@ class _Scene:
         usual, shadow = min(self.radius(), 0.2), rng.uniform(0.2, 0.6) * (rng.random() < 0.6)
         for _ in range(int(rng.integers(3, 8))):
             shape = walker(rng, self.split)
-            tiles = [pattern(rng, self.split) for _ in range(shape.materials)]
+            tiles = [cloth(rng, self.split) for _ in range(shape.materials)]
             if bodies and rng.random() < 0.3:
                 shape = bodies[-1].shape
                 tiles = [recolour(rng, tile, strength=0.2) for tile in bodies[-1].tiles]
@@ -199,6 +205,22 @@ class _Scene:
                          radius=size, role='occluder')
         body.radius, body.squash, body.angle = np.full(self.time, size), np.ones(self.time), np.zeros(self.time)
         return body
+
+    def screens(self, target: _Body, background: np.ndarray) -> list[_Body]:
+        """Still things in front of the scene: one where the target comes by in the last two thirds, others anywhere."""
+        rng, least, most = self.rng, *self.settings.screens
+        bodies = []
+        for number in range(int(rng.integers(least, most + 1))):
+            shape = screen(rng)
+            size = float(target.radius[0]) * rng.uniform(0.6, 1.6)
+            place = rng.uniform(0, 1, 2) * self.extent
+            if number == 0:
+                place = target.position[int(rng.integers(self.time // 3, self.time))]
+            body = self.body(shape, self.tiles(shape, background), position=np.tile(place, (self.time, 1)),
+                             radius=size, role='occluder')
+            body.radius, body.squash, body.angle = np.full(self.time, size), np.ones(self.time), np.zeros(self.time)
+            bodies.append(body)
+        return bodies
 
     def send_out(self, target: _Body) -> None:
         """Lets the target leave the frame on a random side, as far as needed, and come back."""
@@ -230,6 +252,8 @@ class _Scene:
         everyone = [*others[:place], target, *others[place:]]
         if rng.random() < settings.occlusion:
             everyone.append(self.hide(target, background))
+        if settings.screens[1]:
+            everyone += self.screens(target, background)
         return everyone
 
 

@@ -229,8 +229,8 @@ def _lamp(rng: np.random.Generator) -> Shape:
 
 
 FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Shape], ...]] = {
-    'train': (_blob, _blob, _polygon, _box, _ellipsoid, _stick, _ring, _person, _person, _creature, _vehicle,
-              _ragged, _ragged, _assembly, _assembly, _assembly, _assembly),
+    'train': (_blob, _blob, _polygon, _box, _ellipsoid, _stick, _ring, _person, _person, _person, _person, _creature,
+              _vehicle, _ragged, _ragged, _assembly, _assembly, _assembly),
     'heldout': (_cross, _gear, _crescent, _quadruped, _quadruped, _lamp),
 }
 
@@ -245,7 +245,7 @@ def walker(rng: np.random.Generator, split: str) -> Shape:
     """An upright, articulated walker for crowds: mostly a person in training, a quadruped when held out."""
     if split == 'heldout':
         return _quadruped(rng)
-    return _person(rng) if rng.random() < 0.7 else replace(_assembly(rng), upright=True)
+    return _person(rng) if rng.random() < 0.85 else replace(_assembly(rng), upright=True)
 
 
 def occluder(rng: np.random.Generator) -> Shape:
@@ -253,6 +253,15 @@ def occluder(rng: np.random.Generator) -> Shape:
     half = rng.uniform(0.8, 1.0)
     outline = _quad(-1, -half, 1, half) if rng.random() < 0.6 else 1.15 * _ellipse(0, 0, 1, half)
     return Shape('occluder', (Part((outline,)),))
+
+
+def screen(rng: np.random.Generator) -> Shape:
+    """What stands in front of a scene: a pole as tall as a few walkers, a board, or foliage."""
+    kind = rng.choice(3)
+    if kind == 0:
+        width = rng.uniform(0.03, 0.15)
+        return Shape('pole', (Part((_quad(-width, -3, width, 3),)),), upright=True)
+    return replace(occluder(rng) if kind == 1 else _ragged(rng), upright=True)
 
 
 def animate(part: Part, gait: np.ndarray) -> list[np.ndarray]:

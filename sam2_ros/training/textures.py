@@ -163,6 +163,15 @@ def pattern(rng: np.random.Generator, split: str) -> np.ndarray:
     return cv2.LUT(cv2.merge((field, field, field)), table[None])
 
 
+def cloth(rng: np.random.Generator, split: str) -> np.ndarray:
+    """A tile (TILE, TILE, 3) uint8 as clothes are: mostly of one colour with little of a pattern."""
+    tile = pattern(rng, split)
+    if rng.random() < 0.3:
+        return tile
+    mean = tile.mean((0, 1))
+    return (mean + (tile - mean) * rng.uniform(0.0, 0.3)).astype(np.uint8)
+
+
 def photo(rng: np.random.Generator, split: str, *, height: int, width: int, zoom: tuple[float, float]) -> np.ndarray:
     """A piece (height, width, 3) uint8 of a photograph, turned, scaled and recoloured.
 
