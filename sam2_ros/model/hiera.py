@@ -16,7 +16,8 @@ NORM_EPS = 1e-6
 
 def _pool(x: Tensor) -> Tensor:
     """Max-pool (B, H, W, C) 2x2."""
-    return F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+    rows = torch.maximum(x[:, ::2], x[:, 1::2])  # faster than F.max_pool2d on the CPU, which looks for indices, too
+    return torch.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
 def _to_windows(x: Tensor, window: int) -> Tensor:
@@ -101,7 +102,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, embed_dim, kernel_size=7, stride=4, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x).permute(0, 2, 3, 1)
+        return self.proj(x).permute(0, 2, 3, 1).contiguous()  # all later layers run over the channels
 
 
 class Hiera(nn.Module):
@@ -135,13 +136,14 @@ class Hiera(nn.Module):
             self.stage_ends.append(len(self.blocks) - 1)
 
     def _position(self, height: int, width: int) -> Tensor:
-        """Learned position (1, H, W, C): a stretched background grid plus a tiled window pattern."""
-        grid, window = self.pos_embed[0], self.pos_embed_window
+        """Learned position (H, W, C): a stretched background grid plus a tiled window pattern."""
+        grid, window = self.pos_embed[0], self.pos_embed_window[0].permute(1, 2, 0).contiguous()
         rows, columns = (_stretching(cells, side, grid.device)
                          for cells, side in zip(grid.shape[1:], (height, width), strict=True))
-        background = torch.einsum('hi,cij,wj->hwc', rows, grid.float(), columns).to(grid.dtype)
-        tiles = -(-height // window.shape[2]), -(-width // window.shape[3])
-        return background + window.repeat(1, 1, *tiles)[..., :height, :width].permute(0, 2, 3, 1)
+        along_rows = columns @ grid.float().permute(1, 2, 0)                             # (cells, W, C)
+        background = (rows @ along_rows.flatten(1)).view(height, width, -1).to(grid.dtype)
+        side = len(window)  # divides both lengths, as images have sides of multiples of 32
+        return (background.view(-1, side, width // side, side, window.shape[2]) + window[:, None]).view(background.shape)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         x = self.patch_embed(images)
