@@ -54,7 +54,7 @@ def moving_boxes(frames: Sequence[np.ndarray]) -> list[list[Box]]:
     background = np.median(np.stack(frames[::BACKGROUND_EVERY]), axis=0).astype(np.uint8)
     height = frames[0].shape[0]
     boxes = []
-    for frame in frames:
+    for frame in tqdm(frames, desc='looking for movers', unit='frame', disable=None):
         changed = (cv2.absdiff(frame, background).max(axis=2) > CHANGE).astype(np.uint8)
         joined = cv2.morphologyEx(changed, cv2.MORPH_CLOSE, np.ones((9, 5)))
         parts = cv2.connectedComponentsWithStats(cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3))))[2][1:]

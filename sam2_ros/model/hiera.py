@@ -143,7 +143,8 @@ class Hiera(nn.Module):
         along_rows = columns @ grid.float().permute(1, 2, 0)                             # (cells, W, C)
         background = (rows @ along_rows.flatten(1)).view(height, width, -1).to(grid.dtype)
         side = len(window)  # divides both lengths, as images have sides of multiples of 32
-        return (background.view(-1, side, width // side, side, window.shape[2]) + window[:, None]).view(background.shape)
+        tiles = background.view(-1, side, width // side, side, window.shape[2])
+        return (tiles + window[:, None]).view(background.shape)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         x = self.patch_embed(images)

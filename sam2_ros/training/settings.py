@@ -40,7 +40,8 @@ class TrainSettings:
 
     model: name of a variant. learning_rate: of Muon and AdamW. warmup: share of the budget in which it rises; then it
     falls with a cosine to `final_rate` of its height. clip: largest norm of a gradient. ema: weight of the past in the
-    averaged weights, which are the result. autocast: bfloat16 matrix products.
+    averaged weights, which are the result. keep_start: share in [0, 1) of the weights that the run was given to begin
+    with (`--start`) in that result. autocast: bfloat16 matrix products.
     """
 
     model: str = 'sam2.1_hiera_micro'
@@ -51,6 +52,7 @@ class TrainSettings:
     final_rate: float = 0.01
     clip: float = 1.0
     ema: float = 0.999
+    keep_start: float = 0.0
     autocast: bool = False
     loss: LossWeights = field(default_factory=LossWeights)
     stages: tuple[StageSettings, ...] = ()
@@ -61,9 +63,10 @@ class TrainSettings:
         if self.learning_rate <= 0 or self.clip <= 0 or self.weight_decay < 0:
             raise ValueError('learning_rate and clip must be above 0 and weight_decay not negative, got '
                              f'{self.learning_rate}, {self.clip}, {self.weight_decay}')
-        if not (0 <= self.warmup < 1 and 0 <= self.final_rate <= 1 and 0 <= self.ema < 1):
-            raise ValueError('warmup and ema are shares in 0..1, less than 1, final_rate at most 1, got '
-                             f'{self.warmup}, {self.ema}, {self.final_rate}')
+        below_one = {'warmup': self.warmup, 'ema': self.ema, 'keep_start': self.keep_start}
+        if not (all(0 <= share < 1 for share in below_one.values()) and 0 <= self.final_rate <= 1):
+            raise ValueError(f'{", ".join(below_one)} are shares in 0..1, less than 1, final_rate at most 1, got '
+                             f'{", ".join(map(str, below_one.values()))}, {self.final_rate}')
         if not self.stages or abs(sum(stage.share for stage in self.stages) - 1) > 1e-6:
             raise ValueError(f'the shares of the stages must add up to 1, got {[stage.share for stage in self.stages]}')
 

@@ -100,8 +100,10 @@ class _Run:
                 progress.stage, progress.stage_step = index, 0
             self._stage(index, bar.update if self.rank == 0 else lambda _: None, bar.set_postfix_str)
         if self.rank == 0:
-            self._validate(self.settings.stage_at(progress.share))
             self._save()
+            if self.run.start is not None:
+                self.trainer.keep_start(self.run.start)
+            self._validate(self.settings.stage_at(progress.share))
             export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
 
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:

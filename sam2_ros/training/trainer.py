@@ -145,6 +145,13 @@ class Trainer:
         ours, theirs = list(self.average.parameters()), list(self.model.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - keep)
 
+    @torch.no_grad()
+    def keep_start(self, start: Path) -> None:
+        """Moves the averaged weights towards those the run began with, as far as the recipe says."""
+        begun = copy.deepcopy(self.average)
+        load_checkpoint(begun, start)
+        torch._foreach_lerp_(list(self.average.parameters()), list(begun.parameters()), self.settings.keep_start)
+
     def save(self, path: Path) -> None:
         """Writes everything a run needs to go on; a crash while writing leaves the previous file whole."""
         state = {'model': self.model.state_dict(), 'average': self.average.state_dict(),

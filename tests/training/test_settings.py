@@ -44,7 +44,7 @@ def test_values_are_read_and_the_rest_is_default(tmp_path: Path) -> None:
     (STAGE + 'ema: true', 'ema must be float, got True'),
     (STAGE + 'model: sam2.1_hiera_nano', "unknown model 'sam2.1_hiera_nano'; available: sam2.1_hiera_micro"),
     (STAGE + 'learning_rate: 0.0', 'learning_rate and clip must be above 0'),
-    (STAGE + 'ema: 1.0', 'warmup and ema are shares'),
+    (STAGE + 'ema: 1.0', 'warmup, ema, keep_start are shares'),
     ('seed: 3', r'shares of the stages must add up to 1, got \[\]'),
     ('stages: {name: a}', 'stages must be a list'),
     ('stages: [{name: a}]', r'stages\[0\] lacks share'),

@@ -133,6 +133,19 @@ def test_a_run_begins_with_given_weights(finished: Path, tmp_path: Path) -> None
         torch.testing.assert_close(weights[name], tensor, rtol=0, atol=1e-4, msg=name)
 
 
+def test_a_share_of_the_weights_it_began_with_stays(finished: Path, tmp_path: Path) -> None:
+    start = finished / 'weights.safetensors'
+    left, half = (tmp_path / 'left', tmp_path / 'half')
+    begun, moved = load_file(start), load_file(train(SHORT, run(left, steps=2, start=start)))
+    kept = replace(SHORT, keep_start=0.25)
+    for _ in range(2):  # the second time the run is already finished
+        mixed = load_file(train(kept, run(half, steps=2, start=start)))
+        for name, tensor in mixed.items():
+            expected = 0.25 * begun[name].float() + 0.75 * moved[name].float()
+            torch.testing.assert_close(tensor.float(), expected, rtol=2e-3, atol=1e-5, msg=name)
+    assert any(not torch.equal(mixed[name], moved[name]) for name in mixed)
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({'model': {}, 'average': {}, 'optimizers': [], 'progress': {}}, tmp_path / 'checkpoint.pt')
     with pytest.raises(ValueError, match=f'does not hold a run of {MICRO}'):
