@@ -25,6 +25,7 @@ from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
 PERIOD = 1.0  # seconds
 MEGABYTE = 1e6
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
+HANGS = 3.0  # times the usual latency after which images count as not processed at all
 AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
 DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
 NEXT_TRANSITION = {'unconfigured': 'configure', 'inactive': 'activate'}
@@ -104,12 +105,13 @@ class Diagnostics:
 
     def _tracking(self, snapshot: Snapshot) -> DiagnosticStatus:
         level, message = OK, f'{self._journal.published.per_second():.1f} images/s processed'
-        arrived, published = self._journal.arrived.newest, self._journal.published.newest
-        behind = arrived - published if arrived and published else 0.0
+        waiting_since, latencies = self._journal.waiting_since, self._journal.latencies.percentiles()
+        behind = time.monotonic() - waiting_since if waiting_since is not None else 0.0
+        usual = latencies['total'][1] if latencies else 0.0  # a slow model is not a network that hangs
         age = self._age(snapshot.newest)
         if not snapshot.model:
             level, message = WARN, f'the node is {snapshot.state}: no model is loaded'
-        elif snapshot.source and behind > snapshot.timeout:
+        elif snapshot.source and behind > max(snapshot.timeout, HANGS * usual):
             level, message = ERROR, f'images come, but none was processed for {behind:.0f} s'
         elif age is not None and age < -AHEAD_TOLERANCE:
             level, message = WARN, f'stamps are {-age:.1f} s ahead of the clock of this node (use_sim_time?)'
@@ -120,7 +122,7 @@ class Diagnostics:
             'age of newest output, s': '' if age is None else f'{age:.3f}',
         }
         values |= {f'objects {name}': states[state] for state, name in STATE_NAMES.items()}
-        for stage, (median, high) in self._journal.latencies.percentiles().items():
+        for stage, (median, high) in latencies.items():
             values |= {f'{stage} p50, ms': f'{median * 1e3:.1f}', f'{stage} p95, ms': f'{high * 1e3:.1f}'}
         values['process memory, MB'] = f'{_process_memory() / MEGABYTE:.0f}'
         if snapshot.device.startswith('cuda'):

@@ -27,7 +27,8 @@ FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
 QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
 
 PROFILE_HINT = ('large best-effort images get lost without the transport profile: set FASTRTPS_DEFAULT_PROFILES_FILE '
-                'to config/fastdds_large_images.xml for camera and tracker, or let the camera publish reliably')
+                '(from Kilted on FASTDDS_DEFAULT_PROFILES_FILE) to config/fastdds_large_images.xml for camera and '
+                'tracker, or let the camera publish reliably')
 
 
 class ImageSource:
@@ -51,7 +52,8 @@ class ImageSource:
         self.topic = f'{image_topic}/compressed' if compressed else image_topic
         self._order = order
         self._format: tuple[Any, ...] | None = None
-        self._complained = False
+        self._logged_reason: str | None = None  # of the silence, while there is one
+        journal.waiting_since = None
         self._newest = time.monotonic()  # arrival of the last message, or our start
         self._reliability = ReliabilityPolicy.BEST_EFFORT  # hears every publisher until we know what they offer
         self._subscription = self._subscribe()
@@ -63,11 +65,8 @@ class ImageSource:
 
     def trouble(self) -> str | None:
         """Why no images come, as a sentence; None while they do."""
-        silence = time.monotonic() - self._newest
-        if silence < self._parameters['image_timeout']:
-            return None
         reason = self._reason_of_silence(self._publishers())
-        return f'no image on {self.topic} for {silence:.0f} s: {reason}'
+        return reason and self._complaint_about(reason)
 
     def _subscribe(self) -> Any:
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
@@ -79,7 +78,9 @@ class ImageSource:
         return self._node.get_publishers_info_by_topic(self.topic)
 
     def _look_after(self) -> None:
-        """Follow the reliability of the publishers; complain once when images stay away, and once when they return."""
+        """Follow the reliability of the publishers; complain of each reason why images stay away, and say when they
+        return.
+        """
         publishers = self._publishers()
         if publishers:
             reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
@@ -88,14 +89,20 @@ class ImageSource:
                 self._node.destroy_subscription(self._subscription)
                 self._reliability = wanted
                 self._subscription = self._subscribe()
-        trouble = self.trouble()
-        if trouble and not self._complained:
-            self._node.get_logger().warning(trouble)
-        elif self._complained and not trouble:
+        reason = self._reason_of_silence(publishers)
+        if reason and reason != self._logged_reason:
+            self._node.get_logger().warning(self._complaint_about(reason))
+        elif self._logged_reason and not reason:
             self._node.get_logger().info(f'images are coming on {self.topic} again')
-        self._complained = trouble is not None
+        self._logged_reason = reason
 
-    def _reason_of_silence(self, publishers: list[TopicEndpointInfo]) -> str:
+    def _complaint_about(self, reason: str) -> str:
+        return f'no image on {self.topic} for {time.monotonic() - self._newest:.0f} s: {reason}'
+
+    def _reason_of_silence(self, publishers: list[TopicEndpointInfo]) -> str | None:
+        """None while the newest image is not older than `image_timeout`."""
+        if time.monotonic() - self._newest < self._parameters['image_timeout']:
+            return None
         expected = f'sensor_msgs/msg/{self._type.__name__}'
         others = sorted({info.topic_type for info in publishers} - {expected})
         if not publishers:
@@ -119,6 +126,8 @@ class ImageSource:
         if not self._in_order(message):
             return
         self._notice_format(message)
+        if self._journal.waiting_since is None:
+            self._journal.waiting_since = self._newest
         self._on_image(ArrivedImage(message, time=self._order.elapsed, arrived=self._newest))
 
     def _in_order(self, message: Any) -> bool:

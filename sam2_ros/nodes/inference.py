@@ -52,6 +52,7 @@ class Inference:
         self._commands: list[_Command] = []
         self._stopping = False
         self._failures = 0  # in a row
+        self._unreported = 0  # images skipped before others that could not be processed
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
         self._thread.start()
 
@@ -138,13 +139,16 @@ class Inference:
         finally:
             if image.fate is not Fate.TRACKED:
                 image.fate = Fate.FAILED
+                self._unreported = image.skipped_before
 
     def _process(self, image: ArrivedImage) -> None:
         started = time.monotonic()
+        image.skipped_before += self._unreported
         try:
             rgb = self._to_rgb(image.message)
         except ValueError as error:
             self._journal.note('invalid', f'an image is dropped: {error}')
+            self._journal.waiting_since = None
             return
         converted = time.monotonic()
         result = self._tracker.step(rgb, time=image.time)
@@ -152,8 +156,9 @@ class Inference:
         image.frame_index, image.fate = result.frame_index, Fate.TRACKED
         self._outputs.publish(image, rgb, result)
         done = time.monotonic()
-        self._failures = 0
+        self._failures = self._unreported = 0
         self._journal.published.tick()
+        self._journal.waiting_since = None
         stages = {'wait': started - image.arrived, 'convert': converted - started, 'track': tracked - converted,
                   'publish': done - tracked, 'total': done - image.arrived}
         for stage, seconds in stages.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from sam2_ros.nodes.measurements import Latencies, Rate
 
-LOG_PERIOD = 5.0  # seconds between two lines about the same trouble
+LOG_PERIOD = 5.0  # seconds between two lines about the same trouble, whatever the numbers in it
 
 
 class Logger(Protocol):
@@ -19,11 +20,12 @@ class Logger(Protocol):
 
 
 class Journal:
-    """Counts events by reason and writes each reason to the log, at most once every LOG_PERIOD."""
+    """Counts events by reason and writes each sentence to the log, at most once every LOG_PERIOD."""
 
     def __init__(self, logger: Logger) -> None:
         self.arrived = Rate()  # images
         self.published = Rate()  # processed images
+        self.waiting_since: float | None = None  # monotonic clock: first image that came after the newest processed one
         self.latencies = Latencies()
         self.last_refusal = ''  # of a prompt
         self._logger = logger
@@ -36,14 +38,15 @@ class Journal:
             self._counts[reason] += number
 
     def note(self, reason: str, sentence: str) -> None:
-        """Count an event and say it in the log, unless the same reason was there a moment ago."""
-        now = time.monotonic()
+        """Count an event and say it in the log, unless the same sentence was there a moment ago."""
+        now, kind = time.monotonic(), re.sub('[0-9]+', '', sentence)
         with self._lock:
             self._counts[reason] += 1
             number = self._counts[reason]
-            if now - self._logged.get(reason, -LOG_PERIOD) < LOG_PERIOD:
+            self._logged = {said: when for said, when in self._logged.items() if now - when < LOG_PERIOD}
+            if kind in self._logged:
                 return
-            self._logged[reason] = now
+            self._logged[kind] = now
         self._logger.warning(sentence if number == 1 else f'{sentence} ({reason}: {number} so far)')
 
     def refuse_prompt(self, sentence: str) -> None:

@@ -21,16 +21,17 @@ class Rate:
         self._times.append(time.monotonic())
 
     def per_second(self) -> float:
-        """0 with fewer than two events in the last RATE_SECONDS."""
-        recent = [moment for moment in list(self._times) if moment > time.monotonic() - RATE_SECONDS]
-        if len(recent) < 2:
-            return 0.0
-        return (len(recent) - 1) / (recent[-1] - recent[0]) if recent[-1] > recent[0] else 0.0
+        """Over the last RATE_SECONDS, or between the newest two events where these are rarer.
 
-    @property
-    def newest(self) -> float | None:
-        """When the newest event was, in seconds of the monotonic clock; None before the first."""
-        return self._times[-1] if self._times else None
+        0 before the second event, and once the next one is overdue by as much as the newest two were apart.
+        """
+        times, now = list(self._times), time.monotonic()
+        recent = [moment for moment in times if moment > now - RATE_SECONDS]
+        if len(recent) < 2:
+            recent = times[-2:]
+            if len(recent) < 2 or now - recent[1] > 2 * (recent[1] - recent[0]):
+                return 0.0
+        return (len(recent) - 1) / (recent[-1] - recent[0]) if recent[-1] > recent[0] else 0.0
 
 
 class Latencies:

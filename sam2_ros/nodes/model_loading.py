@@ -14,6 +14,7 @@ from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
 WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
 MEGABYTE = 1e6
+USUAL_THREADS = torch.get_num_threads()  # what the parameter cpu_threads = 0 stands for
 
 
 def load_model(parameters: ParameterTable) -> Sam2Network:
@@ -23,8 +24,7 @@ def load_model(parameters: ParameterTable) -> Sam2Network:
         raise ValueError(f'{name} has no bundled weights; get those of Meta with: {DOWNLOAD} {name}  and set the '
                          'parameter checkpoint to the file')
     device = choose_device(parameters['device'])
-    if parameters['cpu_threads']:
-        torch.set_num_threads(parameters['cpu_threads'])
+    torch.set_num_threads(parameters['cpu_threads'] or USUAL_THREADS)
     return build_sam2(name, checkpoint or None, device=device, dtype=choose_dtype(parameters['dtype'], device),
                       image_size=parameters['image_size'] or None)
 

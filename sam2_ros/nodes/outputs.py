@@ -79,6 +79,9 @@ class TrackerOutputs:
 
     def forget(self, object_id: str) -> None:
         """The object is gone: its label may be used again, after all others."""
+        if self.newest is not None:
+            kept = [tracked for tracked in self.newest.objects if tracked.object_id != object_id]
+            self.newest = TrackedObjectArray(header=self.newest.header, objects=kept)
         self._labels.free(object_id)
         self._records.pop(object_id, None)
         self._last_indices.pop(object_id, None)

@@ -205,12 +205,16 @@ class PromptInputs:
             return 'no image has arrived yet'
         if not stamps:
             return f'no image is stamped {stamp_text(stamp_ns)}: the camera gives no stamps; use a stamp of zero'
-        oldest, newest = stamps[0], stamps[-1]
+        begin = max((n for n in range(1, len(stamps)) if stamps[n] < stamps[n - 1]), default=0)
+        oldest, newest = stamps[begin], stamps[-1]               # since stamps jumped back, if they did
+        if newest < stamp_ns <= max(stamps):
+            return (f'the image stamped {stamp_text(stamp_ns)} is not kept: stamps have jumped back to '
+                    f'{stamp_text(oldest)} since')
         if stamp_ns > newest:
             return (f'the stamp {stamp_text(stamp_ns)} is {(stamp_ns - newest) / NANOSECONDS:.3f} s in the future: the '
                     f'newest image is stamped {stamp_text(newest)}')
         if stamp_ns < oldest:
-            return (f'the stamp {stamp_text(stamp_ns)} is too old: the {len(stamps)} images kept reach back '
+            return (f'the stamp {stamp_text(stamp_ns)} is too old: the {len(stamps) - begin} images kept reach back '
                     f'{(newest - oldest) / NANOSECONDS:.3f} s, to {stamp_text(oldest)} (ring_images, ring_megabytes)')
         nearest = min(stamps, key=lambda stamp: abs(stamp - stamp_ns))
         return (f'no image is stamped {stamp_text(stamp_ns)}; the nearest is {stamp_text(nearest)}: copy the stamp '

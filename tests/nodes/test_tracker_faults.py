@@ -1,8 +1,10 @@
 """What cameras do wrong: the node lives, the objects stay, log and diagnostics say why."""
 
 import re
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +137,19 @@ def test_a_network_that_fails_costs_the_image_only(tracking: Client) -> None:
     assert_red_is_tracked(tracking, 4)
 
 
+def test_images_skipped_before_a_failure_are_told_with_the_next_output(tracking: Client) -> None:
+    actions = iter([lambda: time.sleep(1.0), _fails])
+    before = tracking.counts()
+    with tracking.before_encoding(lambda: next(actions)()):
+        for index in (3, 4, 5, 6):  # 3 takes long, 4 and 5 are skipped, 6 fails
+            tracking.publish(index)
+            time.sleep(0.1)
+        tracking.counted('failed', before['failed'] + 1)
+    assert tracking.counts()['skipped'] == before['skipped'] + 2
+    assert tracking.step(7).frames_skipped == 2
+    assert tracking.step(8).frames_skipped == 0
+
+
 def test_a_network_that_keeps_failing_ends_the_process(micro_weights) -> None:
     with graph(micro_weights) as client:
         client.step(0)
@@ -150,6 +165,23 @@ def test_a_network_that_keeps_failing_ends_the_process(micro_weights) -> None:
         assert not client.context.ok()  # the executor returns, and the process ends with exit code 1
 
 
+def test_a_second_fault_is_said_at_once_and_the_same_one_only_now_and_then(micro_weights: Path) -> None:
+    with graph(micro_weights) as client:
+        client.step(0)
+        for index, damage in enumerate([truncated, truncated, short_rows], start=1):
+            message = array_to_image(scene.picture(index), 'rgb8', header=client.received['objects'][-1].header)
+            message.header.stamp = client.stamp(index)
+            damage(message)
+            client.camera.publish(message)
+            client.counted('invalid', index)
+        client.wait_for(lambda: len(dropped(client)) >= 2, 'two lines')
+        assert ['data' in line for line in dropped(client)] == [True, False] and 'step' in dropped(client)[1]
+
+
+def dropped(client: Client) -> list[str]:
+    return [line.msg for line in client.received['log'] if 'an image is dropped' in line.msg]
+
+
 def test_images_come_but_none_is_processed(micro_weights) -> None:
     with graph(micro_weights, image_timeout=0.5) as client:
         client.step(0)
@@ -160,6 +192,30 @@ def test_images_come_but_none_is_processed(micro_weights) -> None:
             client.publish(2)
             status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
         assert re.search('images come, but none was processed for [0-9]+ s', status.message)
+
+
+def test_after_an_outage_nothing_is_wrong_with_the_network(micro_weights: Path) -> None:
+    with graph(micro_weights, image_timeout=2.0) as client:
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0)).success
+        time.sleep(2.5)
+        with client.before_encoding(lambda: time.sleep(0.3)):  # reports come while the first image is at work
+            client.received['diagnostics'].clear()
+            client.step(1)
+            reports = [status for report in client.received['diagnostics'] for status in report.status]
+        tracking = [status for status in reports if status.name.endswith(': tracking')]
+        assert tracking and all(status.level == DiagnosticStatus.OK for status in tracking)
+
+
+def test_a_tracker_that_hangs_at_the_first_image(micro_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with graph(micro_weights, image_timeout=0.5) as client:
+        tracker, go_on = client.tracker_node._tracker, threading.Event()
+        step = tracker.step
+        monkeypatch.setattr(tracker, 'step', lambda *image, **when: (go_on.wait(30), step(*image, **when))[1])
+        client.publish(0)
+        client.diagnosed('tracking', lambda status, _: 'none was processed' in status.message, 'an error')
+        go_on.set()
+        client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.OK, 'no error')
 
 
 def _fails() -> None:
@@ -173,8 +229,10 @@ def test_it_says_when_no_images_come(micro_weights) -> None:
         assert 'the publisher is there but sends nothing' in status.message
         client.step(0)
         assert client.log_line(f'images are coming on {IMAGE} again')
+        client.log_line('the publisher is there but sends nothing')
         client.destroy_publisher(client.camera)
         client.diagnosed('images', lambda status, _: 'nobody publishes it' in status.message, 'nobody')
+        client.log_line('nobody publishes it')  # the reason is another one while it is silent
         other = rclpy.Context()
         rclpy.init(context=other, domain_id=client.context.get_domain_id())
         wrong = rclpy.create_node('wrong', context=other)

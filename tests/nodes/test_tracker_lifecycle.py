@@ -12,15 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from sam2_ros.msg import TrackedObject
 from std_srvs.srv import Trigger
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.nodes import tracker
-from tests.common import REPOSITORY
+from sam2_ros.nodes.model_loading import USUAL_THREADS, load_model
+from tests.common import MICRO, REPOSITORY
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import IMAGE, PERIOD, TIMEOUT, Client, client_of, graph
+from tests.nodes.reference import mask_of
 
 GROWTH = 20e6  # bytes that 45 lifecycle cycles may add
 CYCLES = 50
@@ -166,6 +169,25 @@ def test_parameters_take_effect_when_configured_anew(micro_weights: Path) -> Non
         assert client.set_parameter('image_size', 256).successful
         assert client.transition('configure')
         assert client.log_line('sam2.1_hiera_micro at 256 pixels')
+
+
+def test_without_a_checkpoint_the_bundled_model_runs_and_the_log_says_how_to_get_a_better_one() -> None:
+    with graph(Path(), checkpoint='', image_size=0) as client:
+        assert 'python -m sam2_ros.tools.download_weights sam2.1_hiera_small' in client.log_line('bundled weights')
+        client.step(0)
+        answer = client.set_prompt('red', box=scene.box('red', 0))
+        mask = mask_of(answer.object)
+        assert scene.overlap(mask, scene.disc('red', 0)) > 0.7
+
+
+def test_the_number_of_threads_can_be_given_back(micro_weights: Path) -> None:
+    usual = torch.get_num_threads()
+    values = {'model': MICRO, 'checkpoint': str(micro_weights), 'device': 'cpu', 'dtype': 'auto', 'image_size': 64}
+    found = []
+    for threads in (usual + 1, 0):
+        load_model(values | {'cpu_threads': threads})
+        found.append(torch.get_num_threads())
+    assert found == [usual + 1, USUAL_THREADS]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from sam2_ros.nodes.image_ring import ArrivedImage, Fate, ImageRing
 from sam2_ros.nodes.images import camera_info
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.labels import LabelTable
-from sam2_ros.nodes.measurements import Latencies
+from sam2_ros.nodes.measurements import Latencies, Rate
 from sam2_ros.nodes.projection import project_point, rotate
 from sam2_ros.nodes.stamps import NANOSECONDS, Arrival, StampOrder, stamp_text
 
@@ -92,6 +92,23 @@ def test_a_pause_counts_as_stream_time() -> None:
     for stamp, arrived_at in ((5.0, 0.0), (5.0, 20.0), (65.0, 60.0)):  # the camera hung; it sent one image twice
         order.classify(round(stamp * SECOND), arrived=arrived_at, reorder_window=1.0)
     assert order.elapsed == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize(('moments', 'now', 'rate'), [
+    ([], 1.0, 0.0),
+    ([1.0], 1.0, 0.0),
+    ([1.0, 1.1, 1.2, 1.3], 1.3, 10.0),
+    ([1.0, 1.1, 1.2, 1.3], 6.25, 0.0),
+    ([0.0, 8.0, 16.0], 23.0, 0.125),  # slower than the span that rates are taken over
+    ([0.0, 8.0, 16.0], 33.0, 0.0),
+])
+def test_rates(moments: list[float], now: float, rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = Rate()
+    for moment in moments:
+        monkeypatch.setattr('time.monotonic', lambda moment=moment: moment)
+        measured.tick()
+    monkeypatch.setattr('time.monotonic', lambda: now)
+    assert measured.per_second() == pytest.approx(rate)
 
 
 def test_stamps_as_text() -> None:
