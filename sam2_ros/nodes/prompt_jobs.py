@@ -12,11 +12,11 @@ import numpy as np
 from sam2_ros.nodes.image_ring import ArrivedImage, Fate, ImageRing
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.requests import Answer, PromptRequest
-from sam2_ros.tracking import CatchUp, ObjectResult, Prompt, VideoTracker
+from sam2_ros.tracking import CatchUp, ObjectResult, Prompt, VideoTracker, advance_together
 
 NO_FRAME = -1  # frame index before the first image
 MAX_PROMPTS = 100  # at work at the same time; more would only grow old
-IMAGES_PER_LIVE = 2  # past images worked off after every live image: that gains one image on the camera
+IMAGES_PER_LIVE = 2  # past images of a batch worked off after every live image: that gains one image on the camera
 PATIENCE = 10.0  # seconds that a prompt waits for its object to catch up with an earlier one
 
 
@@ -76,39 +76,44 @@ class PromptJobs:
 
     def share(self) -> int:
         """How often to `serve` after a live image: until the new prompts of one image are answered, and until no object
-        is as far behind as the furthest was before. Those that are furthest behind stand at the same image, so that
-        this costs few encodings; the others join them in time.
+        is as far behind as the furthest was before. Those that are furthest behind mostly stand at the same image and
+        are one batch, which the others join in time.
         """
         first = self._next()
         new = 0
         if first is not None and first.catch_up is None:
             new = sum(job.catch_up is None and job.image is first.image for job in self._jobs)
-        behind = [job.catch_up.remaining for job in self._at_work()]
-        return new + sum(max(0, images - max(behind) + IMAGES_PER_LIVE) for images in behind)
+        at_work = [job.catch_up for job in self._at_work()]
+        furthest = max((catch_up.remaining for catch_up in at_work), default=0)
+        batches = {id(catch_up.next_image) for catch_up in at_work if catch_up.remaining == furthest}
+        return new + IMAGES_PER_LIVE * len(batches)
 
     def serve(self) -> None:
-        """Work on one prompt by one image: the first time the prompted one, after that those that came later."""
+        """Work on a new prompt in its image, or on all that stand where the one furthest behind does by one image."""
         self._refuse_late()
         job = self._next()
         if job is None:
             return
+        batch = [job]
         try:
             if job.catch_up is None:
                 job.catch_up = self._begin(job)
-            self._hand_out(job, job.catch_up.advance())
+            else:
+                batch = [one for one in self._at_work() if one.catch_up.next_image is job.catch_up.next_image]
+            results = advance_together([one.catch_up for one in batch])
+            for one, result in zip(batch, results, strict=True):
+                self._hand_out(one, result)
         except (ValueError, TypeError, LookupError) as error:
-            self._give_up(job, str(error))
+            self._give_up_all(batch, str(error))
             return
         except Exception as error:
-            self._give_up(job, f'the tracker failed: {error}')
+            self._give_up_all(batch, f'the tracker failed: {error}')
             raise
-        if job.catch_up.done:
-            self._jobs.remove(job)
+        self._jobs = [one for one in self._jobs if one not in batch or not one.catch_up.done]
 
     def refuse_waiting(self, reason: str) -> None:
         """Give up the prompts that were not applied yet; the objects that are catching up can go on later."""
-        for job in [job for job in self._jobs if job.shown is None]:
-            self._give_up(job, reason)
+        self._give_up_all([job for job in self._jobs if job.shown is None], reason)
 
     def forget(self, object_id: str, reason: str) -> None:
         """The object is gone, and so are its prompts and all that is remembered of it."""
@@ -120,8 +125,7 @@ class PromptJobs:
 
     def forget_all(self, reason: str) -> None:
         """The tracker begins anew."""
-        for job in list(self._jobs):
-            self._give_up(job, reason)
+        self._give_up_all(list(self._jobs), reason)
         self._messages.forget_all()
         self._ring.restart()
 
@@ -200,6 +204,10 @@ class PromptJobs:
             image.prompts[result.object_id] = job.catch_up.prompt
             self._journal.count('prompts_applied')
             job.request.answer(Answer(object_id=result.object_id, image=image, tracked_object=message))
+
+    def _give_up_all(self, jobs: Iterable[_Job], reason: str) -> None:
+        for job in jobs:
+            self._give_up(job, reason)
 
     def _give_up(self, job: _Job, reason: str) -> None:
         """End a prompt early: the object is as it was without it, and one that it had started is gone."""

@@ -15,11 +15,9 @@ from sam2_ros.tracking.track import Track
 
 
 class ProcessesImage(Protocol):
-    """Tracks one object in one image of the ring."""
+    """Tracks objects in one image of the ring, as one batch."""
 
-    def __call__(
-        self, object_id: str, image: RecentImage, track: Track, prompts: Sequence[Prompt]
-    ) -> tuple[Outcome, ObjectResult]: ...
+    def __call__(self, image: RecentImage, jobs: Sequence[CatchUp]) -> list[tuple[Outcome, ObjectResult]]: ...
 
 
 class CatchUp:
@@ -73,6 +71,16 @@ class CatchUp:
         """Images still to process."""
         return len(self._backlog)
 
+    @property
+    def next_image(self) -> RecentImage | None:
+        """The image to process next; None when it is done."""
+        return self._backlog[0] if self._backlog else None
+
+    def prompts_on(self, image: RecentImage) -> tuple[Prompt, ...]:
+        """What was said about the object in an image, this prompt last."""
+        earlier = image.prompts.get(self.object_id, ())
+        return (*earlier, self.prompt) if image is self.image else earlier
+
     def advance(self) -> ObjectResult:
         """Process one image and return the object in it; the first call gives the result of the prompt itself.
 
@@ -82,21 +90,14 @@ class CatchUp:
             FrameNotKeptError: if the work was called off before.
             RuntimeError: if it is done.
         """
+        return advance_together([self])[0]
+
+    def check_goes_on(self) -> None:
+        """Raises what `advance` raises."""
         if self._failure is not None:
             raise FrameNotKeptError(self._failure)
         if self.done:
             raise RuntimeError(f'{self.object_id!r} has caught up; there is no image left to process')
-        image = self._backlog[0]
-        prompts = image.prompts.get(self.object_id, ())
-        if image is self.image:
-            prompts = (*prompts, self.prompt)
-        outcome, result = self._process(self.object_id, image, self.track, prompts)
-        self._backlog.popleft()
-        self.visits.append((image, self.track))
-        self.track = outcome.track
-        if not self._backlog:
-            self._finish(self)
-        return result
 
     def follow(self, image: RecentImage) -> None:
         """Add a new frame to what is to be done."""
@@ -107,3 +108,28 @@ class CatchUp:
         self._failure = why
         self._backlog.clear()
         self.visits.clear()
+
+
+def advance_together(jobs: Sequence[CatchUp]) -> list[ObjectResult]:
+    """`CatchUp.advance` for objects of one tracker whose next image is the same, as one batch.
+
+    Raises:
+        ValueError: if they are not of one tracker, or their next images differ.
+        FrameNotKeptError, RuntimeError: as `CatchUp.advance`. Nothing has changed then.
+    """
+    for job in jobs:
+        job.check_goes_on()
+    if len({(job._process, id(job.next_image)) for job in jobs}) > 1 or len({id(job) for job in jobs}) < len(jobs):
+        raise ValueError('objects that catch up together have one tracker and one next image, and are given once')
+    if not jobs:
+        return []
+    image = jobs[0]._backlog[0]
+    results = []
+    for job, (outcome, result) in zip(jobs, jobs[0]._process(image, jobs), strict=True):
+        job._backlog.popleft()
+        job.visits.append((image, job.track))
+        job.track = outcome.track
+        if job.done:
+            job._finish(job)
+        results.append(result)
+    return results

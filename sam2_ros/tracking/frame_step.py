@@ -78,11 +78,18 @@ class FrameStep:
         tracks: Sequence[Track],
         prompts: Sequence[Sequence[Prompt]],
         time: float | None,
+        non_overlap: bool = False,
     ) -> list[Outcome]:
-        """Process one image of `size` (height, width) pixels for N >= 1 objects; see `ObjectDecoder.decode`."""
+        """Process one image of `size` (height, width) pixels for N >= 1 objects; see `ObjectDecoder.decode`.
+
+        With `non_overlap` the masks handed out share no pixels; decisions about memory are made from those before.
+        """
         decoding = self._decoder.decode(features, size, tracks=tracks, prompts=prompts)
         numbers = _to_host(decoding, size)
-        masks = self._without_overlap([number.mask for number in numbers], decoding.logits)
+        masks = [number.mask for number in numbers]
+        if non_overlap:
+            logits = decoding.logits
+            masks = resolve_overlaps(masks, lambda row: resize_logits(logits[row][None], size)[0].cpu().numpy())
         areas = [int(np.count_nonzero(mask)) for mask in masks]
         plans = []
         for row, track in enumerate(tracks):
@@ -108,13 +115,6 @@ class FrameStep:
                 plans, entries, numbers, masks, areas, decoding.logits, strict=True
             )
         ]
-
-    def _without_overlap(self, masks: list[np.ndarray], logits: Tensor) -> list[np.ndarray]:
-        """The masks as they are handed out; decisions about memory are made from those before."""
-        if not self._options.non_overlap:
-            return masks
-        size = masks[0].shape
-        return resolve_overlaps(masks, lambda row: resize_logits(logits[row][None], size)[0].cpu().numpy())
 
     def _plan_prompted(self, track: Track, *, starts: bool) -> _Plan:
         if starts:

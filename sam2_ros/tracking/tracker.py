@@ -115,6 +115,7 @@ class VideoTracker:
                 tracks=list(image.before.values()),
                 prompts=[image.prompts.get(object_id, ()) for object_id in image.before],
                 time=time,
+                non_overlap=self._options.non_overlap,
             )
         # nothing fails from here on
         by_object = dict(zip(image.before, outcomes, strict=True))
@@ -136,8 +137,9 @@ class VideoTracker:
 
         Until the returned work is done, `step` follows the object as if it had not been prompted (an object
         that is new is absent) and reports it as CATCHING_UP. Afterwards the object is as if the prompt had
-        been given at its time. Results already handed out do not change. The images are processed for this
-        object alone: `non_overlap` takes no pixels from the results of a catch-up, nor does it change those of others.
+        been given at its time. Results already handed out do not change. Objects that catch up do not see
+        others: `non_overlap` takes no pixels from their results on the way, nor do they take any. Those that
+        stand at the same image can go on as one batch, with `advance_together`.
 
         Args:
             frame_index: the frame that was prompted, or, with `image`, the frame after which that image came
@@ -277,19 +279,25 @@ class VideoTracker:
         return self._model.encode_image(normalize(image.pixels, self._model.device, self._model.dtype))
 
     @torch.inference_mode()
-    def _process(
-        self, object_id: str, image: RecentImage, track: Track, prompts: Sequence[Prompt]
-    ) -> tuple[Outcome, ObjectResult]:
-        """Track one object in one image of the ring; if that fails, nothing is left of the prompt."""
+    def _process(self, image: RecentImage, jobs: Sequence[CatchUp]) -> list[tuple[Outcome, ObjectResult]]:
+        """Track objects in one image of the ring; if that fails, nothing is left of their prompts."""
         try:
             features = self._encode(image)
             self._revisited = (image, features)
-            [outcome] = self._frame_step.run(features, image.size, tracks=[track], prompts=[prompts], time=image.time)
+            outcomes = self._frame_step.run(
+                features,
+                image.size,
+                tracks=[job.track for job in jobs],
+                prompts=[job.prompts_on(image) for job in jobs],
+                time=image.time,
+            )
         except BaseException as error:
-            self._call_off(object_id, f'the prompt for {object_id!r} failed: {error}')
+            for job in jobs:
+                self._call_off(job.object_id, f'the prompt for {job.object_id!r} failed: {error}')
             raise
-        state = outcome.track.visibility.state(self._options, image.time)
-        return outcome, _object_result(object_id, image, outcome, state)
+        states = [outcome.track.visibility.state(self._options, image.time) for outcome in outcomes]
+        results = zip(jobs, outcomes, states, strict=True)
+        return [(outcome, _object_result(job.object_id, image, outcome, state)) for job, outcome, state in results]
 
     def _finish(self, job: CatchUp) -> None:
         """Let the object continue from the track that has caught up."""

@@ -257,6 +257,27 @@ def test_after_every_live_image_those_furthest_behind_gain_one(work: Work) -> No
     assert behind == [4, 3, 2, 1, 0, 0]
 
 
+def test_many_objects_catch_up_as_one_batch(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in range(6):
+        work.arrive(index)
+    names = [f'object {number}' for number in range(20)]
+    for number, name in enumerate(names):
+        work.ask(number % 2, Prompt(name, points=[scene.centre('red', number % 2)]))
+    for _ in names:
+        work.jobs.serve()
+    sizes: list[int] = []
+    together = prompt_jobs.advance_together
+    monkeypatch.setattr(prompt_jobs, 'advance_together', lambda batch: (sizes.append(len(batch)), together(batch))[1])
+    for index in range(6, 12):
+        work.arrive(index)
+        for _ in range(work.jobs.share()):
+            work.jobs.serve()
+    assert sizes == [10] + [20] * 9 and not len(work.jobs)
+    objects = work.arrive(12)
+    prompt = Prompt('object 1', points=[scene.centre('red', 1)])
+    assert same(mask_of(objects['object 1']), expected(work.weights, prompt, range(1, 13))['object 1'].mask)
+
+
 def inference_with(work: Work, jobs: object) -> Inference:
     return Inference(work.tracker, jobs=jobs, outputs=work.outputs, journal=work.journal, to_rgb=image_to_rgb,
                      on_fatal=lambda _: None)

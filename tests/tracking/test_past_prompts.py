@@ -18,6 +18,7 @@ from sam2_ros.tracking import (
     TrackerOptions,
     UnknownObjectError,
     VideoTracker,
+    advance_together,
     make_policy,
 )
 from sam2_ros.tracking.ring import RecentImage
@@ -225,6 +226,59 @@ def test_an_object_catches_up_from_one_prompt_at_a_time(micro64: Sam2Network, cl
     with pytest.raises(RuntimeError, match='has caught up'):
         job.advance()
     tracker.begin_prompt(4, clip.prompt('a', 'box', 4))
+
+
+@pytest.mark.parametrize('options', [TrackerOptions(), TrackerOptions(non_overlap=True)])
+def test_a_batch_that_catches_up_equals_objects_alone(
+    small: Sam2Network, clip: Clip, options: TrackerOptions
+) -> None:
+    """A new object and a correction, from different images on; anchors are written on the way."""
+    script = {0: [clip.prompt('a', 'mask'), clip.prompt('b', 'mask')]}
+    prompts = {'c': (2, clip.prompt('c', 'mask', 2)), 'a': (4, clip.prompt('a', 'points', 4))}
+    together, alone = (VideoTracker(small, make_policy('dam', OFTEN), options=options) for _ in range(2))
+    for tracker in (together, alone):
+        play(tracker, clip, script, range(9))
+    jobs = {name: together.begin_prompt(*prompt) for name, prompt in prompts.items()}
+    with pytest.raises(ValueError, match='one next image'):
+        advance_together(list(jobs.values()))
+    found = {'c': [jobs['c'].advance() for _ in range(2)], 'a': []}
+    while not jobs['a'].done:
+        for name, result in zip(jobs, advance_together(list(jobs.values())), strict=True):
+            found[name].append(result)
+    expected = {name: alone.prompt(*prompt) for name, prompt in prompts.items()}
+    for name, results in found.items():
+        for one, other in zip(results, expected[name], strict=True):
+            assert_close(one, other)
+        assert MemoryEvent.ANCHOR in [one.memory_event for one in results]
+    ours, theirs = (tracker.step(clip.image(9)) for tracker in (together, alone))
+    for name in 'abc':
+        assert_close(ours[name], theirs[name])
+
+
+def test_what_cannot_catch_up_together(
+    micro64: Sam2Network, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = VideoTracker(micro64), VideoTracker(micro64)
+    for tracker in (one, other):
+        play(tracker, clip, {0: [clip.prompt('b', 'mask')]}, range(4))
+    jobs = [one.begin_prompt(1, clip.prompt(name, 'box', 1)) for name in 'ac']
+    stranger = other.begin_prompt(1, clip.prompt('a', 'box', 1))
+    assert advance_together([]) == []
+    for wrong in ([jobs[0], stranger], [jobs[0], jobs[0]]):
+        with pytest.raises(ValueError, match='one tracker and one next image'):
+            advance_together(wrong)
+    assert [job.remaining for job in (*jobs, stranger)] == [3, 3, 3]
+    with monkeypatch.context() as patch:
+        patch.setattr(micro64, 'encode_image', fail)
+        with pytest.raises(RuntimeError, match='out of memory'):
+            advance_together(jobs)
+    assert one.object_ids == ('b',)
+    with pytest.raises(FrameNotKeptError, match="'c' failed: out of memory"):
+        advance_together(jobs[1:])
+
+
+def fail(*_: object) -> None:
+    raise RuntimeError('out of memory')
 
 
 @pytest.mark.parametrize('ending', ['removed', 'reset', r'fell \d+ images behind'])
