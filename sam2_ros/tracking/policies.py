@@ -122,7 +122,10 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
 
     Raises:
         ValueError: if there is no such row.
+        TypeError: for settings of another type.
     """
+    if not isinstance(settings, DamSettings | None):
+        raise TypeError(f'settings must be a DamSettings, not {type(settings).__name__}')
     settings = settings or DamSettings()
     reliable = AnchorRule(settings, needs_distractor=False)
     distracted = AnchorRule(settings, needs_reliability=False)

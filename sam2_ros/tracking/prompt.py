@@ -104,7 +104,7 @@ def _points(values: Any) -> np.ndarray:
 
 
 def _labels(values: Sequence[int] | None, count: int) -> np.ndarray:
-    labels = np.ones(count) if values is None else np.array(values)
+    labels = np.ones(count) if values is None else _floats(values, 'labels')
     if labels.shape != (count,):
         raise ValueError(f'there are {count} points but labels have the shape {labels.shape}; give one label per point')
     if not np.isin(labels, (0, 1)).all():
@@ -126,7 +126,10 @@ def _box(values: Any) -> np.ndarray | None:
 def _mask(values: Any) -> np.ndarray | None:
     if values is None:
         return None
-    mask = np.array(values)
+    try:
+        mask = np.array(values)
+    except ValueError as error:
+        raise ValueError('mask must be a (height, width) array, not rows of different lengths') from error
     if mask.ndim != 2:
         raise ValueError(f'mask must be a (height, width) array, not one of shape {mask.shape}')
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():

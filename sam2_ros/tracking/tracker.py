@@ -46,15 +46,17 @@ class VideoTracker:
         options: see `TrackerOptions`.
 
     Raises:
-        TypeError, ValueError: if there is no such policy.
+        TypeError, ValueError: if there is no such policy, or an argument is of another type.
     """
 
     def __init__(
         self, model: Sam2Network, memory: str | MemoryPolicy = 'dam', *, options: TrackerOptions | None = None
     ) -> None:
+        if not isinstance(model, Sam2Network):
+            raise TypeError(f'model must be a network from build_sam2, not {type(model).__name__}')
         if isinstance(memory, str):
             memory = make_policy(memory)
-        if not isinstance(memory, MemoryPolicy):
+        if isinstance(memory, type) or not isinstance(memory, MemoryPolicy):
             raise TypeError(
                 f'memory must be the name of a policy ({", ".join(POLICY_NAMES)}) or a MemoryPolicy, '
                 f'not {type(memory).__name__}'
@@ -162,6 +164,8 @@ class VideoTracker:
             raise ValueError(
                 f'{object_id!r} is still catching up from another prompt; finish that before giving the next'
             )
+        if image is None and time is not None:
+            raise ValueError('time is that of a given image; a frame that was stepped has its own')
         if image is None:
             start = self._ring.find(frame_index)
         else:
@@ -172,8 +176,8 @@ class VideoTracker:
         else:  # an image that the object has not seen yet
             track = images[1].before.get(object_id) if len(images) > 1 else self._tracks.get(object_id)
         prompt.check_fits(*start.size)
-        if track is None:
-            prompt.check_starts_object()
+        if (track is None or track.starts) and not start.prompts.get(object_id):
+            prompt.check_starts_object()  # the object may start in a later image, as far as is known
         job = CatchUp(
             object_id,
             prompt,

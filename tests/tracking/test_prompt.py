@@ -24,6 +24,8 @@ MASK = np.ones((4, 6), dtype=bool)
         ({'labels': [1], 'box': (0, 0, 2, 2)}, ValueError, 'one label per point'),
         ({'box': (0, 0, 2)}, ValueError, 'four numbers'),
         ({'box': (2, 0, 2, 2)}, ValueError, 'x0 < x1'),
+        ({'points': [(1, 2)], 'labels': [[1], [1, 0]]}, TypeError, 'labels must be numbers'),
+        ({'mask': [[1, 0], [1]]}, ValueError, 'not rows of different lengths'),
         ({'mask': np.ones((2, 2, 3))}, ValueError, r'\(height, width\)'),
         ({'mask': np.full((2, 2), 255, np.uint8)}, ValueError, 'boolean or hold only 0 and 1'),
         ({'mask': MASK, 'box': (0, 0, 2, 2)}, ValueError, 'stands alone'),

@@ -19,6 +19,7 @@ from sam2_ros.tracking import (
     VideoTracker,
     make_policy,
 )
+from sam2_ros.tracking.policies import Sam2Memory
 from tests.tracking.clips import Clip
 from tests.tracking.conftest import OFTEN, assert_close, assert_same
 
@@ -242,6 +243,13 @@ MISUSES: list[tuple[Callable[[VideoTracker, Clip], Any], type[Exception], str]] 
     (lambda t, c: t.prompt(3, 'a'), TypeError, 'must be a Prompt'),
     (lambda t, c: t.prompt(3, c.prompt('a', 'box'), image=c.image(0)[:, :, 0]), ValueError, r'shape \(96, 120\)'),
     (lambda t, c: t.prompt(7, c.prompt('a', 'box'), image=c.image(0)), LookupError, 'no frame 7'),
+    (
+        lambda t, c: t.prompt(-1, Prompt('a', points=[(1, 1)], labels=[0]), image=c.image(9)),
+        ValueError,
+        "'a' is a new object and needs a positive point",  # in that image: it starts in frame 0
+    ),
+    (lambda t, c: t.prompt(-1, Prompt('a', mask=np.zeros((96, 120))), image=c.image(9)), ValueError, 'empty mask'),
+    (lambda t, c: t.prompt(3, c.prompt('a', 'box'), time=0.5), ValueError, 'time is that of a given image'),
     (lambda t, c: t.step(c.image(5), None), TypeError, 'must be a list of Prompt, not a single NoneType'),
     (lambda t, c: t.step(c.image(5), time='now'), TypeError, "time, in seconds, must be a number, not 'now'"),
     (lambda t, c: t.step(c.image(5), time=float('nan')), ValueError, 'time, in seconds, must be finite'),
@@ -293,6 +301,8 @@ def test_unsuitable_options(options: dict[str, Any], error: type[Exception], sen
     [
         ({'memory': None}, TypeError, 'memory must be the name of a policy .sam2, .* or a MemoryPolicy, not NoneType'),
         ({'memory': 'sam3'}, ValueError, 'memory must be one of sam2'),
+        ({'memory': Sam2Memory}, TypeError, 'or a MemoryPolicy, not type'),
+        ({'model': 'sam2.1_hiera_tiny'}, TypeError, 'model must be a network from build_sam2, not str'),
         ({'options': {'ring_frames': 3}}, TypeError, 'options must be a TrackerOptions, not dict'),
     ],
 )
@@ -300,4 +310,9 @@ def test_unsuitable_trackers(
     micro64: Sam2Network, arguments: dict[str, Any], error: type[Exception], sentence: str
 ) -> None:
     with pytest.raises(error, match=sentence):
-        VideoTracker(micro64, **arguments)
+        VideoTracker(**{'model': micro64} | arguments)
+
+
+def test_settings_of_a_policy_are_checked() -> None:
+    with pytest.raises(TypeError, match='settings must be a DamSettings, not dict'):
+        make_policy('dam', {'ram_interval': 5})  # type: ignore[arg-type]
