@@ -46,14 +46,12 @@ class VideoTracker:
         options: see `TrackerOptions`.
 
     Raises:
-        TypeError, ValueError: if there is no such policy, or an argument is of another type.
+        TypeError, ValueError: if there is no such policy, or options of another type.
     """
 
     def __init__(
         self, model: Sam2Network, memory: str | MemoryPolicy = 'dam', *, options: TrackerOptions | None = None
     ) -> None:
-        if not isinstance(model, Sam2Network):
-            raise TypeError(f'model must be a network from build_sam2, not {type(model).__name__}')
         if isinstance(memory, str):
             memory = make_policy(memory)
         if isinstance(memory, type) or not isinstance(memory, MemoryPolicy):

@@ -302,7 +302,6 @@ def test_unsuitable_options(options: dict[str, Any], error: type[Exception], sen
         ({'memory': None}, TypeError, 'memory must be the name of a policy .sam2, .* or a MemoryPolicy, not NoneType'),
         ({'memory': 'sam3'}, ValueError, 'memory must be one of sam2'),
         ({'memory': Sam2Memory}, TypeError, 'or a MemoryPolicy, not type'),
-        ({'model': 'sam2.1_hiera_tiny'}, TypeError, 'model must be a network from build_sam2, not str'),
         ({'options': {'ring_frames': 3}}, TypeError, 'options must be a TrackerOptions, not dict'),
     ],
 )
@@ -310,7 +309,7 @@ def test_unsuitable_trackers(
     micro64: Sam2Network, arguments: dict[str, Any], error: type[Exception], sentence: str
 ) -> None:
     with pytest.raises(error, match=sentence):
-        VideoTracker(**{'model': micro64} | arguments)
+        VideoTracker(micro64, **arguments)
 
 
 def test_settings_of_a_policy_are_checked() -> None:
