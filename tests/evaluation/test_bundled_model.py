@@ -11,8 +11,9 @@ from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
 from sam2_ros.evaluation.metrics import region_similarity
 from sam2_ros.evaluation.protocol import box_prompt
 from sam2_ros.model import MemoryRead, Sam2Network, build_sam2
-from sam2_ros.tracking import MemoryEvent, ObjectResult, VideoTracker
+from sam2_ros.tracking import MemoryEvent, ObjectResult, Prompt, VideoTracker
 from tests.common import MICRO
+from tests.nodes import tracker_scene as discs
 
 FRAMES = 16
 CROWDED_CLIP, CROWDED_FRAMES = 3, 24  # one in which the target is told from its look-alikes
@@ -55,6 +56,18 @@ def test_it_follows_plain_objects_and_reads_places(
     blind = mean_overlap(bundled, clips)
     assert whole > 0.5
     assert blind < whole - 0.1
+
+
+@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+def test_after_a_correction_the_object_is_what_was_said(bundled: Sam2Network, memory: str) -> None:
+    """Published defaults lose it: a few frames later the object is again what it was before."""
+    tracker = VideoTracker(bundled, memory)
+    prompts = {0: [Prompt('disc', box=discs.box('red', 0))], 5: [Prompt('disc', mask=discs.disc('blue', 5))]}
+    for frame in range(20):
+        mask = tracker.step(discs.picture(frame), prompts.get(frame, ()))['disc'].mask
+        said, other = ('red', 'blue') if frame < 5 else ('blue', 'red')
+        assert discs.overlap(mask, discs.disc(said, frame)) > 0.6
+        assert discs.overlap(mask, discs.disc(other, frame)) < 0.1
 
 
 def test_anchors_are_written_with_the_published_thresholds_and_change_the_masks(bundled: Sam2Network) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sam2_ros.tracking import POLICY_NAMES, DamSettings, MemoryPolicy, make_policy
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemorySelection
 
-FRAMES = 200
+FRAMES = 500
 RING = 32  # frames that a prompt may reach back
 SOMETHING = torch.zeros(1)
 
