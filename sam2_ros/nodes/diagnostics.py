@@ -107,7 +107,7 @@ class Diagnostics:
         level, message = OK, f'{self._journal.published.per_second():.1f} images/s processed'
         waiting_since, latencies = self._journal.waiting_since, self._journal.latencies.percentiles()
         behind = time.monotonic() - waiting_since if waiting_since is not None else 0.0
-        usual = latencies['total'][1] if latencies else 0.0  # a slow model is not a network that hangs
+        _, usual = latencies.get('total', (0.0, 0.0))  # a slow model is not a network that hangs
         age = self._age(snapshot.newest)
         if not snapshot.model:
             level, message = WARN, f'the node is {snapshot.state}: no model is loaded'

@@ -98,7 +98,7 @@ class PromptJobs:
         try:
             if job.catch_up is None:
                 job.catch_up = self._begin(job)
-            else:
+            elif job.catch_up.next_image is not None:  # otherwise it was called off, for a reason of its own
                 batch = [one for one in self._at_work() if one.catch_up.next_image is job.catch_up.next_image]
             results = advance_together([one.catch_up for one in batch])
             for one, result in zip(batch, results, strict=True):

@@ -148,7 +148,7 @@ class VideoTracker:
             image: (H, W, 3) uint8, an image that was never stepped; it becomes part of this object's own
                 sequence. Several after one frame are in order of time, or of the calls where no time is given; the
                 same image given again is not a second one, but gets one more prompt.
-            time: of `image` in seconds.
+            time: of `image` in seconds; a frame that was stepped keeps its own.
 
         Raises:
             FrameNotKeptError: if the ring does not hold that frame.
@@ -162,8 +162,6 @@ class VideoTracker:
             raise ValueError(
                 f'{object_id!r} is still catching up from another prompt; finish that before giving the next'
             )
-        if image is None and time is not None:
-            raise ValueError('time is that of a given image; a frame that was stepped has its own')
         if image is None:
             start = self._ring.find(frame_index)
         else:

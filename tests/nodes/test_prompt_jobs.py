@@ -278,6 +278,19 @@ def test_many_objects_catch_up_as_one_batch(work: Work, monkeypatch: pytest.Monk
     assert same(mask_of(objects['object 1']), expected(work.weights, prompt, range(1, 13))['object 1'].mask)
 
 
+def test_objects_that_were_called_off_end_for_their_own_reasons(work: Work) -> None:
+    for index in range(4):
+        work.arrive(index)
+    for name in ('red', 'blue'):
+        work.box(name, 0)
+        work.jobs.serve()
+    for name in ('red', 'blue'):
+        work.tracker.abandon(name)
+    work.finish()
+    assert [line.partition(' (')[0] for line in work.log] == [
+        f"'{name}' stopped catching up: the prompt for '{name}' was abandoned" for name in ('red', 'blue')]
+
+
 def inference_with(work: Work, jobs: object) -> Inference:
     return Inference(work.tracker, jobs=jobs, outputs=work.outputs, journal=work.journal, to_rgb=image_to_rgb,
                      on_fatal=lambda _: None)

@@ -249,7 +249,6 @@ MISUSES: list[tuple[Callable[[VideoTracker, Clip], Any], type[Exception], str]] 
         "'a' is a new object and needs a positive point",  # in that image: it starts in frame 0
     ),
     (lambda t, c: t.prompt(-1, Prompt('a', mask=np.zeros((96, 120))), image=c.image(9)), ValueError, 'empty mask'),
-    (lambda t, c: t.prompt(3, c.prompt('a', 'box'), time=0.5), ValueError, 'time is that of a given image'),
     (lambda t, c: t.step(c.image(5), None), TypeError, 'must be a list of Prompt, not a single NoneType'),
     (lambda t, c: t.step(c.image(5), time='now'), TypeError, "time, in seconds, must be a number, not 'now'"),
     (lambda t, c: t.step(c.image(5), time=float('nan')), ValueError, 'time, in seconds, must be finite'),
