@@ -201,8 +201,11 @@ class _Scene:
         direction = rng.uniform(0, 2 * np.pi)
         away = 1 - hidden_phases(rng, self.time)
         reach = (float(self.extent.max()) * 0.6 + size) * np.array([np.cos(direction), np.sin(direction)])
-        body = self.body(shape, self.tiles(shape, background), position=target.position + away[:, None] * reach,
-                         radius=size, role='occluder')
+        return self.cover(shape, background, position=target.position + away[:, None] * reach, size=size)
+
+    def cover(self, shape: Shape, background: np.ndarray, *, position: np.ndarray, size: float) -> _Body:
+        """An occluder that keeps its size and neither turns nor tumbles."""
+        body = self.body(shape, self.tiles(shape, background), position=position, radius=size, role='occluder')
         body.radius, body.squash, body.angle = np.full(self.time, size), np.ones(self.time), np.zeros(self.time)
         return body
 
@@ -216,10 +219,7 @@ class _Scene:
             place = rng.uniform(0, 1, 2) * self.extent
             if number == 0:
                 place = target.position[int(rng.integers(self.time // 3, self.time))]
-            body = self.body(shape, self.tiles(shape, background), position=np.tile(place, (self.time, 1)),
-                             radius=size, role='occluder')
-            body.radius, body.squash, body.angle = np.full(self.time, size), np.ones(self.time), np.zeros(self.time)
-            bodies.append(body)
+            bodies.append(self.cover(shape, background, position=np.tile(place, (self.time, 1)), size=size))
         return bodies
 
     def send_out(self, target: _Body) -> None:

@@ -213,7 +213,8 @@ def test_a_tracker_that_hangs_at_the_first_image(micro_weights: Path, monkeypatc
         step = tracker.step
         monkeypatch.setattr(tracker, 'step', lambda *image, **when: (go_on.wait(30), step(*image, **when))[1])
         client.publish(0)
-        client.diagnosed('tracking', lambda status, _: 'none was processed' in status.message, 'an error')
+        hangs = client.diagnosed('tracking', lambda status, _: 'none was processed' in status.message, 'an error')
+        assert hangs.level == DiagnosticStatus.ERROR
         go_on.set()
         client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.OK, 'no error')
 
