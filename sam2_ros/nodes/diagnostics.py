@@ -136,6 +136,7 @@ class Diagnostics:
             level, message = WARN, f'{refused} refused, the last because: {self._journal.last_refusal}'
         return _status('prompts', level, message, {
             'applied': counts.get('prompts_applied', 0), 'refused': counts.get('prompts_refused', 0),
+            'applied, but with an empty mask': counts.get('empty_prompts', 0),
             'last refusal': self._journal.last_refusal})
 
     def _age(self, newest: TrackedObjectArray | None) -> float | None:

@@ -203,6 +203,9 @@ class PromptJobs:
         if not answered:
             image.prompts[result.object_id] = job.catch_up.prompt
             self._journal.count('prompts_applied')
+            if not message.has_box:
+                self._journal.note('empty_prompts', f'{result.object_id!r} was prompted, but there is nothing in its '
+                                   'mask: prompt it again, with a box around all of it or a click in its middle')
             job.request.answer(Answer(object_id=result.object_id, image=image, tracked_object=message))
 
     def _give_up_all(self, jobs: Iterable[_Job], reason: str) -> None:

@@ -31,7 +31,7 @@ from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
 from sam2_ros.visualization import draw_overlay
 
 CSV_COLUMNS = ('frame', 'id', 'state', 'object_score_logit', 'occlusion_probability', 'predicted_iou',
-               'x0', 'y0', 'x1', 'y1', 'area', 'memory_event')
+               'x0', 'y0', 'x1', 'y1', 'area', 'memory_event', 'memory_reason', 'anchors')
 
 
 @dataclass
@@ -74,7 +74,8 @@ class ResultWriter:
             self._table.writerow((
                 result.frame_index, object_id, tracked.state.value, f'{tracked.object_score_logit:.4f}',
                 f'{tracked.occlusion_probability:.4f}', f'{tracked.predicted_iou:.4f}',
-                *(tracked.box or ('',) * 4), tracked.area, tracked.memory_event.value))
+                *(tracked.box or ('',) * 4), tracked.area, tracked.memory_event.value, tracked.memory_reason,
+                tracked.anchors))
             self._write_mask(object_id, result.frame_index, tracked.mask)
         self._video.write(draw_overlay(rgb, result, labels=self._labels))
 

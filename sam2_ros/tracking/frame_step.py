@@ -96,7 +96,7 @@ class FrameStep:
             visibility = track.visibility.update(visible=areas[row] > 0, time=time)
             seen = replace(track, next_index=track.next_index + 1, visibility=visibility)
             if prompts[row]:
-                plans.append(self._plan_prompted(seen, starts=track.starts))
+                plans.append(self._plan_prompted(seen, starts=track.starts, empty=areas[row] == 0))
             else:
                 plans.append(self._plan_tracked(seen, numbers[row], decoding.network.candidate_logits[row]))
         entries = self._encode(features, decoding, plans, tracks)
@@ -116,13 +116,14 @@ class FrameStep:
             )
         ]
 
-    def _plan_prompted(self, track: Track, *, starts: bool) -> _Plan:
+    def _plan_prompted(self, track: Track, *, starts: bool, empty: bool) -> _Plan:
+        found = '; the mask is empty' if empty else ''
         if starts:
-            return _Plan(EntryKind.PROMPT, 'first prompt', track)
+            return _Plan(EntryKind.PROMPT, 'first prompt' + found, track)
         if not self._options.clear_on_correction:
-            return _Plan(EntryKind.CORRECTION, 'correction', track)
+            return _Plan(EntryKind.CORRECTION, 'correction' + found, track)
         cleared = replace(track, bank=track.bank.drop_recent(), areas=AreaHistory())
-        return _Plan(EntryKind.CORRECTION, 'correction; recent memories dropped', cleared)
+        return _Plan(EntryKind.CORRECTION, 'correction; recent memories dropped' + found, cleared)
 
     def _plan_tracked(self, track: Track, numbers: _Numbers, candidates: Tensor) -> _Plan:
         objection = 'tracked'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from sam2_ros.tracking.arguments import check_flag, check_number, check_whole
 from sam2_ros.tracking.preprocessing import RESIZERS
@@ -18,8 +19,9 @@ class TrackerOptions:
         resize: how images are brought to the network's size. 'bicubic' (default) is the way of the official video
             predictor and the fastest here. It is not the same to the bit (see `preprocessing.resize_bicubic`): with the
             bundled network logits moved by 0.2 % of their range, and masks had an IoU of 0.998 or more over a clip, in
-            single frames of small objects less (1 pixel of 20). 'bilinear' is what the official image predictor and
-            DAM4SAM do.
+            single frames of small objects less (1 pixel of 20). 'pillow' is the official way to the bit, for
+            comparisons: many times slower, and only where Pillow is installed. 'bilinear' is what the official image
+            predictor and DAM4SAM do.
         clear_on_correction: drop the recent memories and pointers of an object that is corrected, because
             they are what was wrong. The official predictor keeps them.
         binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not as
@@ -57,6 +59,8 @@ class TrackerOptions:
     def __post_init__(self) -> None:
         if self.resize not in RESIZERS:
             raise ValueError(f'resize must be one of {sorted(RESIZERS)}, not {self.resize!r}')
+        if self.resize == 'pillow' and find_spec('PIL') is None:
+            raise ValueError("resize 'pillow' needs Pillow, which is not installed: pip install pillow")
         for name in ('clear_on_correction', 'binarize_prompt_memory', 'non_overlap'):
             check_flag(name, getattr(self, name))
         at_least = {'max_hole_area': 0, 'max_speck_area': 0, 'lost_after_frames': 0, 'ring_frames': 1, 'ring_bytes': 0}

@@ -16,10 +16,21 @@ def resize_bicubic(image: torch.Tensor, size: int) -> torch.Tensor:
 
     That one uses Pillow, whose coefficients have more bits: under 2 % of the values differ, by one grey level, or two
     where a side of the image grows. It takes 1 ms instead of 48 for 1280 x 720 to 256 pixels, and 8 instead of 92 to
-    1024 (one x86-64 core). An image that is S x S already stays as it is, so whoever needs the very pixels of the
-    official predictor can resize with Pillow before.
+    1024 (one x86-64 core).
     """
     return F.interpolate(image[None], (size, size), mode='bicubic', antialias=True)[0]
+
+
+def resize_pillow(image: torch.Tensor, size: int) -> torch.Tensor:
+    """(3, H, W) uint8 -> (3, S, S) uint8 by Pillow: the very bytes of the official video predictor on image files.
+
+    Raises:
+        ImportError: if Pillow is not installed; the package does not ask for it.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+    return torch.from_numpy(np.array(picture.resize((size, size), Image.Resampling.BICUBIC))).permute(2, 0, 1)
 
 
 def resize_bilinear(image: torch.Tensor, size: int) -> torch.Tensor:
@@ -30,6 +41,7 @@ def resize_bilinear(image: torch.Tensor, size: int) -> torch.Tensor:
 RESIZERS: dict[str, Callable[[torch.Tensor, int], torch.Tensor]] = {
     'bicubic': resize_bicubic,
     'bilinear': resize_bilinear,
+    'pillow': resize_pillow,
 }
 
 
@@ -51,7 +63,8 @@ def shrink(rgb: np.ndarray, size: int, resize: str) -> torch.Tensor:
         resize: name in `RESIZERS`.
 
     Returns:
-        (3, S, S) on the CPU, values in [0, 255], uint8 or float32 as the resizer has it.
+        (3, S, S) on the CPU, values in [0, 255], uint8 or float32 as the resizer has it. An image that is S x S stays
+        as it is.
     """
     # torch wants memory it could write to; images from a message buffer are read-only and get copied here
     image = torch.from_numpy(np.require(rgb, requirements=('C', 'W'))).permute(2, 0, 1)

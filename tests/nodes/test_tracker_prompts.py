@@ -47,6 +47,18 @@ def test_every_kind_of_prompt(tracker: Client, prompt: dict) -> None:
     assert tracker.is_right(tracker.step(1).objects[0], range(2), prompt=Prompt('red', **prompt))
 
 
+def test_a_prompt_in_whose_mask_nothing_is_left_is_told(tracker: Client, capfd: pytest.CaptureFixture[str]) -> None:
+    tracker.step(0)
+    speck = np.zeros((scene.HEIGHT, scene.WIDTH), dtype=bool)
+    speck[60, 80] = True
+    answer = tracker.set_prompt('speck', mask=speck)
+    assert answer.success and not answer.object.has_box and answer.object.state == TrackedObject.OCCLUDED
+    assert "'speck' was prompted, but there is nothing in its mask" in capfd.readouterr().err
+    assert tracker.set_prompt('red', mask=scene.disc('red', 0)).object.has_box
+    tracker.diagnosed('prompts', lambda _, values: (values['applied'], values['applied, but with an empty mask'])
+                      == ('2', '1'), 'two prompts, one of them with an empty mask')
+
+
 def test_the_node_names_objects(tracker: Client) -> None:
     tracker.step(0)
     names = [tracker.set_prompt(box=scene.box(disc, 0)).object_id for disc in ('red', 'blue')]

@@ -80,7 +80,9 @@ def test_two_objects_one_of_them_later(run, scene, tmp_path, capsys):
         assert ','.join(row[edge] for edge in ('x0', 'y0', 'x1', 'y1')) == (box_of(mask) if mask.any() else ',,,')
         assert float(row['occlusion_probability']) == pytest.approx(
             1 / (1 + np.exp(float(row['object_score_logit']))), abs=1e-3)
-    assert rows[0]['memory_event'] == 'prompt'
+    assert (rows[0]['memory_event'], rows[0]['memory_reason'], rows[0]['anchors']) == ('prompt', 'first prompt', '0')
+    assert {row['memory_event'] for row in rows if int(row['frame']) > 2} <= {'none', 'recent', 'anchor'}
+    assert all(row['memory_reason'] for row in rows)
     mask = mask_of(out, 'red', 0) > 0
     assert (mask & first).sum() / (mask | first).sum() > 0.4  # the object that was prompted, not another
     capture = cv2.VideoCapture(str(out / 'overlay.mp4'))

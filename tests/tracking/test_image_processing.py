@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
+from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.postprocessing import (
     box_of,
     clean_logits,
@@ -16,7 +17,7 @@ from sam2_ros.tracking.postprocessing import (
     resize_logits,
     resolve_overlaps,
 )
-from sam2_ros.tracking.preprocessing import check_image, normalize, shrink
+from sam2_ros.tracking.preprocessing import RESIZERS, check_image, normalize, shrink
 
 EIGHT = np.ones((3, 3))  # neighbours of a pixel
 
@@ -40,7 +41,19 @@ def test_the_default_resizer_is_that_of_the_official_video_predictor(size: int, 
     assert (ours != official).mean() < 0.02
 
 
-@pytest.mark.parametrize('resize', ['bicubic', 'bilinear'])
+@pytest.mark.parametrize('size', [64, 256])
+def test_the_pillow_resizer_is_that_of_the_official_video_predictor_to_the_bit(size: int) -> None:
+    ours = shrink(picture(), size, 'pillow').permute(1, 2, 0).numpy()
+    assert np.array_equal(ours, np.asarray(Image.fromarray(picture()).resize((size, size))))
+
+
+def test_without_pillow_its_resizer_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('sam2_ros.tracking.options.find_spec', lambda name: None)
+    with pytest.raises(ValueError, match='pip install pillow'):
+        TrackerOptions(resize='pillow')
+
+
+@pytest.mark.parametrize('resize', sorted(RESIZERS))
 def test_an_image_of_the_networks_size_stays_as_it_is(resize: str) -> None:
     """So the caller may resize in a way of his own."""
     assert np.array_equal(shrink(picture(64, 64), 64, resize).permute(1, 2, 0).numpy(), picture(64, 64))
@@ -53,7 +66,7 @@ def test_the_bilinear_resizer_is_antialiased_and_keeps_fractions() -> None:
     assert (ours % 1 != 0).any()
 
 
-@pytest.mark.parametrize('resize', ['bicubic', 'bilinear'])
+@pytest.mark.parametrize('resize', sorted(RESIZERS))
 @pytest.mark.parametrize('size', [64, 128])
 def test_the_callers_image_may_change_afterwards(resize: str, size: int) -> None:
     image = picture(64, 64).copy()

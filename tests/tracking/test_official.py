@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
@@ -46,17 +48,21 @@ def predictor(micro_state_dict: Mapping[str, Tensor]) -> SAM2VideoPredictor:
 
 @dataclass
 class OfficialRun:
-    """The official predictor over a clip, prompted between partial propagations."""
+    """The official predictor over a clip, or a folder of its frames, prompted between partial propagations."""
 
     predictor: SAM2VideoPredictor
     clip: Clip
     script: Script
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
+        self.logits: Logits = {}
+        if self.folder is not None:
+            self.state = self.predictor.init_state(str(self.folder))
+            return
         pixels = [shrink(self.clip.image(frame), 256, 'bicubic') for frame in range(len(self.clip))]
         images = torch.cat([normalize(one, torch.device('cpu'), torch.float32) for one in pixels])
         self.state = official_video_state(self.predictor, images, video_size=self.clip.image(0).shape[:2])
-        self.logits: Logits = {}
 
     def run(self) -> Logits:
         starts = sorted(self.script)
@@ -150,6 +156,21 @@ def test_objects_that_are_gone_for_a_while(
     compare(run_ours(micro, gone, script), official)
     assert all(official[frame, object_id].max() < 0 for frame in hidden for object_id in 'ab')
     assert any(official[frame, object_id].max() > 0 for frame in range(12, len(gone)) for object_id in 'ab')
+
+
+def test_from_image_files_to_masks(
+    micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip, tmp_path: Path
+) -> None:
+    """Nothing is shared but the files: the resizer and what follows it are compared as well."""
+    files = [tmp_path / f'{frame:05d}.jpg' for frame in range(len(clip))]
+    for frame, file in enumerate(files):
+        Image.fromarray(clip.image(frame)).save(file, quality=90)
+    decoded = Clip([replace(scene, image=np.array(Image.open(file)))
+                    for scene, file in zip(clip.scenes, files, strict=True)])
+    script = {0: [clip.prompt('a', 'box'), clip.prompt('b', 'point')], 12: [clip.prompt('a', 'point', 12)]}
+    options = TrackerOptions(clear_on_correction=False, resize='pillow')
+    official = OfficialRun(predictor, decoded, script, tmp_path).run()
+    compare(run_ours(micro, decoded, script, options), official)
 
 
 def test_a_known_short_length_changes_the_pointer_codes(

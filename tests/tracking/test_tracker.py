@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import (
@@ -17,6 +18,7 @@ from sam2_ros.tracking import (
     TrackerOptions,
     UnknownObjectError,
     VideoTracker,
+    advance_together,
     make_policy,
 )
 from sam2_ros.tracking.policies import Sam2Memory
@@ -195,6 +197,45 @@ def test_a_correction_stays_and_recent_memory_is_dropped_unless_told_otherwise(
     runs = [run[8]['a'].mask_logits() for run in (uncorrected, cleared, kept)]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(runs[one] - runs[other]).max() > 1e-2
+
+
+def test_an_image_is_encoded_once_and_its_objects_are_one_batch(
+    micro64: Sam2Network, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: dict[str, list[int]] = {}
+
+    def count(name: str) -> None:
+        method, rows[name] = getattr(micro64, name), []
+
+        def call(first: torch.Tensor, *rest: Any) -> Any:
+            result = method(first, *rest)
+            rows[name].append(len(result if isinstance(result, torch.Tensor) else result.stride16))
+            return result
+
+        monkeypatch.setattr(micro64, name, call)
+
+    for name in ('encode_image', 'condition_on_memory', 'encode_memory'):
+        count(name)
+    tracker = VideoTracker(micro64, 'sam2')
+    tracker.step(clip.image(0), [clip.prompt(name, 'mask') for name in 'abc'])
+    tracker.step(clip.image(1))
+    tracker.step(clip.image(2), [clip.prompt('a', 'mask', 2), clip.prompt('b', 'point', 2)])
+    assert rows == {'encode_image': [1, 1, 1], 'condition_on_memory': [3, 3], 'encode_memory': [3, 3, 3]}
+    jobs = [tracker.begin_prompt(1, clip.prompt(name, 'mask', 1)) for name in 'ab']
+    advance_together(jobs)
+    assert rows == {'encode_image': [1] * 4, 'condition_on_memory': [3, 3, 2], 'encode_memory': [3, 3, 3, 2]}
+
+
+def test_a_prompt_in_whose_mask_nothing_is_left_says_so(micro64: Sam2Network, clip: Clip) -> None:
+    """A single pixel of the image is less than one of the network's grid."""
+    speck = np.zeros((96, 120), dtype=bool)
+    speck[48, 60] = True
+    tracker = VideoTracker(micro64, 'sam2')
+    first = tracker.step(clip.image(0), [Prompt('a', mask=speck), clip.prompt('b', 'mask')])
+    assert (first['a'].memory_reason, first['a'].state, first['a'].box) == ('first prompt; the mask is empty', O, None)
+    assert first['b'].memory_reason == 'first prompt'
+    second = tracker.step(clip.image(1), [Prompt('b', mask=speck)])
+    assert second['b'].memory_reason == 'correction; recent memories dropped; the mask is empty'
 
 
 def test_memory_events_and_reasons(micro64: Sam2Network, clip: Clip) -> None:
