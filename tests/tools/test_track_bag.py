@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
 from sam2_ros.model import build_sam2
-from sam2_ros.nodes.conversions import mask_from_object
+from sam2_ros.nodes.conversions import Detection2DArray, mask_from_object
 from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_array
 from sam2_ros.tools.track_bag import OutputBag, main, make_typestore
@@ -119,6 +119,9 @@ def test_a_prompt_in_the_bag_is_applied_to_its_image(run, tmp_path, micro_weight
     before, after = read_bag(bag), read_bag(out)
     for topic, messages in before.items():
         assert after.pop(topic) == messages
+    if Detection2DArray is not None:
+        detections = [deserialize_message(raw, Detection2DArray) for _, raw in after.pop('/tracker/detections')]
+        assert [[one.id for one in message.detections] for message in detections] == [[], [], *[['red']] * 4]
     assert set(after) == {'/tracker/objects', '/tracker/occlusion_scores', '/tracker/label_mask'}
     for messages in after.values():
         assert [recorded for recorded, _ in messages] == [recorded for recorded, _ in before[CAMERA]]
