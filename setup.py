@@ -18,7 +18,7 @@ setup(
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
-        'dev': ['hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy'],
+        'dev': ['hypothesis', 'mypy', 'pillow', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy'],
         'train': ['scikit-image', 'scikit-learn'],
     },
     entry_points={
