@@ -22,6 +22,10 @@ from sam2_ros.evaluation.protocol import track_clip
 from sam2_ros.evaluation.scores import RunScore, score_run
 from sam2_ros.model import Sam2Network, build_sam2
 
+# what predictions depend on; of training only what makes scenes and prompts
+_SOURCES = ('model/*.py', 'tracking/*.py', 'evaluation/clips.py', 'evaluation/protocol.py',
+            *(f'training/{name}.py' for name in ('motion', 'prompts', 'render', 'scene', 'shapes', 'textures')))
+
 
 @dataclass(frozen=True)
 class NetworkSource:
@@ -53,6 +57,12 @@ class Benchmark:
     policies: tuple[str, ...]
     prompts: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        for name in ('policies', 'prompts'):
+            wanted = getattr(self, name)
+            if len(set(wanted)) < len(wanted):
+                raise ValueError(f'{name} must be named once each, not {" ".join(wanted)}')
+
     def open_stores(self, folder: Path, *, overwrite: bool = False) -> dict[str, PredictionStore]:
         """One store for each subset. Raises ConfigMismatchError if one holds the predictions of something else."""
         size = f'{self.network.name}_{self.network.image_size}'
@@ -78,12 +88,13 @@ class Benchmark:
             return [score for scores in tqdm(results, total=len(jobs), unit='clip') for score in scores]
 
     def _config(self, subset: Subset) -> dict[str, Any]:
-        """Everything that decides what is predicted for a subset; its first clip stands for the generator."""
+        """Everything that decides what is predicted for a subset, and what with."""
         return {
             'model': self.network.name,
             'weights_sha256': self.network.weights_digest(),
             'code_sha256': code_digest(),
             'torch': torch.__version__,
+            'device': self.network.device,
             'image_size': self.network.image_size,
             'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it will be read back: tuples are lists
             'first_seed': subset.first_seed,
@@ -93,9 +104,9 @@ class Benchmark:
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """SHA-256 of the network's and the tracker's sources."""
+    """SHA-256 of the sources of the network, the tracker, the clips and the prompts."""
     package = Path(__file__).resolve().parent.parent
-    files = [file for part in ('model', 'tracking') for file in sorted((package / part).glob('*.py'))]
+    files = [file for pattern in _SOURCES for file in sorted(package.glob(pattern))]
     return hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()
 
 

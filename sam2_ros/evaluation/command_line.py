@@ -91,7 +91,7 @@ def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -
     # where predictions were kept says something of this machine and nothing of the result
     kept = [word for before, word in zip(['', *arguments], arguments, strict=False)
             if '--predictions' not in (before, word)]
-    machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else 'CPU'
+    machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else cpu_name()
     digest = network.weights_digest()[:12]
     facts = (
         f'Command: `{shlex.join(["python", "-m", module, *kept])}`',
@@ -101,3 +101,14 @@ def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -
         f'Date: {date.today().isoformat()}',
     )
     return '\n'.join(f'- {fact}' for fact in facts)
+
+
+def cpu_name() -> str:
+    """The processor's name with family and model, which tell generations of one name apart."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        return platform.processor() or 'CPU'
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(':') for line in reversed(lines))}
+    name = facts.get('model name') or platform.processor() or 'CPU'
+    return f'{name} (family {facts["cpu family"]}, model {facts["model"]})' if 'cpu family' in facts else name

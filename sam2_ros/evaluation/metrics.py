@@ -110,9 +110,11 @@ def roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
         A number in [0, 1]; NaN unless there are examples of both kinds.
 
     Raises:
-        TypeError, ValueError: `positive` is not boolean, or the two are not of one shape.
+        TypeError, ValueError: `positive` is not boolean, the two are not of one shape, or a score is not a number.
     """
     _check_labels(score, positive)
+    if np.isnan(score).any():
+        raise ValueError(f'{int(np.isnan(score).sum())} of {score.size} scores are not numbers (NaN)')
     positives = int(np.count_nonzero(positive))
     negatives = positive.size - positives
     if positives == 0 or negatives == 0:

@@ -12,17 +12,18 @@ import numpy as np
 from sam2_ros.evaluation.clips import TargetClip
 from sam2_ros.evaluation.pictures import film_strip, line_chart, save_picture
 from sam2_ros.evaluation.predictions import Track
-from sam2_ros.evaluation.scores import RunScore, paired_difference, summarise
+from sam2_ros.evaluation.scores import Mean, RunScore, paired_difference, summarise
 from sam2_ros.evaluation.speed import FrameTime
 
 PAGE = 'synthetic.md'
 
 _WORST_CLIPS, _STRIP_FRAMES = 3, 6
 DEFINITIONS = """\
-In every clip one target is prompted in the first frame, which is not scored, and never corrected. J: intersection over
-union, 1 where both masks are empty. F: contour accuracy as in DAVIS. R, robustness: share of the frames that show the
-target in which mask and target overlap at all. AUC: area under the ROC curve of the object score against visibility,
-over all frames of the subset. ± is the standard error over clips, each of which has a seed of its own."""
+In every clip one target is prompted in the first frame, which is not scored, and never corrected; all other frames are
+scored, the last one too, which DAVIS leaves out. J: intersection over union, 1 where both masks are empty, that is,
+where the target is hidden and nothing is answered. F: contour accuracy as in DAVIS. R, robustness: share of the frames
+that show the target in which mask and target overlap at all. AUC: area under the ROC curve of the object score against
+visibility, over all frames of the subset. ± is the standard error over clips, each of which has a seed of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def _comparison(report: Report) -> str:
 
 
 def time_table(times: Sequence[FrameTime]) -> str:
-    rows = [[time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', f'{time.ratio:.3f} ± {time.ratio_error:.3f}']
+    rows = [[time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', str(Mean(time.ratio, time.ratio_error))]
             for time in times]
     header = ['', 'median ms', 'frames per second', f'mean time, {times[0].name} = 1']
     return ('One object, from the image to its mask; all take turns on every frame.\n\n'

@@ -18,15 +18,20 @@ _KINDS = {'j_mask': MASK_PROMPT, 'j_box': BOX_PROMPT, 'j_point': POINT_PROMPT}
 
 
 class Log:
-    """Averages figures between rows. A resumed run appends to its file."""
+    """Averages figures between rows. A run that goes on at `step` appends to its file, without what came after that."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, step: int = 0) -> None:
         self.path = path
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
-        if not path.exists():
-            with open(path, 'w', newline='', encoding='utf-8') as file:
-                csv.writer(file).writerow(COLUMNS)
+        rows: list[dict[str, str]] = []
+        if path.exists():
+            with open(path, newline='', encoding='utf-8') as file:
+                rows = [row for row in csv.DictReader(file) if int(row['step']) <= step]
+        with open(path, 'w', newline='', encoding='utf-8') as file:
+            table = csv.DictWriter(file, COLUMNS)
+            table.writeheader()
+            table.writerows(rows)
 
     def add(self, **figures: float) -> None:
         for name, value in figures.items():
@@ -35,16 +40,16 @@ class Log:
                 self._counts[name] = self._counts.get(name, 0) + 1
 
     def add_losses(self, losses: list[FrameLoss], kind: Tensor) -> None:
-        """Figures of one step: losses over all frames, J by prompt on the first and over all prompts later."""
+        """Figures of one step: losses over all decodings, J by prompt on the first frame, J without prompts later."""
         for name in ('total', 'mask', 'iou_head', 'object_score'):
             value = torch.stack([getattr(loss, name) for loss in losses]).mean()
             self.add(**{'loss' if name == 'total' else name: float(value.detach())})
         first = losses[0]
         for name, number in _KINDS.items():
             self.add(**{name: float(first.iou[(kind == number) & first.visible].mean())})
-        later = [loss.iou[loss.visible] for loss in losses[1:]]
-        if later:
-            self.add(j_tracked=float(torch.cat(later).mean()))
+        tracked = [loss.iou[loss.visible] for loss in losses if loss.tracked]
+        if tracked:
+            self.add(j_tracked=float(torch.cat(tracked).mean()))
 
     def write(self, **fixed: float | str) -> dict[str, float | str]:
         """Writes one row and forgets the averages."""

@@ -51,7 +51,8 @@ def mask_losses(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
 
 @dataclass(frozen=True)
 class FrameLoss:
-    """Loss of one decoding, and what to report: `iou` (N,) of the chosen masks, `visible` (N,) bool."""
+    """Loss of one decoding, and what to report: `iou` (N,) of the chosen masks, `visible` (N,) bool, and whether the
+    objects were `tracked`, that is, decoded without a prompt."""
 
     total: Tensor
     mask: Tensor
@@ -59,6 +60,7 @@ class FrameLoss:
     object_score: Tensor
     iou: Tensor
     visible: Tensor
+    tracked: bool = False
 
 
 def frame_loss(candidates: Tensor, predicted_ious: Tensor, score: Tensor, *, target: Tensor, visible: Tensor,

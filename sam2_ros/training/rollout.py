@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -96,7 +96,9 @@ class Rollout:
 
     def __init__(self, model: Sam2Network, batch: ClipBatch, settings: RolloutSettings, weights: LossWeights,
                  seed: int) -> None:
-        self.model, self.batch, self.settings, self.weights = model, batch, settings, weights
+        self.model, self.batch, self.settings = model, batch, settings
+        # objects are always there when they are prompted: from single images their score would only learn to say so
+        self.weights = replace(weights, object_score=0.0) if batch.images.shape[1] == 1 else weights
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.size = batch.images.shape[2]
@@ -166,7 +168,8 @@ class Rollout:
         logits, pointer = decoding.mask_logits, decoding.object_pointer
         if self.settings.correction > self.rng.random():
             decoding = self._correct(features, conditioned, decoding, 0)
-            logits, pointer = decoding.mask_logits, decoding.object_pointer
+            logits = decoding.mask_logits
+            pointer = torch.where(given[:, None], pointer, decoding.object_pointer)  # as after a mask alone
         exact = F.interpolate(masks[:, None] * 2 * MASK_LOGIT - MASK_LOGIT, size=logits.shape[-2:], mode='bilinear',
                               antialias=True)[:, 0]
         logits = torch.where(given[:, None, None], exact, logits)
@@ -182,6 +185,7 @@ class Rollout:
         decoding = self._decode(features, conditioned, prompt, multimask)
         if self.learns(frame):
             self._judge(decoding, frame, multimask)
+            self.losses[-1] = replace(self.losses[-1], tracked=True)
         corrected = frame == self.corrected
         if corrected:
             decoding = self._correct(features, conditioned, decoding, frame)

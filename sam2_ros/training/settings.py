@@ -60,7 +60,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.model not in VARIANTS:
             raise ValueError(f'unknown model {self.model!r}; available: {", ".join(VARIANTS)}')
-        if self.learning_rate <= 0 or self.clip <= 0 or self.weight_decay < 0:
+        if not (self.learning_rate > 0 and self.clip > 0 and self.weight_decay >= 0):
             raise ValueError('learning_rate and clip must be above 0 and weight_decay not negative, got '
                              f'{self.learning_rate}, {self.clip}, {self.weight_decay}')
         below_one = {'warmup': self.warmup, 'ema': self.ema, 'keep_start': self.keep_start}
@@ -87,7 +87,7 @@ def _build(kind: type, values: object, where: str) -> Any:
     hints = get_type_hints(kind)
     unknown = set(values) - set(hints)
     if unknown:
-        raise ValueError(f'{where} has unknown keys {sorted(unknown)}; known: {", ".join(hints)}')
+        raise ValueError(f'{where} has unknown keys {sorted(map(str, unknown))}; known: {", ".join(hints)}')
     missing = [item.name for item in fields(kind)
                if item.name not in values and item.default is item.default_factory is MISSING]
     if missing:

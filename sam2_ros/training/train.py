@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import ProcessException
 from tqdm import tqdm
 
 from sam2_ros.model.device import choose_device
@@ -50,8 +52,8 @@ class RunSettings:
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.steps is None):
             raise ValueError('give a budget: either minutes or steps')
-        if (self.minutes or self.steps or 0) <= 0:
-            raise ValueError(f'the budget must be above 0, got {self.minutes or self.steps or 0}')
+        if not 0 < (self.minutes or self.steps or 0) < math.inf:
+            raise ValueError(f'the budget must be a number above 0, got {self.minutes or self.steps or 0}')
         choose_device(self.device)
         if self.processes < 1 or self.workers < 0:
             raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
@@ -71,7 +73,7 @@ class _Run:
         elif run.start is None:
             for model in (self.trainer.model, self.trainer.average):
                 centre_memory(model, self._data(0)[0].to(self.device))
-        self.log = Log(run.folder / 'log.csv') if rank == 0 else None
+        self.log = Log(run.folder / 'log.csv', step=self.trainer.progress.step) if rank == 0 else None
         self.earlier = self.trainer.progress.seconds
         self.begin = self.saved = self.validated = time.monotonic()
         if self.checkpoint.exists():  # the budget may be another one now
@@ -101,8 +103,7 @@ class _Run:
             self._stage(index, bar.update if self.rank == 0 else lambda _: None, bar.set_postfix_str)
         if self.rank == 0:
             self._save()
-            if self.run.start is not None:
-                self.trainer.keep_start(self.run.start)
+            self.trainer.keep_start()
             self._validate(self.settings.stage_at(progress.share))
             export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
 
@@ -178,6 +179,7 @@ def train(settings: TrainSettings, run: RunSettings) -> Path:
 
     A run that was interrupted goes on from the checkpoint in its folder.
     """
+    run = replace(run, device=str(choose_device(run.device)))
     run.folder.mkdir(parents=True, exist_ok=True)
     if run.processes == 1:
         _process(0, settings, run, 0)
@@ -196,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
                         help='for checkpoint, log, pictures and weights; a run found there goes on '
                              '(default: %(default)s)')
     parser.add_argument('--start', type=Path, help='weights to begin with (default: random ones)')
-    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: %(default)s)')
+    parser.add_argument('--device', default='cpu', help='auto, cpu or cuda (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=1,
                         help='copies that share the work: about one per CPU core, or one per GPU '
                              '(default: %(default)s)')
@@ -212,8 +214,11 @@ def main(args: Sequence[str] | None = None) -> int:
         run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, start=given.start,
                           device=given.device, processes=given.processes, workers=given.workers)
         print(f'weights: {train(load_settings(given.config), run)}')
-    except (ValueError, OSError, ImportError, FloatingPointError, mp.ProcessRaisedException) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f'error: {error}', file=sys.stderr)
+        return 1
+    except ProcessException as error:  # the last line tells why, above it is where
+        print(f'error: {str(error).strip().splitlines()[-1]}', file=sys.stderr)
         return 1
     return 0
 

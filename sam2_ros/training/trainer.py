@@ -7,12 +7,13 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from sam2_ros.model import VARIANTS, Sam2Network
 from sam2_ros.model.checkpoints import load_checkpoint
@@ -91,11 +92,13 @@ class Trainer:
         """Begins with the weights in `start` (any file that `build_sam2` reads), or with random ones."""
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
+        self.start: dict[str, Tensor] | None = None  # what the run began with, if it was given
         self.model = Sam2Network(VARIANTS[settings.model], image_size=settings.stages[0].batch.size).to(device).train()
         if start is None:
             look_at_same_place(self.model)
         else:
             load_checkpoint(self.model, start)
+            self.start = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizers = make_optimizers(self.model, settings)
         self.progress = Progress()
@@ -123,21 +126,23 @@ class Trainer:
         return rollout.losses
 
     def _average_gradients(self, share: float) -> float:
-        """Replaces gradients by their mean over processes; returns the share of the first process."""
-        gradients = [parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
-                     for parameter in self.model.parameters()]
+        """Replaces gradients by their mean over processes; returns the share of the first process.
+
+        What has no gradient in any process keeps none: Muon steps at full size on zeros, where old momentum points.
+        """
         if not dist.is_initialized():
             return share
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        count = dist.get_world_size()
-        told = torch.tensor([share * count if dist.get_rank() == 0 else 0.0], device=self.device)
-        flat = torch.cat([flat, told])
+        parameters, count = list(self.model.parameters()), dist.get_world_size()
+        gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
+        told = [share * count if dist.get_rank() == 0 else 0.0, *(float(one.grad is not None) for one in parameters)]
+        flat = torch.cat([torch.tensor(told, device=self.device), *(gradient.flatten() for gradient in gradients)])
         dist.all_reduce(flat)
         flat /= count
-        pieces = flat[:-1].split([gradient.numel() for gradient in gradients])
-        for parameter, piece in zip(self.model.parameters(), pieces, strict=True):
-            parameter.grad = piece.view_as(parameter)
-        return float(flat[-1])
+        first, *learn = flat[:len(told)].tolist()
+        pieces = flat[len(told):].split([gradient.numel() for gradient in gradients])
+        for parameter, piece, learns in zip(parameters, pieces, learn, strict=True):
+            parameter.grad = piece.view_as(parameter) if learns else None
+        return float(first)
 
     @torch.no_grad()
     def _average_weights(self) -> None:
@@ -146,30 +151,40 @@ class Trainer:
         torch._foreach_lerp_(ours, theirs, 1 - keep)
 
     @torch.no_grad()
-    def keep_start(self, start: Path) -> None:
-        """Moves the averaged weights towards those the run began with, as far as the recipe says."""
-        begun = copy.deepcopy(self.average)
-        load_checkpoint(begun, start)
-        torch._foreach_lerp_(list(self.average.parameters()), list(begun.parameters()), self.settings.keep_start)
+    def keep_start(self) -> None:
+        """Moves the averaged weights towards those the run was given to begin with, as far as the recipe says."""
+        if self.start is not None:
+            for name, value in self.average.state_dict().items():
+                value.lerp_(self.start[name], self.settings.keep_start)
 
     def save(self, path: Path) -> None:
         """Writes everything a run needs to go on; a crash while writing leaves the previous file whole."""
         state = {'model': self.model.state_dict(), 'average': self.average.state_dict(),
-                 'optimizers': [one.state_dict() for one in self.optimizers], 'progress': vars(self.progress)}
+                 'optimizers': [one.state_dict() for one in self.optimizers], 'progress': vars(self.progress),
+                 'start': self.start}
         partial = path.with_suffix('.partial')
         torch.save(state, partial)
         os.replace(partial, path)
 
     def load(self, path: Path) -> None:
-        """Continues from a file of `save`. Raises ValueError when it belongs to another network."""
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        """Continues from a file of `save`. Raises ValueError when that is damaged, or of another network or start."""
         try:
+            state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+        except (RuntimeError, EOFError, UnpicklingError) as error:
+            raise ValueError(f'{path} is damaged; delete it to begin anew') from error
+        try:
+            begun = state['start']
             self.model.load_state_dict(state['model'])
             self.average.load_state_dict(state['average'])
             for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
                 optimizer.load_state_dict(saved)
         except (KeyError, ValueError, RuntimeError) as error:
             raise ValueError(f'{path} does not hold a run of {self.settings.model}: {error}') from error
+        if self.start is not None and (begun is None or any(
+                not torch.equal(value.cpu(), begun[name]) for name, value in self.start.items())):
+            raise ValueError(f'{path} holds a run that did not begin with the weights given; '
+                             'go on without --start, or choose another --folder')
+        self.start = begun and {name: value.to(self.device) for name, value in begun.items()}
         self.progress = Progress(**state['progress'])
 
 

@@ -1,6 +1,7 @@
 """The whole way from clips to the result page, on small clips without photographs."""
 
 import re
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from sam2_ros.evaluation.benchmark import Benchmark, NetworkSource
 from sam2_ros.evaluation.clips import SUBSETS, Subset, TargetClip, benchmark_clip
-from sam2_ros.evaluation.predictions import PredictionStore, RunKey
+from sam2_ros.evaluation.predictions import ConfigMismatchError, PredictionStore, RunKey
 from sam2_ros.evaluation.protocol import PROMPT_KINDS, box_prompt, point_prompt, track_clip
 from sam2_ros.evaluation.report import Report, write_report
 from sam2_ros.evaluation.scores import RunScore
@@ -122,6 +124,31 @@ def test_only_what_is_missing_is_predicted_again(
     for before, after in zip(scores, again, strict=True):
         assert before.key == after.key
         np.testing.assert_allclose(before.region, after.region, atol=0.02)
+
+
+def test_predictions_of_other_weights_code_or_clips_are_not_mixed_in(
+    benchmark: Benchmark, folder: Path, scores: list[RunScore], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / 'weights.safetensors'
+    shutil.copy(benchmark.network.checkpoint, other)
+    changed = replace(benchmark, network=replace(benchmark.network, checkpoint=other))
+    changed.open_stores(folder)  # the same weights elsewhere
+    tensors = load_file(other)
+    save_file({name: tensor * 0.5 for name, tensor in tensors.items()}, other)
+    with pytest.raises(ConfigMismatchError, match='weights_sha256'):
+        changed.open_stores(folder)
+    further = replace(benchmark, subsets={'occlusion': replace(SMALL, first_seed=SMALL.first_seed + 1)})
+    with pytest.raises(ConfigMismatchError, match='first_seed'):
+        further.open_stores(folder)
+    monkeypatch.setattr('sam2_ros.evaluation.benchmark.code_digest', lambda: 'of other sources')
+    with pytest.raises(ConfigMismatchError, match='code_sha256'):
+        benchmark.open_stores(folder)
+
+
+def test_what_is_asked_for_twice_is_refused(benchmark: Benchmark) -> None:
+    """A second prompt of a kind would be a correction."""
+    with pytest.raises(ValueError, match='prompts must be named once each, not box box'):
+        replace(benchmark, prompts=('box', 'box'))
 
 
 def test_scores_are_made_from_the_disk(benchmark: Benchmark, stores: dict[str, PredictionStore]) -> None:

@@ -144,6 +144,11 @@ def test_roc_auc_needs_both_classes(positive: list[bool]) -> None:
     assert math.isnan(roc_auc(np.zeros(len(positive)), np.array(positive, bool)))
 
 
+def test_roc_auc_of_what_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match='1 of 3 scores are not numbers'):
+        roc_auc(np.array([math.nan, 1, 2]), np.array([True, False, False]))
+
+
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30))
 def test_roc_auc_equals_the_count_of_pairs(examples: list[tuple[int, bool]]) -> None:
     score, positive = np.array([e[0] for e in examples]), np.array([e[1] for e in examples])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import Prompt, VideoTracker
@@ -70,6 +70,34 @@ def test_every_kind_of_weight_learns_and_the_loss_is_the_mean_over_frames(
     heard = {name.split('.')[0] for name, weight in untrained.named_parameters() if weight.grad is not None}
     assert heard >= {'image_encoder', 'memory_attention', 'memory_encoder', 'sam_prompt_encoder', 'sam_mask_decoder'}
     assert not silent & {'image_encoder', 'memory_attention', 'memory_encoder', 'sam_mask_decoder'}
+
+
+def test_an_object_that_is_called_hidden_still_learns_its_mask(untrained: Sam2Network, batch: ClipBatch) -> None:
+    """The decoder's gate, which empties such masks, would cut the gradient."""
+    nn.init.constant_(untrained.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, -100.0)
+    rollout, loss = run(untrained, batch, PLAIN)
+    loss.backward()
+    assert bool((torch.stack(rollout.scores) < 0).all())
+    assert untrained.sam_mask_decoder.output_hypernetworks_mlps[1].layers[-1].weight.grad.abs().max() > 0
+
+
+def test_the_score_learns_from_clips_and_not_from_single_images(untrained: Sam2Network, batch: ClipBatch) -> None:
+    """In single images every object that is prompted is there."""
+    score = untrained.sam_mask_decoder.pred_obj_score_head.layers[-1].weight
+    run(untrained, replace(batch, images=batch.images[:, :1], masks=batch.masks[:, :1]), PLAIN)[1].backward()
+    assert not score.grad.any()
+    run(untrained, batch, PLAIN)[1].backward()
+    assert score.grad.any()
+
+
+def test_the_pointer_of_a_mask_prompt_is_that_of_the_mask(untrained: Sam2Network, batch: ClipBatch) -> None:
+    """As in the tracker: a correction click that training adds in the first frame does not change it."""
+    masks = replace(batch, kind=torch.full_like(batch.kind, MASK_PROMPT))
+    pointers = []
+    for correction in (0.0, 1.0):
+        rollout, _ = run(untrained, masks, replace(PLAIN, correction=correction))
+        pointers.append(rollout.memory.pointers[0])
+    torch.testing.assert_close(*pointers)
 
 
 def test_the_first_frame_and_a_window_learn(untrained: Sam2Network, batch: ClipBatch) -> None:

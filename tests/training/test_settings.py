@@ -1,5 +1,6 @@
 """Recipes: the bundled one is whole, anything wrong in one is said in a sentence before training starts."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def test_values_are_read_and_the_rest_is_default(tmp_path: Path) -> None:
     (STAGE + 'ema: true', 'ema must be float, got True'),
     (STAGE + 'model: sam2.1_hiera_nano', "unknown model 'sam2.1_hiera_nano'; available: sam2.1_hiera_micro"),
     (STAGE + 'learning_rate: 0.0', 'learning_rate and clip must be above 0'),
+    (STAGE + 'learning_rate: .nan', 'learning_rate and clip must be above 0'),
+    (STAGE + '1: 2\nseeds: 3', r"has unknown keys \['1', 'seeds'\]"),
     (STAGE + 'ema: 1.0', 'warmup, ema, keep_start are shares'),
     ('seed: 3', r'shares of the stages must add up to 1, got \[\]'),
     ('stages: {name: a}', 'stages must be a list'),
@@ -67,6 +70,15 @@ def test_wrong_recipes_are_refused_by_the_command_line(
     assert not (tmp_path / 'run').exists()
 
 
+def test_one_sentence_tells_what_a_process_of_a_shared_run_failed_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'checkpoint.pt').write_bytes(b'no checkpoint')
+    assert main(['--steps', '1', '--processes', '2', '--folder', str(tmp_path), '--device', 'auto']) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith('error: ') and 'checkpoint.pt is damaged' in last
+
+
 def test_a_missing_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--steps', '1', '--config', str(tmp_path / 'none.yaml')]) == 1
     assert 'none.yaml' in capsys.readouterr().err
@@ -75,8 +87,10 @@ def test_a_missing_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(('changes', 'words'), [
     ({}, 'give a budget: either minutes or steps'),
     ({'minutes': 1.0, 'steps': 5}, 'give a budget: either minutes or steps'),
-    ({'steps': 0}, 'the budget must be above 0, got 0'),
-    ({'minutes': -2.0}, 'the budget must be above 0, got -2.0'),
+    ({'steps': 0}, 'the budget must be a number above 0, got 0'),
+    ({'minutes': -2.0}, 'the budget must be a number above 0, got -2.0'),
+    ({'minutes': math.nan}, 'the budget must be a number above 0, got nan'),
+    ({'minutes': math.inf}, 'the budget must be a number above 0, got inf'),
     ({'steps': 1, 'processes': 0}, 'processes must be 1 or more'),
     ({'steps': 1, 'device': 'gpu'}, "the device 'gpu' cannot be used"),
 ])

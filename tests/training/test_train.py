@@ -5,11 +5,13 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 
 from sam2_ros.model import Sam2Network, build_sam2
@@ -146,10 +148,81 @@ def test_a_share_of_the_weights_it_began_with_stays(finished: Path, tmp_path: Pa
     assert any(not torch.equal(mixed[name], moved[name]) for name in mixed)
 
 
+def test_a_run_that_goes_on_remembers_what_it_began_with(finished: Path, tmp_path: Path) -> None:
+    start, kept = finished / 'weights.safetensors', replace(SHORT, keep_start=0.5)
+    train(kept, run(tmp_path, steps=1, start=start))
+    assert Trainer(kept, CPU, start=start).start is not None
+    mixed = load_file(train(kept, run(tmp_path, steps=2)))  # without --start
+    average = torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['average']
+    for name, begun in load_file(start).items():
+        torch.testing.assert_close(mixed[name].float(), (begun.float() + average[name]) / 2, rtol=2e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize('began_with_weights', [False, True])
+def test_other_weights_to_begin_with_than_those_of_the_run_are_refused(
+    finished: Path, tmp_path: Path, micro128: Sam2Network, *, began_with_weights: bool
+) -> None:
+    train(SHORT, run(tmp_path, steps=1, start=finished / 'weights.safetensors' if began_with_weights else None))
+    export_weights(micro128, tmp_path / 'other.safetensors')
+    with pytest.raises(ValueError, match='did not begin with the weights given; go on without --start'):
+        train(SHORT, run(tmp_path, steps=2, start=tmp_path / 'other.safetensors'))
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
-    torch.save({'model': {}, 'average': {}, 'optimizers': [], 'progress': {}}, tmp_path / 'checkpoint.pt')
+    torch.save({'model': {}, 'average': {}, 'optimizers': [], 'progress': {}, 'start': None},
+               tmp_path / 'checkpoint.pt')
     with pytest.raises(ValueError, match=f'does not hold a run of {MICRO}'):
         train(SHORT, run(tmp_path, steps=8))
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5])
+def test_a_damaged_checkpoint_is_refused_with_what_to_do(finished: Path, tmp_path: Path, share: float) -> None:
+    whole = (finished / 'checkpoint.pt').read_bytes()
+    (tmp_path / 'checkpoint.pt').write_bytes(whole[:int(share * len(whole))] or b'no checkpoint')
+    with pytest.raises(ValueError, match=r'checkpoint\.pt is damaged; delete it to begin anew'):
+        train(SHORT, run(tmp_path, steps=8))
+
+
+def test_rows_after_the_checkpoint_are_forgotten_when_the_run_goes_on(tmp_path: Path) -> None:
+    train(SHORT, run(tmp_path, steps=1))
+    with open(tmp_path / 'log.csv', 'a', encoding='utf-8', newline='') as file:
+        csv.writer(file).writerow(['5', *['0'] * 14])  # of steps that were lost with the process
+    train(SHORT, run(tmp_path, steps=2))
+    assert [row['step'] for row in rows(tmp_path)] == ['1', '2']
+
+
+def test_only_what_was_decoded_without_a_prompt_counts_as_tracked(tmp_path: Path) -> None:
+    corrected = replace(TINY, frames=2)
+    for name, batch in (('images', TINY), ('clips', corrected)):
+        recipe = TrainSettings(stages=(StageSettings(name, 1.0, batch, RolloutSettings(correction=1.0)),))
+        train(recipe, run(tmp_path / name, steps=1))
+    assert rows(tmp_path / 'images')[-1]['j_tracked'] == ''
+    rollout = Rollout(Trainer(SHORT, CPU).model, ClipBatches(corrected, seed=1)[0], RolloutSettings(correction=1.0),
+                      SHORT.loss, 0)
+    rollout.run()
+    assert [loss.tracked for loss in rollout.losses] == [False, False, True, False]
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[None]:
+    """This process as the only one of a shared run."""
+    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/meeting', rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.usefixtures('alone')
+def test_what_does_not_learn_stays_where_it_is_when_processes_share_a_run() -> None:
+    """Muon steps at full size however small a gradient is: on zeros it would follow its old momentum."""
+    trainer = Trainer(SHORT, CPU)
+    images, clips = SHORT.stages
+    for number in range(2):
+        trainer.step(ClipBatches(clips.batch, seed=1)[number], clips, seed=number, share=0.1)
+    memory = trainer.model.memory_attention.layers[0].linear1.weight
+    encoder = trainer.model.image_encoder.trunk.blocks[0].attn.qkv.weight
+    before = memory.clone(), encoder.clone()
+    trainer.step(ClipBatches(images.batch, seed=1)[0], images, seed=2, share=0.2)
+    assert torch.equal(memory, before[0]) and not torch.equal(encoder, before[1])
 
 
 def test_processes_share_a_run(tmp_path: Path) -> None:
@@ -167,8 +240,9 @@ def test_processes_share_a_run(tmp_path: Path) -> None:
     for optimizer, saved, name, share in zip(
             alone.optimizers, state, ('momentum_buffer', 'exp_avg'), (0.05, 0.1), strict=True):
         for index, weight in enumerate(optimizer.param_groups[0]['params']):
-            gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            torch.testing.assert_close(saved['state'][index][name], share * gradient, rtol=1e-3, atol=1e-7)
+            assert (index in saved['state']) == (weight.grad is not None)
+            if weight.grad is not None:
+                torch.testing.assert_close(saved['state'][index][name], share * weight.grad, rtol=1e-3, atol=1e-7)
 
 
 def test_exported_weights_track_like_the_network(tmp_path: Path, micro128: Sam2Network) -> None:
