@@ -320,7 +320,7 @@ def test_every_misuse_is_explained_and_changes_nothing(micro64: Sam2Network, cli
 @pytest.mark.parametrize(
     ('options', 'error', 'sentence'),
     [
-        ({'resize': 'nearest'}, ValueError, "resize must be one of .'bicubic', 'bilinear'., not 'nearest'"),
+        ({'resize': 'nearest'}, ValueError, "resize must be one of .'bicubic', 'bilinear', 'pillow'., not 'nearest'"),
         ({'ring_frames': 0}, ValueError, 'ring_frames must be at least 1, not 0'),
         ({'ring_frames': 2.5}, TypeError, 'ring_frames must be a whole number, not 2.5'),
         ({'max_hole_area': -1}, ValueError, 'max_hole_area must be at least 0'),
