@@ -40,7 +40,7 @@ class Log:
                 self._counts[name] = self._counts.get(name, 0) + 1
 
     def add_losses(self, losses: list[FrameLoss], kind: Tensor) -> None:
-        """Figures of one step: losses over all decodings, J by prompt on the first frame, J without prompts later."""
+        """Figures of one step: losses over all decodings, J by prompt on the first frame, J of tracked frames."""
         for name in ('total', 'mask', 'iou_head', 'object_score'):
             value = torch.stack([getattr(loss, name) for loss in losses]).mean()
             self.add(**{'loss' if name == 'total' else name: float(value.detach())})

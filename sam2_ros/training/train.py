@@ -195,8 +195,8 @@ def _parser() -> argparse.ArgumentParser:
     budget.add_argument('--steps', type=int, help='length of the run in optimizer steps')
     parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG, help='recipe (default: %(default)s)')
     parser.add_argument('--folder', type=Path, default=Path('training_run'),
-                        help='for checkpoint, log, pictures and weights; a run found there goes on '
-                             '(default: %(default)s)')
+                        help='for checkpoint, log, pictures and weights; a run found there goes on, with the same '
+                             'clips if recipe and --processes are the same (default: %(default)s)')
     parser.add_argument('--start', type=Path, help='weights to begin with (default: random ones)')
     parser.add_argument('--device', default='cpu', help='auto, cpu or cuda (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=1,
