@@ -66,13 +66,13 @@ def random_error_click(true_masks: Tensor, predicted_masks: Tensor,
                        generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """One click per object, drawn uniformly from the wrong pixels: points (N, 1, 2) pixels and labels (N, 1).
 
-    Masks are (N, H, W) bool. Where nothing is wrong the click is a positive one on the object, or a negative one
-    on the background where there is no object.
+    Masks are (N, H, W) bool. Where nothing is wrong the click is a negative one on the background, or a positive one
+    where the object fills the image.
     """
     wrong = true_masks ^ predicted_masks
     weights = wrong.flatten(1).float()
     right = ~wrong.flatten(1).any(1)
-    weights[right] = true_masks[right].flatten(1).float() + 1e-6
+    weights[right] = (~true_masks[right]).flatten(1).float() + 1e-6
     pick = torch.multinomial(weights.cpu(), 1, generator=generator).to(true_masks.device)
     width = true_masks.shape[2]
     points = torch.stack([pick % width, pick // width], dim=-1).float()

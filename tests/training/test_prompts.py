@@ -119,10 +119,11 @@ def test_error_clicks_fall_evenly_on_wrong_pixels() -> None:
 
 
 def test_error_clicks_where_nothing_is_wrong() -> None:
-    true = torch.zeros(2, 40, 60, dtype=torch.bool)
-    true[0, 10:20, 20:30] = True  # the second object is hidden
+    true = torch.zeros(3, 40, 60, dtype=torch.bool)
+    true[0, 10:20, 20:30] = True  # the second object is hidden ...
+    true[2] = True                # ... and the third leaves no background
     generator = torch.Generator().manual_seed(0)
     for _ in range(50):
         points, labels = random_error_click(true, true.clone(), generator)
-        assert labels[:, 0].tolist() == [POSITIVE, NEGATIVE]
-        assert bool(true[0, int(points[0, 0, 1]), int(points[0, 0, 0])])
+        assert labels[:, 0].tolist() == [NEGATIVE, NEGATIVE, POSITIVE]
+        assert not bool(true[0, int(points[0, 0, 1]), int(points[0, 0, 0])])
