@@ -17,6 +17,7 @@ from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.pixels import ConversionError, image_to_array
 from sam2_ros.nodes.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
+from sam2_ros.transport import VARIABLES
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -26,9 +27,9 @@ except ImportError:  # Humble
 FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
 QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
 
-PROFILE_HINT = ('large best-effort images get lost without the transport profile: set FASTRTPS_DEFAULT_PROFILES_FILE '
-                '(from Kilted on FASTDDS_DEFAULT_PROFILES_FILE) to config/fastdds_large_images.xml for camera and '
-                'tracker, or let the camera publish reliably')
+PROFILE_HINT = (f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
+                f'{VARIABLES[1]}) to config/fastdds_large_images.xml for camera and tracker, or let the camera publish '
+                'reliably')
 
 
 class ImageSource:
@@ -51,7 +52,6 @@ class ImageSource:
         image_topic = node.resolve_topic_name('image')
         self.topic = f'{image_topic}/compressed' if compressed else image_topic
         self._order = order
-        self._format: tuple[Any, ...] | None = None
         self._logged_reason: str | None = None  # of the silence, while there is one
         journal.waiting_since = None
         self._newest = time.monotonic()  # arrival of the last message, or our start
@@ -125,7 +125,6 @@ class ImageSource:
                     return
         if not self._in_order(message):
             return
-        self._notice_format(message)
         if self._journal.waiting_since is None:
             self._journal.waiting_since = self._newest
         self._on_image(ArrivedImage(message, time=self._order.elapsed, arrived=self._newest))
@@ -146,9 +145,3 @@ class ImageSource:
                                              f'{self._parameters["on_time_jump"]})')
             self._on_time_jump()
         return True
-
-    def _notice_format(self, message: Any) -> None:
-        kind = (message.format,) if self._type is CompressedImage else (message.width, message.height, message.encoding)
-        if self._format not in (None, kind):
-            self._journal.note('format_changes', f'images change from {self._format} to {kind}; objects are kept')
-        self._format = kind

@@ -53,6 +53,7 @@ class Inference:
         self._stopping = False
         self._failures = 0  # in a row
         self._unreported = 0  # images skipped before others that could not be processed
+        self._format = ''  # size and encoding of the images
         self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
         self._thread.start()
 
@@ -150,6 +151,7 @@ class Inference:
             self._journal.note('invalid', f'an image is dropped: {error}')
             self._journal.waiting_since = None
             return
+        self._notice_format(image.message, rgb)
         converted = time.monotonic()
         result = self._tracker.step(rgb, time=image.time)
         tracked = time.monotonic()
@@ -163,6 +165,13 @@ class Inference:
                   'publish': done - tracked, 'total': done - image.arrived}
         for stage, seconds in stages.items():
             self._journal.latencies.add(stage, seconds)
+
+    def _notice_format(self, message: Any, rgb: np.ndarray) -> None:
+        height, width = rgb.shape[:2]
+        kind = f'{width}x{height} {message.format if hasattr(message, "format") else message.encoding}'
+        if self._format not in ('', kind):
+            self._journal.note('format_changes', f'images change from {self._format} to {kind}; objects are kept')
+        self._format = kind
 
     def _remove(self, object_id: str) -> Answer:
         if object_id not in self._tracker.object_ids:

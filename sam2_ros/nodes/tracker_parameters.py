@@ -40,7 +40,8 @@ TRACKER_PARAMETERS = (
     ParameterRow('image_timeout', 3.0, 'Without images for this long the node says what is wrong.', 's', 0.5, 3600.0),
     ParameterRow('ring_images', 90, 'Images kept for prompts on past images.', 'images', 1, 10000,
                  change=Change.UNCONFIGURED),
-    ParameterRow('ring_megabytes', 300.0, 'Memory for the images kept for prompts on past images.', 'MB', 1.0, 65536.0,
+    ParameterRow('ring_megabytes', 300.0, 'Memory for the images kept for prompts on past images, as they came; as '
+                 'much again, at most, for the same images at the size of the network.', 'MB', 1.0, 65536.0,
                  change=Change.UNCONFIGURED),
     ParameterRow('reorder_window', 1.0, 'An image stamped earlier than the one before it by no more than this was '
                  'overtaken on the way and is dropped; by more, the clock was set back or a bag starts again.', 's',

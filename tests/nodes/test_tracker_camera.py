@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import pytest
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
+from sam2_ros.msg import TrackedObjectArray
 
-from sam2_ros.nodes.stamps import stamp_nanoseconds
+from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
 from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import IMAGE, RELIABLE, Client, graph, stamp_of
@@ -76,6 +80,38 @@ def test_the_newest_image_wins(micro_weights: Path) -> None:
         client.output('objects', client.stamp(6))
         processed = [(objects.header.stamp, objects.frames_skipped) for objects in client.received['objects']]
         assert processed == [(client.stamp(0), 0), (client.stamp(1), 0), (client.stamp(6), 4)]
+
+
+def test_outputs_are_no_older_than_inference_and_one_camera_period(
+        micro_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a model three times slower than the camera. 20 ms are allowed for everything else; of single outputs more,
+    since other processes may have the processor. An image that waited in a queue would be 300 ms too old.
+    """
+    period, inference = 0.1, 0.3
+    took: dict[int, float] = {}   # by frame
+    ages: dict[int, float] = {}
+    with graph(micro_weights) as client:
+        tracker = client.tracker_node._tracker
+        step = tracker.step
+
+        def slow_step(*image: object, **when: object) -> object:
+            began = time.monotonic()
+            time.sleep(inference)
+            result = step(*image, **when)
+            took[result.frame_index] = time.monotonic() - began
+            return result
+
+        def note_age(objects: TrackedObjectArray) -> None:
+            ages[objects.frame_index] = time.time() - stamp_nanoseconds(objects.header.stamp) / NANOSECONDS
+
+        monkeypatch.setattr(tracker, 'step', slow_step)
+        client.create_subscription(TrackedObjectArray, f'{client.tracker}/objects', note_age, 10)
+        for index in range(40):
+            client.publish(index, stamp=stamp_of(time.time()))
+            time.sleep(period)
+        client.wait_for(lambda: len(ages) >= 8, 'eight outputs')
+    late = [ages[frame] - took[frame] - period for frame in sorted(ages)]
+    assert np.median(late) < 0.02, late
 
 
 def test_simulated_time_and_a_bag_that_starts_again(micro_weights: Path) -> None:

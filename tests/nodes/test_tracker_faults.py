@@ -11,9 +11,11 @@ import pytest
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.nodes.images import array_to_image
+from sam2_ros.transport import VARIABLES
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import IMAGE, Client, graph
 
@@ -119,7 +121,7 @@ def test_the_format_changes_in_mid_stream(
     assert (objects.image_height, objects.image_width) == (factor * scene.HEIGHT, factor * scene.WIDTH)
     assert objects.objects[0].object_id == 'red' and tracking.is_right(objects.objects[0], range(4), picture=picture)
     tracking.counted('format_changes', before + 1)
-    assert tracking.log_line('objects are kept')
+    assert tracking.log_line(f'to {factor * scene.WIDTH}x{factor * scene.HEIGHT} {encoding}; objects are kept')
     red = tracking.step(4).objects[0]
     assert red.object_id == 'red' and tracking.is_right(red, range(5), picture=picture)
     x, y = scene.centre('blue', 3)
@@ -192,6 +194,9 @@ def test_images_come_but_none_is_processed(micro_weights) -> None:
             client.publish(2)
             status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
         assert re.search('images come, but none was processed for [0-9]+ s', status.message)
+        assert client.transition('deactivate') and client.transition('activate')  # a new start, in which none waits
+        client.received['diagnostics'].clear()
+        client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.OK, 'no error')
 
 
 def test_after_an_outage_nothing_is_wrong_with_the_network(micro_weights: Path) -> None:
@@ -217,6 +222,14 @@ def test_a_tracker_that_hangs_at_the_first_image(micro_weights: Path, monkeypatc
         assert hangs.level == DiagnosticStatus.ERROR
         go_on.set()
         client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.OK, 'no error')
+
+
+def test_it_names_the_transport_profile_when_best_effort_images_do_not_come(micro_weights: Path) -> None:
+    with graph(micro_weights, image_timeout=0.5) as client:
+        client.destroy_publisher(client.camera)
+        client.create_publisher(Image, IMAGE, QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+        line = client.log_line('best effort')
+        assert all(name in line for name in VARIABLES) and 'fastdds_large_images.xml' in line
 
 
 def _fails() -> None:

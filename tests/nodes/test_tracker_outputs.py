@@ -130,6 +130,9 @@ def test_compressed_images(micro_weights) -> None:
         client.counted('invalid')
         assert 'an image is dropped: data' in client.log_line('dropped')
         assert client.step(5).objects[0].object_id == 'red'
+        assert client.counts()['format_changes'] == 0
+        small = client.step(6, pixels=scene.picture(6)[::2, ::2].copy())
+        assert small.objects[0].object_id == 'red' and client.counts()['format_changes'] == 1
 
 
 def test_padded_rows(tracker: Client) -> None:
