@@ -97,6 +97,7 @@ class Benchmark:
             'device': self.network.device,
             'image_size': self.network.image_size,
             'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it will be read back: tuples are lists
+            'split': subset.split,
             'first_seed': subset.first_seed,
             'first_clip_digest': benchmark_clip(subset, 0).digest(),
         }

@@ -1,4 +1,4 @@
-"""The clips of the synthetic benchmark: shapes, textures and photographs that training never shows."""
+"""The clips of the synthetic benchmark: by default shapes, textures and photographs that training never shows."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ class Subset:
         scene: settings of the generator.
         clips: how many make up the subset by default.
         first_seed: clip k takes the first suitable of the 100 seeds from `first_seed + 100 k`.
+        split: 'heldout', or 'train' for the material of training, to see what it costs that clips are new.
     """
 
     scene: SceneSettings
     clips: int
     first_seed: int
+    split: str = 'heldout'
 
 
 def _subset(preset: str, *, frames: int, clips: int, first_seed: int) -> Subset:
@@ -73,7 +75,7 @@ def benchmark_clip(subset: Subset, number: int) -> TargetClip:
     """
     first = subset.first_seed + _SEEDS_PER_CLIP * number
     for seed in range(first, first + _SEEDS_PER_CLIP):
-        clip = make_clip(seed, subset.scene, split='heldout')
+        clip = make_clip(seed, subset.scene, split=subset.split)
         truth = np.ascontiguousarray(clip.masks[:, 0])
         if _is_suitable(truth):
             return TargetClip(clip.images, truth, seed)

@@ -20,12 +20,13 @@ from sam2_ros.evaluation.speed import WARM_UP_FRAMES
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import choose_device
+from sam2_ros.training.scene import SPLITS
 
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
 
 def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what to run on, the network, the clips, and the folders."""
+    """Add which clips, how many processes, where predictions are kept, and `add_network_arguments`."""
     add = parser.add_argument
     add('--subsets', nargs='+', choices=SUBSETS, default=list(SUBSETS), metavar='NAME',
         help=f'of {", ".join(SUBSETS)} (default: all)')
@@ -35,16 +36,24 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'clips per subset (default: {_by_subset(lambda subset: subset.clips)})')
     add('--frames', type=positive, metavar='N',
         help=f'frames per clip (default: {_by_subset(lambda subset: subset.scene.frames)})')
-    add('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME', help='default: %(default)s')
-    add('--checkpoint', type=Path, metavar='FILE', help='weights (default: the bundled ones)')
-    add('--device', default='cpu', help='default: %(default)s')
+    add('--split', choices=SPLITS, default='heldout',
+        help='train: clips of the material that the bundled weights were trained on (default: %(default)s)')
     add('--workers', type=positive, default=os.cpu_count() or 1, metavar='N',
         help='processes (default: one for each core, here %(default)s)')
     add('--predictions', type=Path, default=Path('build/predictions'), metavar='FOLDER',
         help='where predictions are kept (default: %(default)s)')
     add('--overwrite', action='store_true', help='delete kept predictions that other weights or clips gave')
+    add_network_arguments(parser)
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the network, the device, and the folder of the page."""
+    add = parser.add_argument
+    add('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME', help='default: %(default)s')
+    add('--checkpoint', type=Path, metavar='FILE', help='weights (default: the bundled ones)')
+    add('--device', default='cpu', help='default: %(default)s')
     add('--output', type=Path, default=Path('build/benchmarks'), metavar='FOLDER',
-        help='where the result page and its pictures go (default: %(default)s)')
+        help='where the result page goes (default: %(default)s)')
 
 
 def positive(text: str) -> int:
@@ -59,13 +68,14 @@ def _by_subset(value: Callable[[Subset], int]) -> str:
 
 
 def chosen_subsets(options: argparse.Namespace) -> dict[str, Subset]:
-    """The subsets that --subsets, --clips and --frames ask for. Raises ValueError for clips too short to be timed."""
+    """The subsets of --subsets, --clips, --frames and --split. Raises ValueError for clips too short to be timed."""
     if options.frames is not None and options.frames <= WARM_UP_FRAMES:
         raise ValueError(f'--frames must be more than {WARM_UP_FRAMES}, which pass before time is measured')
     return {
         name: replace(
             SUBSETS[name],
             clips=options.clips or SUBSETS[name].clips,
+            split=options.split,
             scene=replace(SUBSETS[name].scene, frames=options.frames or SUBSETS[name].scene.frames),
         )
         for name in options.subsets

@@ -11,15 +11,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.evaluation.command_line import DEFAULT_MODEL, chosen_network, describe, positive
+from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, describe, positive
 from sam2_ros.evaluation.report import markdown_table
-from sam2_ros.model import VARIANTS, Sam2Network
+from sam2_ros.model import Sam2Network
 from sam2_ros.tools.video_source import open_source
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 
@@ -164,11 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--policies', nargs='+', choices=POLICY_NAMES, default=['sam2', 'dam'], metavar='NAME',
         help=f'memory policies, of {", ".join(POLICY_NAMES)} (default: sam2 dam)')
     add('--sizes', nargs='+', type=positive, metavar='PIXELS', help='sides of the input (default: of the model)')
-    add('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME', help='default: %(default)s')
-    add('--checkpoint', type=Path, metavar='FILE', help='weights (default: the bundled ones)')
-    add('--device', default='cpu', help='default: %(default)s')
-    add('--output', type=Path, default=Path('build/benchmarks'), metavar='FOLDER',
-        help='where the result page goes (default: %(default)s)')
+    add_network_arguments(parser)
     return parser
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from sam2_ros.evaluation.metrics import region_similarity
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
@@ -194,7 +195,7 @@ def measure(case: Case) -> Measurement:
 def _mean_iou(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
     """Mean over the objects; two empty masks agree."""
     pairs = zip(ours, theirs, strict=True)
-    return float(np.mean([(a & b).sum() / (a | b).sum() if (a | b).any() else 1.0 for a, b in pairs]))
+    return float(np.mean([region_similarity(*pair) for pair in pairs]))
 
 
 def measure_alone(case: Case) -> Measurement:

@@ -26,7 +26,7 @@ class LossWeights:
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
-    """IoU (...,) of thresholded masks; 1 where both are empty. No gradient."""
+    """IoU (...,) of thresholded masks with a target of 0 and 1 (or bool); 1 where both are empty. No gradient."""
     predicted, true = logits.detach() > 0, target > 0.5
     overlap = (predicted & true).sum((-2, -1)).float()
     union = (predicted | true).sum((-2, -1)).float()

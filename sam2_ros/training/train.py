@@ -17,12 +17,13 @@ import torch.multiprocessing as mp
 from torch.multiprocessing.spawn import ProcessException
 from tqdm import tqdm
 
+from sam2_ros.evaluation.pictures import save_picture
 from sam2_ros.model.device import choose_device
 from sam2_ros.training.batches import ClipBatches, batch_loader
 from sam2_ros.training.log import Log
 from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_settings
 from sam2_ros.training.trainer import Trainer, centre_memory, export_weights
-from sam2_ros.training.validate import save_picture, validate
+from sam2_ros.training.validate import validate
 
 _ROW_EVERY = 25                # steps
 _STAGE_SEED = 1000             # distance of the seeds of two stages

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.training.batches import BatchSettings, ClipBatch, ClipBatches
+from sam2_ros.training.losses import mask_iou
 from sam2_ros.training.rollout import track_clip
 
 _SEED = 7_000_001              # held-out clips share no seed with training
@@ -42,12 +42,10 @@ def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.devic
     for index in range(batches):
         batch = heldout_batch(settings, index=index).to(device)
         result = track_clip(model, batch)
-        masks = F.interpolate(result.mask_logits, size=(settings.size, settings.size), mode='bilinear') > 0
-        overlap = (masks & batch.masks).sum((-2, -1)).float()
-        union = (masks | batch.masks).sum((-2, -1)).float()
-        overlaps.append(torch.where(union > 0, overlap / union.clamp(min=1), 1.0).cpu())
+        logits = F.interpolate(result.mask_logits, size=(settings.size, settings.size), mode='bilinear')
+        overlaps.append(mask_iou(logits, batch.masks).cpu())
         agreements.append(((result.object_score_logit > 0) == batch.masks.flatten(2).any(-1)).float().cpu())
-        picture = draw(batch, masks) if picture is None else picture
+        picture = draw(batch, logits > 0) if picture is None else picture
     j = torch.cat(overlaps)
     tracked = j[:, 1:].mean() if j.shape[1] > 1 else torch.tensor(float('nan'))
     assert picture is not None
@@ -73,8 +71,3 @@ def draw(batch: ClipBatch, masks: Tensor, *, columns: int = 8) -> np.ndarray:
             row.append(image)
         rows.append(np.hstack(row))
     return np.vstack(rows)
-
-
-def save_picture(path: str | Path, picture: np.ndarray) -> None:
-    """Writes an RGB picture as PNG."""
-    cv2.imwrite(str(path), picture[..., ::-1])

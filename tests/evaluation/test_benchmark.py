@@ -19,7 +19,7 @@ from sam2_ros.evaluation.report import Report, write_report
 from sam2_ros.evaluation.scores import RunScore
 from sam2_ros.evaluation.speed import WARM_UP_FRAMES, FrameTime, time_trackers
 from sam2_ros.tracking import VideoTracker
-from sam2_ros.training.scene import PRESETS
+from sam2_ros.training.scene import PRESETS, make_clip
 from tests.common import MICRO
 
 SCENE = replace(PRESETS['occlusion'], height=96, width=128, frames=8, photos=0.0)
@@ -50,6 +50,12 @@ def test_targets_that_cannot_be_prompted_are_passed_over() -> None:
     tiny = replace(SMALL, scene=replace(SCENE, height=192, width=256, frames=2, radius=(0.001, 0.002)))
     with pytest.raises(ValueError, match='none of 100 seeds from 77'):
         benchmark_clip(tiny, 0)
+
+
+def test_clips_can_be_of_the_material_of_training(clip: TargetClip) -> None:
+    seen = benchmark_clip(replace(SMALL, split='train'), 0)
+    np.testing.assert_array_equal(seen.images, make_clip(seen.seed, SCENE, split='train').images)
+    np.testing.assert_array_equal(clip.images, make_clip(clip.seed, SCENE, split='heldout').images)
 
 
 def test_the_benchmark_has_the_five_subsets_it_promises() -> None:
@@ -140,6 +146,9 @@ def test_predictions_of_other_weights_code_or_clips_are_not_mixed_in(
     further = replace(benchmark, subsets={'occlusion': replace(SMALL, first_seed=SMALL.first_seed + 1)})
     with pytest.raises(ConfigMismatchError, match='first_seed'):
         further.open_stores(folder)
+    seen = replace(benchmark, subsets={'occlusion': replace(SMALL, split='train')})
+    with pytest.raises(ConfigMismatchError, match='split'):
+        seen.open_stores(folder)
     monkeypatch.setattr('sam2_ros.evaluation.benchmark.code_digest', lambda: 'of other sources')
     with pytest.raises(ConfigMismatchError, match='code_sha256'):
         benchmark.open_stores(folder)

@@ -13,6 +13,7 @@ from sam2_ros.evaluation import input_size, synthetic
     (['--model', 'sam2.1_hiera_large'], 'sam2.1_hiera_large has no bundled weights; give a file with --checkpoint'),
     (['--subsets', 'hard'], "invalid choice: 'hard'"),
     (['--clips', '0'], "'0' is not a whole number above 0"),
+    (['--split', 'test'], "invalid choice: 'test'"),
     (['--frames', '1.5'], "'1.5' is not a whole number above 0"),
 ])
 def test_what_cannot_be_done_is_refused(main, arguments, message, capsys: pytest.CaptureFixture[str]) -> None:
