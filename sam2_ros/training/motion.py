@@ -66,14 +66,6 @@ def hidden_phases(rng: np.random.Generator, frames: int) -> np.ndarray:
     return progress
 
 
-def meeting_phase(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """How far a meeting is under way (frames,): 0 at first, 1 while it lasts; many outlast the clip."""
-    begin, end = rng.uniform(0.3, 0.6) * frames, rng.uniform(0.6, 1.4) * frames
-    ramp = rng.uniform(0.2, 0.4) * frames
-    stage = np.clip(np.minimum(np.arange(frames) - begin, end - np.arange(frames)) / ramp + 1, 0, 1)
-    return stage * stage * (3 - 2 * stage)
-
-
 @dataclass(frozen=True)
 class Camera:
     """Affine maps (frames, 2, 3) from scene units to pixels."""

@@ -12,7 +12,7 @@ from itertools import accumulate, cycle, islice
 import cv2
 import numpy as np
 
-from sam2_ros.training.motion import Camera, hidden_phases, make_camera, meeting_phase, smooth_noise, walk, wander
+from sam2_ros.training.motion import Camera, hidden_phases, make_camera, smooth_noise, walk, wander
 from sam2_ros.training.render import TILE_TO_OBJECT, compose, paint, random_degradation, shade, transform
 from sam2_ros.training.shapes import Shape, animate, occluder, random_shape, screen, walker
 from sam2_ros.training.textures import TILE, cloth, pattern, photo, recolour, texture
@@ -31,7 +31,6 @@ class SceneSettings:
     occlusion: probability that an occluder hides the target fully for a while.
     re_entry: probability that the target leaves the frame and comes back.
     crowd: probability of a scene of walkers before a mostly still camera, with shadows.
-    meeting: probability that some walkers of a crowd, dressed alike, come together and stand touching for a while.
     screens: least and most still things in front of everything, the first of them on the target's way.
     camera, degrade: strength of camera motion, and of lighting, blur, noise and compression; 1 is usual, 0 none.
     speed: usual path length per frame. gaps: frames of the scene from each shown one to the next, used in turn.
@@ -48,7 +47,6 @@ class SceneSettings:
     occlusion: float = 0.3
     re_entry: float = 0.2
     crowd: float = 0.25
-    meeting: float = 0.0
     screens: tuple[int, int] = (0, 0)
     camera: float = 1.0
     degrade: float = 1.0
@@ -84,7 +82,6 @@ PRESETS: dict[str, SceneSettings] = {
     'small': replace(_CALM, objects=(3, 6), radius=(0.03, 0.06)),
     'crowd': replace(_CALM, objects=(1, 1), crowd=1.0),
     'street': replace(_CALM, objects=(1, 2), radius=(0.04, 0.16), crowd=1.0, screens=(0, 3)),
-    'meeting': replace(_CALM, objects=(1, 2), radius=(0.06, 0.18), crowd=1.0, meeting=1.0, screens=(0, 2)),
     'thicket': replace(_CALM, lookalikes=(2, 4), screens=(1, 3)),
 }
 
@@ -184,30 +181,17 @@ class _Scene:
         """Walkers of about one size; some wear nearly the same."""
         rng, bodies = self.rng, []
         usual, shadow = min(self.radius(), 0.2), rng.uniform(0.2, 0.6) * (rng.random() < 0.6)
-        meeting = self.settings.meeting > 0 and bool(rng.random() < self.settings.meeting)
         for _ in range(int(rng.integers(3, 8))):
             shape = walker(rng, self.split)
             tiles = [cloth(rng, self.split) for _ in range(shape.materials)]
-            if bodies and rng.random() < (0.7 if meeting else 0.3):
+            if bodies and rng.random() < 0.3:
                 shape = bodies[-1].shape
                 tiles = [recolour(rng, tile, strength=0.2) for tile in bodies[-1].tiles]
             radius = usual * rng.uniform(0.8, 1.3)
             path = walk(rng, self.time, extent=self.extent, speed=self.settings.speed)
             bodies.append(self.body(shape, tiles, position=path, radius=radius, role='other'))
             bodies[-1].shadow = shadow
-        if meeting:
-            self.gather(bodies[:int(rng.integers(2, 5))])
         return sorted(bodies, key=lambda body: float(body.position[0, 1] + body.radius[0]))
-
-    def gather(self, bodies: list[_Body]) -> None:
-        """Leads walkers to one place, where they stand side by side, one partly before the other, and apart again."""
-        rng = self.rng
-        place = rng.uniform(0.2, 0.8, 2) * self.extent
-        together = meeting_phase(rng, self.time)[:, None]
-        for body in bodies:
-            usual = float(body.radius[0])
-            place = place + np.array([rng.uniform(0.25, 0.8), rng.uniform(-0.3, 0.3)]) * usual
-            body.position = (1 - together) * body.position + together * place
 
     def hide(self, target: _Body, background: np.ndarray) -> _Body:
         """An occluder that covers the target fully, travels with it for a while and goes on."""

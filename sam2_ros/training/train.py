@@ -100,7 +100,7 @@ class _Run:
         while progress.share < 1:
             index = self.settings.stage_at(progress.share)
             if index != progress.stage:
-                progress.stage, progress.stage_step = index, 0
+                progress.stage, progress.stage_batches = index, 0
             self._stage(index, bar.update if self.rank == 0 else lambda _: None, bar.set_postfix_str)
         if self.rank == 0:
             self._save()
@@ -111,7 +111,7 @@ class _Run:
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
         """Steps until the budget enters another stage."""
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
-        start = progress.stage_step * run.processes + self.rank
+        start = progress.stage_batches + self.rank
         loader = batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers)
         for number, batch in enumerate(loader):
             before = progress.share
@@ -196,8 +196,8 @@ def _parser() -> argparse.ArgumentParser:
     budget.add_argument('--steps', type=int, help='length of the run in optimizer steps')
     parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG, help='recipe (default: %(default)s)')
     parser.add_argument('--folder', type=Path, default=Path('training_run'),
-                        help='for checkpoint, log, pictures and weights; a run found there goes on, with the same '
-                             'clips if recipe and --processes are the same (default: %(default)s)')
+                        help='for checkpoint, log, pictures and weights; a run found there goes on '
+                             '(default: %(default)s)')
     parser.add_argument('--start', type=Path, help='weights to begin with (default: random ones)')
     parser.add_argument('--device', default='cpu', help='auto, cpu or cuda (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=1,

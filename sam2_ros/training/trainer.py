@@ -28,11 +28,13 @@ _EMA_RAMP = 10                 # steps after which the average starts to look fa
 
 @dataclass
 class Progress:
-    """Where a run stands: optimizer steps, steps in the current stage, seconds spent, share of the budget."""
+    """Where a run stands: optimizer steps, batches of the current stage (one for each process and step), seconds spent,
+    share of the budget.
+    """
 
     step: int = 0
     stage: int = 0
-    stage_step: int = 0
+    stage_batches: int = 0
     seconds: float = 0.0
     share: float = 0.0
 
@@ -122,7 +124,7 @@ class Trainer:
         self.model.zero_grad()
         self._average_weights()
         self.progress.step += 1
-        self.progress.stage_step += 1
+        self.progress.stage_batches += dist.get_world_size() if dist.is_initialized() else 1
         return rollout.losses
 
     def _average_gradients(self, share: float) -> float:
@@ -178,14 +180,14 @@ class Trainer:
             self.average.load_state_dict(state['average'])
             for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
                 optimizer.load_state_dict(saved)
-        except (KeyError, ValueError, RuntimeError) as error:
+            self.progress = Progress(**state['progress'])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f'{path} does not hold a run of {self.settings.model}: {error}') from error
         if self.start is not None and (begun is None or any(
                 not torch.equal(value.cpu(), begun[name]) for name, value in self.start.items())):
             raise ValueError(f'{path} holds a run that did not begin with the weights given; '
                              'go on without --start, or choose another --folder')
         self.start = begun and {name: value.to(self.device) for name, value in begun.items()}
-        self.progress = Progress(**state['progress'])
 
 
 def export_weights(model: nn.Module, path: Path) -> None:

@@ -139,20 +139,6 @@ def test_crowds_have_several_walkers_before_a_calm_camera() -> None:
     assert all(3 <= len(clip('crowd', seed, frames=2).roles) <= 8 for seed in SEEDS)
 
 
-def test_those_who_meet_are_closer_together_later_than_in_a_crowd_that_does_not_meet() -> None:
-    def gap(made: Clip, frame: int) -> float:
-        """Of the target, to the centre of the nearest other object, in pixels."""
-        centres = [np.argwhere(mask).mean(axis=0) for mask in made.masks[frame] if mask.any()]
-        return min(float(np.linalg.norm(centre - centres[0])) for centre in centres[1:])
-
-    change = {}
-    for meeting in (0.0, 1.0):
-        clips = [clip('meeting', seed, frames=40, meeting=meeting, screens=(0, 0), camera=0.0) for seed in range(40)]
-        shown = [made for made in clips if made.visible[[0, 24], 0].all()]
-        change[meeting] = np.median([gap(made, 24) / gap(made, 0) for made in shown])
-    assert change[1.0] < 0.7 * change[0.0]
-
-
 @pytest.mark.parametrize('preset', ['street', 'thicket'])
 def test_a_screen_stays_in_place_in_front_of_everything_on_the_way_of_the_target(preset: str) -> None:
     still = {'frames': 12, 'camera': 0.0, 'degrade': 0.0}
