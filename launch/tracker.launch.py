@@ -47,10 +47,12 @@ def _tracker(context: LaunchContext) -> list[Node]:
 
 
 def _rviz(context: LaunchContext) -> list[Node]:
+    # RViz looks for the calibration beside the name `image`, not beside the topic that name stands for.
+    folder, slash, _ = LaunchConfiguration('image').perform(context).rpartition('/')
     return [Node(
         package='rviz2', executable='rviz2', arguments=['-d', str(SHARE / 'config/tracker.rviz')],
         namespace=LaunchConfiguration('namespace'), parameters=_sim_time(context),
-        remappings=[('image', LaunchConfiguration('image'))],
+        remappings=[('image', LaunchConfiguration('image')), ('/camera_info', f'{folder}{slash}camera_info')],
         condition=IfCondition(LaunchConfiguration('rviz')))]
 
 

@@ -9,16 +9,16 @@ from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectStat
 
 
 def object_result(object_id: str, mask: np.ndarray, *, logit: float = 3.0,
-                  state: ObjectState = ObjectState.VISIBLE,
+                  state: ObjectState = ObjectState.VISIBLE, hidden_frames: int = 0,
                   memory_event: MemoryEvent = MemoryEvent.NONE) -> ObjectResult:
     """What the tracker would say about an object with this mask, (H, W) bool."""
     rows, columns = np.nonzero(mask)
     box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1) if rows.size else None
     low_res_logits = torch.full((8, 8), logit)
     return ObjectResult(
-        object_id=object_id, frame_index=4, mask=mask, box=box, area=int(rows.size), object_score_logit=logit,
-        predicted_iou=0.75, state=state, memory_event=memory_event, memory_reason='', anchors=0,
-        low_res_logits=low_res_logits)
+        object_id=object_id, frame_index=4, mask=mask, box=box, area=int(rows.size),
+        hidden_frames=hidden_frames, object_score_logit=logit, predicted_iou=0.75, state=state,
+        memory_event=memory_event, memory_reason='', anchors=0, low_res_logits=low_res_logits)
 
 
 def frame_result(*results: ObjectResult, image_size: tuple[int, int] = (6, 8)) -> FrameResult:

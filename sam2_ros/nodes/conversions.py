@@ -49,7 +49,6 @@ class TrackRecord:
     label: int
     first_seen: Time
     last_seen: Time
-    frames_since_seen: int
 
 
 def prompt_from_message(message: PromptMessage, *, object_id: str) -> Prompt:
@@ -82,7 +81,7 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
         object_id=result.object_id, label=record.label, state=_STATES[result.state],
         object_score_logit=float(result.object_score_logit),
         occlusion_probability=float(result.occlusion_probability), predicted_iou=float(result.predicted_iou),
-        first_seen=record.first_seen, last_seen=record.last_seen, frames_since_seen=record.frames_since_seen,
+        first_seen=record.first_seen, last_seen=record.last_seen, frames_since_seen=result.hidden_frames,
         memory_event=_MEMORY_EVENTS[result.memory_event])
     message.mask.header = header
     if result.box is None:

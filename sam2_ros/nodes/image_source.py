@@ -28,8 +28,8 @@ FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
 QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
 
 PROFILE_HINT = (f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
-                f'{VARIABLES[1]}) to config/fastdds_large_images.xml for camera and tracker, or let the camera publish '
-                'reliably')
+                f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of both camera and tracker, or '
+                'let the camera publish reliably')
 
 
 class ImageSource:
@@ -109,7 +109,8 @@ class ImageSource:
             return 'nobody publishes it; check the topic name, ROS_DOMAIN_ID and that the camera runs'
         if len(others) == len({info.topic_type for info in publishers}):
             return f'it is published as {", ".join(others)}, but this node listens to {expected} (image_transport)'
-        if any(info.qos_profile.reliability != ReliabilityPolicy.RELIABLE for info in publishers):
+        best_effort = any(info.qos_profile.reliability != ReliabilityPolicy.RELIABLE for info in publishers)
+        if best_effort and self._type is Image:
             return f'the publisher is there and best effort; {PROFILE_HINT}'
         return 'the publisher is there but sends nothing that arrives'
 

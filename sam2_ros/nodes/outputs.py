@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ class TrackerOutputs:
         self._parameters = parameters
         self._encoding = parameters['label_encoding']
         self._labels = LabelTable(HIGHEST_LABEL[self._encoding])
-        self._records: dict[str, conversions.TrackRecord] = {}
-        self._last_indices: dict[str, int] = {}  # frame in which each object was seen last
+        self._first_seen: dict[str, Time] = {}
+        self._seen: dict[str, deque[tuple[float, Time]]] = {}  # arrival and stamp of the images that showed it
         self.newest: TrackedObjectArray | None = None
         self._objects = node.create_publisher(TrackedObjectArray, '~/objects', QUEUE_DEPTH)
         self._scores = node.create_publisher(OcclusionScoreArray, '~/occlusion_scores', QUEUE_DEPTH)
@@ -54,7 +54,7 @@ class TrackerOutputs:
     def publish(self, image: ArrivedImage, rgb: np.ndarray, result: FrameResult) -> None:
         """Publish all outputs of a processed image, with its header. Pictures are made only where someone listens."""
         header = image.header
-        records = {object_id: self._record(tracked, header.stamp) for object_id, tracked in result.items()}
+        records = {object_id: self._record(tracked, image) for object_id, tracked in result.items()}
         objects = conversions.tracked_objects(
             result, records=records, frames_skipped=image.skipped_before, header=header)
         self._objects.publish(objects)
@@ -75,7 +75,7 @@ class TrackerOutputs:
     def object_message(self, image: ArrivedImage, result: ObjectResult) -> TrackedObject:
         """The message about one object on an image that was prompted or is being caught up with."""
         header = image.header
-        return conversions.tracked_object(result, record=self._record(result, header.stamp), header=header)
+        return conversions.tracked_object(result, record=self._record(result, image), header=header)
 
     def forget(self, object_id: str) -> None:
         """The object is gone: its label may be used again, after all others."""
@@ -83,21 +83,27 @@ class TrackerOutputs:
             kept = [tracked for tracked in self.newest.objects if tracked.object_id != object_id]
             self.newest = TrackedObjectArray(header=self.newest.header, objects=kept)
         self._labels.free(object_id)
-        self._records.pop(object_id, None)
-        self._last_indices.pop(object_id, None)
+        self._first_seen.pop(object_id, None)
+        self._seen.pop(object_id, None)
 
     def forget_all(self) -> None:
-        for object_id in list(self._records):
+        for object_id in list(self._first_seen):
             self.forget(object_id)
 
-    def _record(self, result: ObjectResult, stamp: Time) -> conversions.TrackRecord:
-        """Bring up to date what is remembered of the object; on its first image, begin it."""
-        object_id, index = result.object_id, result.frame_index
-        record = self._records.get(object_id) or conversions.TrackRecord(
-            label=self._labels.assign(object_id), first_seen=stamp, last_seen=Time(), frames_since_seen=0)
-        last_index = self._last_indices.setdefault(object_id, index)
-        if result.box is not None and index >= last_index:
-            self._last_indices[object_id] = last_index = index
-            record = replace(record, last_seen=stamp)
-        self._records[object_id] = replace(record, frames_since_seen=max(index - last_index, 0))
-        return self._records[object_id]
+    def _record(self, result: ObjectResult, image: ArrivedImage) -> conversions.TrackRecord:
+        """What is remembered of the object after this image, which may be a past one: then it was corrected there, and
+        what was seen since is no longer true.
+        """
+        object_id, stamp = result.object_id, image.header.stamp
+        if object_id not in self._first_seen:
+            self._first_seen[object_id] = stamp
+            # as far back as prompts reach, and one more
+            self._seen[object_id] = deque(maxlen=self._parameters['ring_images'] + 1)
+        seen = self._seen[object_id]
+        while seen and seen[-1][0] >= image.arrived:
+            seen.pop()
+        if result.box is not None:
+            seen.append((image.arrived, stamp))
+        return conversions.TrackRecord(
+            label=self._labels.assign(object_id), first_seen=self._first_seen[object_id],
+            last_seen=seen[-1][1] if seen else Time())

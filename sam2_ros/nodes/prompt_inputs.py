@@ -62,6 +62,7 @@ class PromptInputs:
             node.create_subscription(type_, topic, callback, QUEUE_DEPTH) for type_, topic, callback in (
                 (PromptMessage, '~/prompts', self._on_prompt),
                 (Point, f'{image_topic}_mouse_left', self._on_pixel),
+                (Point, f'{image_topic}/compressed_mouse_left', self._on_pixel),
                 (Point, '~/overlay_mouse_left', self._on_pixel),
                 (PointStamped, '~/click', self._on_stamped_pixel),
                 (PointStamped, '/clicked_point', self._on_point_in_space),

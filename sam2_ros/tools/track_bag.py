@@ -231,6 +231,9 @@ def track(reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageT
     for connection in reader.connections:
         if copies.get(connection.id, connection) is None:
             tracker.report.complaints.append(f'{connection.topic} is not copied: {connection.msgtype} is not defined')
+        elif connection.topic == f'{bag.node}/detections' and Detection2DArray is None:
+            tracker.report.complaints.append(f'{connection.topic} of IN is left out, and not made anew for want of '
+                                             'vision_msgs')
     tracked = {connection.id for connection in images.connections}
     number = 0
     with tqdm(total=images.count, unit='image') as bar:
@@ -261,7 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--node', default='/tracker', metavar='NAME',
                         help='name of the tracker node, which its topics begin with (default: %(default)s)')
     parser.add_argument('--storage', choices=STORAGES, help='of the new bag (default: as that of IN)')
-    parser.add_argument('--overlay', action='store_true', help='also write the overlay pictures, which are large')
+    parser.add_argument('--overlay', action='store_true', help='also write the overlay pictures, which are large (always where IN has them)')
     add_prompt_arguments(parser)
     add_model_arguments(parser)
     return parser
@@ -284,7 +287,8 @@ def _run(options: argparse.Namespace, report: Report) -> None:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
         tracker = make_tracker(load_model(parameters), parameters)
         with Writer(options.out, version=WRITER_VERSION, storage_plugin=STORAGES[storage]) as writer:
-            bag = OutputBag(writer, make_typestore(), options.node, options.overlay)
+            overlay = options.overlay or f'{options.node}/overlay' in reader.topics
+            bag = OutputBag(writer, make_typestore(), options.node, overlay)
             outputs = TrackerOutputs(bag, parameters)
             track(reader, bag, tracker=BagTracker(tracker, outputs, prompts, report), images=images)
 

@@ -40,6 +40,7 @@ class ObjectResult:
         mask: (H, W) bool at the size of the image; empty when the object is absent.
         box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None when absent.
         area: pixels of the mask.
+        hidden_frames: its images since it was last seen, this one included; 0 = seen in this one.
         object_score_logit: > 0 where the network sees the object, published as it is.
         predicted_iou: the network's own estimate of the quality of the mask, in [0, 1].
         memory_event, memory_reason: what the frame left in the object's memory, and why, in words.
@@ -52,6 +53,7 @@ class ObjectResult:
     mask: np.ndarray
     box: tuple[int, int, int, int] | None
     area: int
+    hidden_frames: int
     object_score_logit: float
     predicted_iou: float
     state: ObjectState

@@ -37,16 +37,20 @@ class RecentImage:
     prompts: dict[str, tuple[Prompt, ...]] = field(default_factory=dict)
 
     @property
-    def nbytes(self) -> int:
-        """Host memory of the pixels and of the masks in prompts."""
+    def masks_nbytes(self) -> int:
+        """Host memory of the masks in prompts."""
         masks = [one.mask for prompts in self.prompts.values() for one in prompts if one.mask is not None]
-        return self.pixels.nbytes + sum(mask.nbytes for mask in masks)
+        return sum(mask.nbytes for mask in masks)
+
+    def shows(self, other: RecentImage) -> bool:
+        """Whether this is the same picture at the same place, for whichever object it was inserted."""
+        same_place = (self.frame_index, self.size) == (other.frame_index, other.size)
+        return same_place and torch.equal(self.pixels, other.pixels)
 
     def repeats(self, other: RecentImage) -> bool:
         """Whether this is the same image, inserted for the same object after the same frame, as far as can be told."""
-        same_place = (self.only, self.frame_index, self.size) == (other.only, other.frame_index, other.size)
         same_time = self.time is None or other.time is None or self.time == other.time
-        return same_place and same_time and torch.equal(self.pixels, other.pixels)
+        return self.only == other.only and same_time and self.shows(other)
 
     def precedes(self, other: RecentImage) -> bool:
         """Whether this image came before an inserted one; where times are not given, what was inserted first did."""
@@ -81,10 +85,8 @@ class ImageRing:
         self.trim()
 
     def trim(self) -> None:
-        """Drop what exceeds the limits."""
-        while len(self._images) > 1 and (
-            len(self._images) > self._max_images or sum(image.nbytes for image in self._images) > self._max_bytes
-        ):
+        """Drop what exceeds the limits. A picture that was inserted for several objects counts once."""
+        while len(self._images) > 1 and self._exceeds_limits():
             self._drop_oldest()
 
     def same_image(self, image: RecentImage) -> RecentImage:
@@ -138,6 +140,16 @@ class ImageRing:
             image.before.pop(object_id, None)
             image.prompts.pop(object_id, None)
         self._images = deque(image for image in self._images if image.only != object_id)
+
+    def _exceeds_limits(self) -> bool:
+        count = len({(id(image.pixels), image.time) for image in self._images})
+        pictures = {id(image.pixels): image.pixels.nbytes for image in self._images}
+        nbytes = sum(pictures.values()) + sum(image.masks_nbytes for image in self._images)
+        return count > self._max_images or nbytes > self._max_bytes
+
+    def inserted(self) -> list[RecentImage]:
+        """The images that were inserted afterwards."""
+        return [image for image in self._images if image.only is not None]
 
     def _frames(self) -> Iterator[RecentImage]:
         return (image for image in self._images if image.only is None)

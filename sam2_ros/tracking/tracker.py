@@ -264,6 +264,9 @@ class VideoTracker:
         check_image(rgb)
         self._ring.check_reaches(frame_index)
         image = RecentImage(frame_index, self._shrink(rgb), rgb.shape[:2], time, only=object_id)
+        for known in (*self._ring.inserted(), *(job.image for job in self._jobs.values())):
+            if known.shows(image):
+                image.pixels = known.pixels  # kept and encoded once for all objects
         return self._ring.same_image(image)
 
     def _shrink(self, rgb: np.ndarray) -> torch.Tensor:
@@ -274,7 +277,7 @@ class VideoTracker:
 
     def _encode(self, image: RecentImage) -> ImageFeatures:
         for known in (self._newest, self._revisited):
-            if known is not None and known[0] is image:
+            if known is not None and known[0].pixels is image.pixels:
                 return known[1]
         return self._model.encode_image(normalize(image.pixels, self._model.device, self._model.dtype))
 
@@ -331,6 +334,7 @@ class VideoTracker:
             mask=np.zeros(image.size, dtype=bool),
             box=None,
             area=0,
+            hidden_frames=max(1, image.frame_index - self._jobs[object_id].image.frame_index),
             object_score_logit=NO_OBJECT_LOGIT,
             predicted_iou=0.0,
             state=ObjectState.CATCHING_UP,
@@ -348,6 +352,7 @@ def _object_result(object_id: str, image: RecentImage, outcome: Outcome, state: 
         mask=outcome.mask,
         box=box_of(outcome.mask),
         area=outcome.area,
+        hidden_frames=outcome.track.visibility.hidden_frames,
         object_score_logit=outcome.object_score_logit,
         predicted_iou=outcome.predicted_iou,
         state=state,

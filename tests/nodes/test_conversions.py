@@ -21,8 +21,7 @@ from sam2_ros.tracking import MemoryEvent, ObjectState
 from tests.nodes.messages import HEADER, image_message
 from tests.results import frame_result, object_result
 
-RECORD = TrackRecord(label=7, first_seen=Time(sec=3, nanosec=1), last_seen=Time(sec=11, nanosec=2),
-                     frames_since_seen=5)
+RECORD = TrackRecord(label=7, first_seen=Time(sec=3, nanosec=1), last_seen=Time(sec=11, nanosec=2))
 ONE_PIXEL = np.zeros((6, 8), bool)
 ONE_PIXEL[5, 3] = True
 
@@ -112,7 +111,7 @@ def test_any_prompt_is_converted_or_refused(points: list[tuple[float, float]], l
 
 
 def test_every_field_of_a_visible_object() -> None:
-    result = object_result('cup', ONE_PIXEL, logit=2.0, memory_event=MemoryEvent.ANCHOR)
+    result = object_result('cup', ONE_PIXEL, logit=2.0, hidden_frames=5, memory_event=MemoryEvent.ANCHOR)
     message = conversions.tracked_object(result, record=RECORD, header=HEADER)
     assert (message.object_id, message.label, message.state) == ('cup', 7, TrackedObject.VISIBLE)
     assert message.object_score_logit == 2.0

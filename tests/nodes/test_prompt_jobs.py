@@ -79,7 +79,7 @@ class Work:
 
     def known(self, name: str) -> bool:
         """Whether an image in the ring or the outputs remember the object."""
-        return name in self.outputs._records or any(
+        return name in self.outputs._first_seen or any(
             name in image.objects or name in image.prompts for image in self.ring.images())
 
 
@@ -276,6 +276,41 @@ def test_many_objects_catch_up_as_one_batch(work: Work, monkeypatch: pytest.Monk
     objects = work.arrive(12)
     prompt = Prompt('object 1', points=[scene.centre('red', 1)])
     assert same(mask_of(objects['object 1']), expected(work.weights, prompt, range(1, 13))['object 1'].mask)
+
+
+def test_prompts_of_a_detector_on_one_skipped_image_cost_one_encoding(
+        work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    work.arrive(0)
+    work.arrive(1, Fate.SKIPPED)
+    work.arrive(2)
+    names = [f'object {number}' for number in range(12)]
+    for name in names:
+        work.ask(1, Prompt(name, points=[scene.centre('red', 1)]))
+    model, encoded = work.tracker._model, []
+    encode = model.encode_image
+    monkeypatch.setattr(model, 'encode_image', lambda images: (encoded.append(len(images)), encode(images))[1])
+    work.finish()
+    assert encoded == [1, 1]  # the skipped image and the one after it
+    objects = work.arrive(3)
+    for name in (names[0], names[-1]):
+        prompt = Prompt(name, points=[scene.centre('red', 1)])
+        assert same(mask_of(objects[name]), expected(work.weights, prompt, range(1, 4))[name].mask)
+
+
+def test_where_an_object_was_seen_last_follows_corrections(work: Work) -> None:
+    for index in range(6):
+        work.arrive(index)
+    work.box('red', 0)
+    work.finish()
+    assert all(work.images[index].objects['red'].has_box for index in range(6))
+    nothing = np.zeros((scene.HEIGHT, scene.WIDTH), bool)
+    for corrected in (5, 3):
+        work.ask(corrected, Prompt('red', mask=nothing))
+        work.jobs.serve()
+        red = work.answers[-1].tracked_object
+        assert not red.has_box and red.frames_since_seen == 1
+        assert red.last_seen == work.images[corrected - 1].header.stamp
+        work.finish()
 
 
 def test_objects_that_were_called_off_end_for_their_own_reasons(work: Work) -> None:

@@ -54,9 +54,11 @@ def click_and_wait(client: Client, topic: Publisher, message: object) -> None:
     client.diagnosed('prompts', lambda _, values: int(values['applied']) == before + 1, 'one more applied')
 
 
-@pytest.mark.parametrize('on_overlay', [False, True])
-def test_rqt_clicks_start_objects_and_correct_those_they_hit(tracker: Client, on_overlay: bool) -> None:
-    topic = publisher(tracker, Point, f'{tracker.tracker}/overlay_mouse_left' if on_overlay else f'{IMAGE}_mouse_left')
+@pytest.mark.parametrize('where', ['image', 'compressed image', 'overlay'])
+def test_rqt_clicks_start_objects_and_correct_those_they_hit(tracker: Client, where: str) -> None:
+    topic = publisher(tracker, Point, {
+        'image': f'{IMAGE}_mouse_left', 'compressed image': f'{IMAGE}/compressed_mouse_left',
+        'overlay': f'{tracker.tracker}/overlay_mouse_left'}[where])
     tracker.step(0)
     click_and_wait(tracker, topic, pixel('red', 0))
     first = tracker.step(1).objects[0]

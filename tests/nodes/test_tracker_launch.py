@@ -1,6 +1,7 @@
 """Both launch files under the real `ros2 launch`. Skipped where that is not installed: it is not on PyPI."""
 
 import os
+import runpy
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.common import REPOSITORY
 from tests.nodes.graph import IMAGE, TIMEOUT, Client, client_of
 
 pytest.importorskip('ros2launch', reason='ros2 launch is not installed; it is not on PyPI')
@@ -38,3 +40,16 @@ def test_the_demo(micro_weights: Path) -> None:
     with client_of('/tracker') as client, launched(
             client, 'demo.launch.py', 'rviz:=false', f'checkpoint:={micro_weights}'):
         assert client.wait_for(lambda: client.received['objects'], 'an output')[0].image_width > 0
+
+
+def test_rviz_finds_the_calibration_beside_the_image() -> None:
+    """Its camera display asks for /camera_info when its image is called image, whatever that is remapped to."""
+    from launch import LaunchContext
+    launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
+    context = LaunchContext()
+    expected = {'/camera/image_raw': '/camera/camera_info', 'image': 'camera_info', '/image': '/camera_info'}
+    for image, info in expected.items():
+        context.launch_configurations.update(image=image, namespace='', use_sim_time='', rviz='true')
+        (rviz,) = launch_file['_rviz'](context)
+        rviz._perform_substitutions(context)
+        assert dict(rviz.expanded_remapping_rules) == {'image': image, '/camera_info': info}

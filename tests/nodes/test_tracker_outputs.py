@@ -5,8 +5,10 @@ import pytest
 from sam2_ros.msg import TrackedObject
 from std_msgs.msg import Header
 
+from sam2_ros.nodes import outputs
 from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_array
+from sam2_ros.visualization import draw_overlay
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import Client, graph
 from tests.nodes.reference import mask_of
@@ -83,9 +85,12 @@ def test_the_label_mask(micro_weights, encoding: str) -> None:
             assert ((labels == tracked_object.label) == mask_of(tracked_object)).all()
 
 
-def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client) -> None:
+def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[object] = []
+    monkeypatch.setattr(
+        outputs, 'draw_overlay', lambda rgb, result, **how: (drawn.append(result), draw_overlay(rgb, result, **how))[1])
     tracked(tracker, 'red')
-    assert not tracker.received['overlay']
+    assert not drawn
     subscription = tracker.listen('overlay')
     topic = f'{tracker.tracker}/overlay'
     publishers = tracker.wait_for(lambda: tracker.get_publishers_info_by_topic(topic), 'the overlay')
@@ -101,6 +106,11 @@ def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client) -> Non
     changed = (pixels != scene.picture(index)).any(axis=2)
     assert changed[mask_of(newest.objects[0])].mean() > 0.9 and not changed.all()
     tracker.destroy_subscription(subscription)
+    topic_is_unheard = lambda: not tracker.tracker_node.count_subscribers(topic)  # noqa: E731
+    tracker.wait_for(topic_is_unheard, 'the tracker to notice that nobody listens')
+    count = len(drawn)
+    tracker.step(index + 1)
+    assert len(drawn) == count
 
 
 @pytest.mark.parametrize('encoding', ['bgr8', 'rgba8'])

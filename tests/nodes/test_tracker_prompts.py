@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.msg import TrackedObject, TrackedObjectArray
 from std_srvs.srv import Trigger
@@ -54,6 +55,7 @@ def test_a_prompt_in_whose_mask_nothing_is_left_is_told(micro_weights: Path) -> 
         client.step(0)
         answer = client.set_prompt('speck', mask=speck)
         assert answer.success and not answer.object.has_box and answer.object.state == TrackedObject.OCCLUDED
+        assert (answer.object.frames_since_seen, answer.object.last_seen) == (1, Time())  # never seen yet
         assert client.log_line("'speck' was prompted, but there is nothing in its mask")
         assert client.set_prompt('red', mask=scene.disc('red', 0)).object.has_box
         client.diagnosed('prompts', lambda _, values: (values['applied'], values['applied, but with an empty mask'])

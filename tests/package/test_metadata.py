@@ -72,6 +72,13 @@ def test_package_xml_names_what_the_sources_import(manifest: Package) -> None:
     assert {ROSDEP_KEYS.get(module, module) for module in foreign} - named == set()
 
 
+def test_package_xml_names_what_the_launch_files_start(manifest: Package) -> None:
+    sources = [file.read_text() for file in (REPOSITORY / 'launch').glob('*.py')]
+    started = {package for source in sources for package in re.findall(r"package='(\w+)'", source)} - {'sam2_ros'}
+    assert started == {'rviz2'}
+    assert started | {'ros2launch'} <= {dependency.name for dependency in manifest.exec_depends}
+
+
 def test_setup_names_what_the_sources_import(distribution: Distribution) -> None:
     assert {INSTALLED_AS.get(module, module) for module in FROM_PIP} - _requirements(distribution) == set()
 

@@ -202,6 +202,15 @@ def test_earlier_outputs_are_replaced(run, tmp_path):
     assert [len(message.scores) for message in scores] == [1] * IMAGES
 
 
+def test_overlays_are_drawn_anew_where_there_were_some(run, tmp_path):
+    red = box_prompt('red', on=0, box=scene.box('red', 0))
+    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 0.1, red), ('/tracker/overlay', 0, image(0))])
+    assert run(bag, '--image', CAMERA) == 0
+    pictures = decoded(read_bag(tmp_path / 'out'), '/tracker/overlay', Image)
+    assert [picture.header.stamp for picture in pictures] == [stamp(index) for index in range(IMAGES)]
+    assert (image_to_array(pictures[0]) != scene.picture(0)).any()
+
+
 def test_new_bags_explain_their_own_types(run, tmp_path):
     """A reader that knows only the standard types finds ours in the bag."""
     bag = write_bag(tmp_path / 'in', video())

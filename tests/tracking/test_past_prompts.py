@@ -401,6 +401,18 @@ def test_the_newest_frame_is_never_dropped(micro64: Sam2Network, clip: Clip, rin
     assert tracker.prompt(1, clip.prompt('b', 'mask', 1))[0].frame_index == 1
 
 
+def test_a_picture_inserted_for_several_objects_counts_once_in_the_ring(micro64: Sam2Network, clip: Clip) -> None:
+    for limits in ({'ring_frames': 6}, {'ring_bytes': 6 * 64 * 64 * 3}):
+        tracker = VideoTracker(micro64, options=TrackerOptions(**limits))
+        play(tracker, clip, {0: [clip.prompt('a', 'box')]}, range(5))
+        for name in 'abc':
+            prompt = replace(clip.prompt('b', 'box', 20), object_id=name)
+            tracker.prompt(2, prompt, image=clip.image(20), time=2.5)
+        assert tracker.oldest_frame_index == 0
+        tracker.step(clip.image(5))
+        assert tracker.oldest_frame_index == 1
+
+
 def test_masks_in_prompts_count_as_bytes_of_the_ring(micro64: Sam2Network, clip: Clip) -> None:
     """Images are 64 x 64 x 3 bytes here, masks 96 x 120."""
     for kind, oldest in (('box', 2), ('mask', 4)):
