@@ -264,7 +264,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--node', default='/tracker', metavar='NAME',
                         help='name of the tracker node, which its topics begin with (default: %(default)s)')
     parser.add_argument('--storage', choices=STORAGES, help='of the new bag (default: as that of IN)')
-    parser.add_argument('--overlay', action='store_true', help='also write the overlay pictures, which are large (always where IN has them)')
+    parser.add_argument('--overlay', action='store_true',
+                        help='also write the overlay pictures, which are large (always where IN has them)')
     add_prompt_arguments(parser)
     add_model_arguments(parser)
     return parser
