@@ -61,7 +61,8 @@ def sine_position_1d(position: Tensor, channels: int) -> Tensor:
 class RandomPositionEncoding(nn.Module):
     """Random Fourier code of points, the same matrix for prompts and for the image grid.
 
-    The matrix product stays in float32 whatever the model's dtype: rounding it to bfloat16 moves clicks visibly.
+    The matrix product stays in float32 whatever the model's dtype, also under autocast: rounding it to bfloat16 moves
+    clicks visibly.
     """
 
     def __init__(self, channels: int) -> None:
@@ -71,7 +72,8 @@ class RandomPositionEncoding(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """points (..., 2) as (x, y) in 0..1 -> float32 code (..., channels)."""
-        angle = 2 * math.pi * ((2 * points.float() - 1) @ self.positional_encoding_gaussian_matrix.float())
+        with torch.autocast(points.device.type, enabled=False):
+            angle = 2 * math.pi * ((2 * points.float() - 1) @ self.positional_encoding_gaussian_matrix.float())
         return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
     def grid(self, size: int) -> Tensor:

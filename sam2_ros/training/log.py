@@ -12,8 +12,8 @@ from torch import Tensor
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT
 from sam2_ros.training.losses import FrameLoss
 
-COLUMNS = ('step', 'seconds', 'stage', 'rate', 'loss', 'mask', 'iou_head', 'object_score', 'j_mask', 'j_box', 'j_point',
-           'j_tracked', 'heldout_j_prompted', 'heldout_j_tracked', 'heldout_visibility')
+COLUMNS = ('step', 'seconds', 'stage', 'rate', 'waited', 'loss', 'mask', 'iou_head', 'object_score', 'j_mask', 'j_box',
+           'j_point', 'j_tracked', 'j_corrected', 'heldout_j_prompted', 'heldout_j_tracked', 'heldout_visibility')
 _KINDS = {'j_mask': MASK_PROMPT, 'j_box': BOX_PROMPT, 'j_point': POINT_PROMPT}
 
 
@@ -40,16 +40,19 @@ class Log:
                 self._counts[name] = self._counts.get(name, 0) + 1
 
     def add_losses(self, losses: list[FrameLoss], kind: Tensor) -> None:
-        """Figures of one step: losses over all decodings, J by prompt on the first frame, J of tracked frames."""
+        """Figures of one step: losses over all decodings, J by prompt on the first frame, J of tracked frames, J after
+        correction clicks.
+        """
         for name in ('total', 'mask', 'iou_head', 'object_score'):
             value = torch.stack([getattr(loss, name) for loss in losses]).mean()
             self.add(**{'loss' if name == 'total' else name: float(value.detach())})
         first = losses[0]
         for name, number in _KINDS.items():
             self.add(**{name: float(first.iou[(kind == number) & first.visible].mean())})
-        tracked = [loss.iou[loss.visible] for loss in losses if loss.tracked]
-        if tracked:
-            self.add(j_tracked=float(torch.cat(tracked).mean()))
+        for name, tracked in (('j_tracked', True), ('j_corrected', False)):
+            overlaps = [loss.iou[loss.visible] for loss in losses[1:] if loss.tracked is tracked]
+            if overlaps:
+                self.add(**{name: float(torch.cat(overlaps).mean())})
 
     def write(self, **fixed: float | str) -> dict[str, float | str]:
         """Writes one row and forgets the averages."""

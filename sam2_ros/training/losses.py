@@ -70,7 +70,8 @@ def frame_loss(candidates: Tensor, predicted_ious: Tensor, score: Tensor, *, tar
     candidates: (N, K, h, w) mask logits, K = 3 multimask candidates or 1. predicted_ious: (N, K). score: (N,) logits.
     target: (N, h, w) in [0, 1]. visible: (N,) bool; hidden objects have no mask loss. weight: (N,) of each object,
     0 for those too small to judge. chosen: (N,) index of the candidate the decoder would answer with.
-    Only the candidate of least loss learns the mask, every one learns its IoU.
+    Only the candidate of least loss learns the mask, every one learns its IoU. Both terms are means over the visible
+    objects (the published ones are sums over them divided by the number of all, so that hidden ones weigh them down).
     """
     goal = target[:, None].expand_as(candidates)
     mask = mask_losses(candidates, goal, loss_weights).min(dim=1).values

@@ -12,6 +12,7 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
 from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS, PIXEL_MEAN, PIXEL_STD
 from sam2_ros.model.prompt_encoder import PromptEmbedding
+from sam2_ros.tracking.decoding import MAX_MULTIMASK_POINTS
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
 from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
 from sam2_ros.training.prompts import random_error_click
@@ -27,7 +28,8 @@ class RolloutSettings:
     """How clips are run in training.
 
     true_visibility: probability that memory is told the true visibility of a frame, not the predicted one.
-    correction: probability per clip of one correction click on a frame.
+    correction: probability per clip that a frame is corrected; the first one is, as often again. clicks: how many
+        correction clicks it then gets, one after the other.
     gradient_frames: consecutive frames that learn, besides the first. They begin anywhere after it; the frames before
         them only fill the memory, those after them are left out.
     dam_memory: probability of reading memory as the distractor-aware policy does instead of as SAM 2 does.
@@ -37,6 +39,7 @@ class RolloutSettings:
 
     true_visibility: float = 0.3
     correction: float = 0.15
+    clicks: int = 1
     gradient_frames: int = 16
     dam_memory: float = 0.5
     no_pointers: float = 0.0
@@ -47,9 +50,9 @@ class RolloutSettings:
         if not all(0 <= chance <= 1 for chance in chances):
             raise ValueError('true_visibility, correction, dam_memory and no_pointers are probabilities in 0..1, got '
                              f'{chances}')
-        if self.gradient_frames < 1 or self.loss_stride < 1:
-            raise ValueError('gradient_frames and loss_stride must be 1 or more, got '
-                             f'{self.gradient_frames}, {self.loss_stride}')
+        if min(self.clicks, self.gradient_frames, self.loss_stride) < 1:
+            raise ValueError('clicks, gradient_frames and loss_stride must be 1 or more, got '
+                             f'{self.clicks}, {self.gradient_frames}, {self.loss_stride}')
 
 
 @dataclass
@@ -113,7 +116,7 @@ class Rollout:
         self.window = int(self.rng.integers(1, max(2, length - settings.gradient_frames + 1)))
         self.frames = min(length, self.window + settings.gradient_frames)
         corrects = self.frames > 1 and self.rng.random() < settings.correction
-        self.corrected = int(self.rng.integers(1, self.frames)) if corrects else None
+        self.corrected = int(self.rng.integers(self.window, self.frames)) if corrects else None  # a frame that learns
         self.features: list[ImageFeatures] = []
 
     def learns(self, frame: int) -> bool:
@@ -199,20 +202,25 @@ class Rollout:
 
     def _correct(self, features: ImageFeatures, conditioned: Tensor, decoding: MaskDecoding,
                  frame: int) -> MaskDecoding:
-        """Decodes again with a click where the mask is wrong and with the previous logits."""
-        logits = decoding.mask_logits.detach()
-        predicted = F.interpolate(logits[:, None], size=(self.size, self.size), mode='bilinear')[:, 0] > 0
-        points, labels = random_error_click(self.batch.masks[:, frame], predicted, self.generator)
+        """Decodes again with a click where the mask is wrong and with the previous logits, and so on, click by click.
+
+        As in the tracker, a single click asks for several candidates, more of them, or a click with a box, for one.
+        """
+        points, labels = self.batch.points[:, :0], self.batch.labels[:, :0]
         if frame == 0:
             mask_kind = (self.batch.kind == MASK_PROMPT)[:, None]
-            points = torch.cat([self.batch.points, points], dim=1)
-            labels = torch.cat([torch.where(mask_kind, -1, self.batch.labels), labels], dim=1)
-        prompt = self.model.embed_prompts(points, labels, logits[:, None].clamp(-32, 32))
-        single = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-        corrected = self._decode(features, conditioned, prompt, single)
-        if self.learns(frame):
-            self._judge(corrected, frame, single)
-        return corrected
+            points, labels = self.batch.points, torch.where(mask_kind, -1, self.batch.labels)
+        for _ in range(self.settings.clicks):
+            logits = decoding.mask_logits.detach()
+            predicted = F.interpolate(logits[:, None], size=(self.size, self.size), mode='bilinear')[:, 0] > 0
+            point, label = random_error_click(self.batch.masks[:, frame], predicted, self.generator)
+            points, labels = torch.cat([points, point], dim=1), torch.cat([labels, label], dim=1)
+            prompt = self.model.embed_prompts(points, labels, logits[:, None].clamp(-32, 32))
+            multimask = (labels >= 0).sum(1) <= MAX_MULTIMASK_POINTS
+            decoding = self._decode(features, conditioned, prompt, multimask)
+            if self.learns(frame):
+                self._judge(decoding, frame, multimask)
+        return decoding
 
     def _judge(self, decoding: MaskDecoding, frame: int, multimask: Tensor) -> None:
         """Adds the loss of a decoding; where one mask was asked for, all candidates stand for it."""

@@ -113,13 +113,15 @@ class _Run:
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
         start = progress.stage_batches + self.rank
         loader = batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers)
+        idle_since = time.monotonic()
         for number, batch in enumerate(loader):
-            before = progress.share
+            waited, before = time.monotonic() - idle_since, progress.share
             losses = self.trainer.step(batch, stage, seed=start + number * run.processes,
                                        share=self._spent(more=1))
             progress.seconds = self.seconds()
             advance(progress.share - before)
             if self.log is not None:
+                self.log.add(waited=waited)
                 self.log.add_losses(losses, batch.kind.to(self.device))
                 if progress.step % _ROW_EVERY == 0:
                     row = self._row(stage.name)
@@ -128,6 +130,7 @@ class _Run:
                 self._housekeeping(index)
             if progress.share >= 1 or self.settings.stage_at(progress.share) != index:
                 return
+            idle_since = time.monotonic()
 
     def _row(self, stage: str) -> dict[str, float | str]:
         assert self.log is not None
@@ -198,13 +201,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--folder', type=Path, default=Path('training_run'),
                         help='for checkpoint, log, pictures and weights; a run found there goes on '
                              '(default: %(default)s)')
-    parser.add_argument('--start', type=Path, help='weights to begin with (default: random ones)')
+    parser.add_argument('--start', type=Path,
+                        help='weights to begin with; a share of them, keep_start of the recipe, stays in the result '
+                             '(default: random ones)')
     parser.add_argument('--device', default='cpu', help='auto, cpu or cuda (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=1,
                         help='copies that share the work: about one per CPU core, or one per GPU '
                              '(default: %(default)s)')
     parser.add_argument('--workers', type=int, default=1,
-                        help='clip-making processes per copy (default: %(default)s)')
+                        help='clip-making processes per copy; more if the column waited of the log, seconds per step, '
+                             'says so (default: %(default)s)')
     return parser
 
 

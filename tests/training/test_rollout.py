@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import Prompt, VideoTracker
-from sam2_ros.training.batches import MASK_PROMPT, BatchSettings, ClipBatch, ClipBatches
+from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import LossWeights
 from sam2_ros.training.rollout import Rollout, RolloutSettings, normalise, read_order, track_clip
 
@@ -70,6 +70,31 @@ def test_every_kind_of_weight_learns_and_the_loss_is_the_mean_over_frames(
     heard = {name.split('.')[0] for name, weight in untrained.named_parameters() if weight.grad is not None}
     assert heard >= {'image_encoder', 'memory_attention', 'memory_encoder', 'sam_prompt_encoder', 'sam_mask_decoder'}
     assert not silent & {'image_encoder', 'memory_attention', 'memory_encoder', 'sam_mask_decoder'}
+
+
+def test_corrections_are_decoded_as_the_tracker_decodes_them(untrained: Sam2Network, batch: ClipBatch) -> None:
+    """One click asks for candidates, several clicks, or one after a box, for a single mask; each is judged as asked."""
+    asked: list[tuple[int, list[bool]]] = []   # number of points and which objects get candidates
+    decode = untrained.decode_masks
+
+    def watch(features, conditioned, prompt, multimask, **how):
+        asked.append((prompt.sparse.shape[1], multimask.tolist()))
+        return decode(features, conditioned, prompt, multimask, **how)
+
+    count = len(batch.kind)
+    boxes = replace(batch, kind=torch.full_like(batch.kind, BOX_PROMPT), labels=torch.tensor([[2, 3]] * count))
+    untrained.decode_masks = watch
+    try:
+        rollout, _ = run(untrained, boxes, replace(PLAIN, correction=1.0, clicks=2, gradient_frames=1), seed=1)
+    finally:
+        del untrained.decode_masks
+    tracked, first_click, second_click = asked[-3:]
+    assert rollout.corrected == rollout.window == rollout.frames - 1  # a frame that learns
+    assert [candidates for _, candidates in (tracked, first_click, second_click)] == [
+        [True] * count, [True] * count, [False] * count]
+    assert second_click[0] == first_click[0] + 1
+    assert [candidates for _, candidates in asked[1:3]] == [[False] * count] * 2  # after the box
+    assert len(rollout.losses) == 3 + 3
 
 
 def test_an_object_that_is_called_hidden_still_learns_its_mask(untrained: Sam2Network, batch: ClipBatch) -> None:
