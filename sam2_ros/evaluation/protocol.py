@@ -42,7 +42,7 @@ def track_clip(model: Sam2Network, clip: TargetClip, runs: Sequence[RunKey]) -> 
     Every image is encoded once: the prompts are objects of one tracker, which do not influence each other, and the
     policies are trackers that take turns.
     """
-    shared: Any = _SharedEncoder(model)
+    shared: Any = SharedEncoder(model)
     trackers = {run.policy: VideoTracker(shared, memory=run.policy) for run in runs}
     masks = {run: np.empty_like(clip.truth) for run in runs}
     scores = {run: np.empty(len(clip.truth), np.float32) for run in runs}
@@ -57,7 +57,7 @@ def track_clip(model: Sam2Network, clip: TargetClip, runs: Sequence[RunKey]) -> 
     return {run: Track(masks[run], scores[run]) for run in runs}
 
 
-class _SharedEncoder:
+class SharedEncoder:
     """A network that encodes an image once for all trackers that are given it one after the other."""
 
     def __init__(self, model: Sam2Network) -> None:

@@ -88,9 +88,9 @@ def summarise(scores: Sequence[RunScore]) -> Summary:
     if not scores:
         raise ValueError('there are no runs to summarise')
     return Summary(
-        region=_mean([score.mean_region for score in scores]),
-        contour=_mean([float(score.contour.mean()) for score in scores]),
-        robustness=_mean([score.robustness for score in scores]),
+        region=mean_over_clips([score.mean_region for score in scores]),
+        contour=mean_over_clips([float(score.contour.mean()) for score in scores]),
+        robustness=mean_over_clips([score.robustness for score in scores]),
         roc_auc=roc_auc(
             np.concatenate([score.object_score for score in scores]),
             np.concatenate([score.visible for score in scores]),
@@ -107,8 +107,9 @@ def paired_difference(scores: Sequence[RunScore], baseline: Sequence[RunScore], 
     ours, theirs = ({score.key.clip: getattr(score, measure) for score in runs} for runs in (scores, baseline))
     if ours.keys() != theirs.keys():
         raise ValueError(f'the runs are of different clips: {sorted(ours)} and {sorted(theirs)}')
-    return _mean([ours[clip] - theirs[clip] for clip in ours])
+    return mean_over_clips([ours[clip] - theirs[clip] for clip in ours])
 
 
-def _mean(values: Sequence[float]) -> Mean:
+def mean_over_clips(values: Sequence[float]) -> Mean:
+    """Of one value for each clip, and its standard error."""
     return Mean(float(np.mean(values)), standard_error(np.array(values)))

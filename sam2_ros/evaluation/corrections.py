@@ -1,0 +1,122 @@
+"""What correction clicks change: `python -m sam2_ros.evaluation.corrections`.
+
+A target is tracked from a box. At one frame clicks are given one after the other, each in the middle of the largest
+error that is left, together with those before it; then it is tracked on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
+from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, describe, positive
+from sam2_ros.evaluation.metrics import region_similarity
+from sam2_ros.evaluation.protocol import SharedEncoder, box_prompt
+from sam2_ros.evaluation.report import markdown_table
+from sam2_ros.evaluation.scores import mean_over_clips
+from sam2_ros.model import Sam2Network
+from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
+from sam2_ros.training.prompts import next_click
+
+MODULE = 'sam2_ros.evaluation.corrections'
+PAGE = 'corrections.md'
+EXPLANATION = """In every clip one target is prompted with its box in the first frame. J, intersection over union with
+the truth: of the corrected frame before the clicks and after each of them, and the mean over the frames after it,
+without any correction and with all clicks. Where the target is hidden, the next frame that shows it is corrected. ± is the
+standard error over clips."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """J of the corrected frame after 0, 1, 2, ... clicks; mean J of the frames after it, left alone and corrected."""
+
+    by_click: tuple[float, ...]
+    left_alone: float
+    corrected: float
+
+
+def correct(model: Sam2Network, policy: str, clip: TargetClip, *, frame: int, clicks: int) -> Correction:
+    """Tracks a clip with and without corrections at the first frame from `frame` on that shows the target.
+
+    Raises ValueError if none does, or none is left after it.
+    """
+    shown = [index for index in range(frame, len(clip.truth) - 1) if clip.truth[index].any()]
+    if not shown:
+        raise ValueError(f'the target of seed {clip.seed} cannot be seen from frame {frame} on')
+    at, truth = shown[0], clip.truth
+    shared: Any = SharedEncoder(model)
+    alone, tracker = VideoTracker(shared, policy), VideoTracker(shared, policy)
+    for index in range(at + 1):
+        prompts = [box_prompt('target', truth[0])] if index == 0 else []
+        alone.step(clip.images[index], prompts)
+        mask = tracker.step(clip.images[index], prompts)['target'].mask
+    overlaps, points, labels = [_overlap(mask, truth[at])], [], []
+    for _ in range(clicks):
+        point, label = next_click(truth[at], mask)
+        points, labels = [*points, point], [*labels, label]
+        mask = tracker.prompt(at, Prompt('target', points=points, labels=labels))[0].mask
+        overlaps.append(_overlap(mask, truth[at]))
+    after = [[_overlap(one.step(clip.images[index])['target'].mask, truth[index]) for one in (alone, tracker)]
+             for index in range(at + 1, len(truth))]
+    left_alone, corrected = np.mean(after, axis=0).tolist()
+    return Correction(tuple(overlaps), left_alone, corrected)
+
+
+def _overlap(mask: np.ndarray, truth: np.ndarray) -> float:
+    return float(region_similarity(mask, truth))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Correct every clip; prints the path of the result page. Exits with a sentence on what is wrong."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        network = chosen_network(options, image_size=None)
+        length = options.frame + 1 + options.after
+        model, rows = network.load(), []
+        for name in options.subsets:
+            subset = replace(SUBSETS[name], scene=replace(SUBSETS[name].scene, frames=length))
+            numbers = tqdm(range(options.clips), desc=name, unit='clip', disable=None)
+            runs = [correct(model, options.policy, benchmark_clip(subset, number), frame=options.frame,
+                            clicks=options.clicks) for number in numbers]
+            columns = [*zip(*(run.by_click for run in runs), strict=True),
+                       [run.left_alone for run in runs], [run.corrected for run in runs]]
+            rows.append([name, *(str(mean_over_clips(column)) for column in columns)])
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        parser.error(str(error))
+    heads = ['subset', 'before', *(f'click {number + 1}' for number in range(options.clicks)),
+             'frames after, left alone', 'frames after, corrected']
+    sections = ['# Correction clicks', describe(network, module=MODULE, arguments=arguments), EXPLANATION,
+                f'Memory: {options.policy}. {options.clips} clips each, corrected at frame {options.frame}, followed '
+                f'for {options.after} more.', markdown_table(heads, rows)]
+    options.output.mkdir(parents=True, exist_ok=True)
+    page = options.output / PAGE
+    page.write_text('\n\n'.join(sections) + '\n')
+    print(page)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f'python -m {MODULE}', description='Track held-out synthetic clips and correct them with clicks.')
+    add = parser.add_argument
+    add('--subsets', nargs='+', choices=SUBSETS, default=['plain', 'lookalikes', 'small'], metavar='NAME',
+        help=f'of {", ".join(SUBSETS)} (default: plain lookalikes small)')
+    add('--clips', type=positive, default=10, metavar='N', help='clips per subset (default: %(default)s)')
+    add('--frame', type=positive, default=20, metavar='N', help='the frame that is corrected (default: %(default)s)')
+    add('--after', type=positive, default=10, metavar='N', help='frames tracked after it (default: %(default)s)')
+    add('--clicks', type=positive, default=3, metavar='N', help='clicks on that frame (default: %(default)s)')
+    add('--policy', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
+    add_network_arguments(parser)
+    return parser
+
+
+if __name__ == '__main__':
+    main()

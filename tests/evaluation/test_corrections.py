@@ -1,0 +1,52 @@
+"""Correction clicks on held-out clips: what is compared with what, and the page."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sam2_ros.evaluation import corrections
+from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
+from sam2_ros.evaluation.metrics import region_similarity
+from sam2_ros.evaluation.protocol import box_prompt
+from sam2_ros.model import Sam2Network
+from sam2_ros.tracking import VideoTracker
+
+
+@pytest.fixture(scope='module')
+def clip() -> TargetClip:
+    plain = SUBSETS['plain']
+    return benchmark_clip(replace(plain, scene=replace(plain.scene, height=96, width=128, frames=6)), 0)
+
+
+def test_what_is_left_alone_is_what_the_tracker_makes_of_it(micro128: Sam2Network, clip: TargetClip) -> None:
+    tracker = VideoTracker(micro128, 'sam2')
+    tracker.step(clip.images[0], [box_prompt('target', clip.truth[0])])
+    masks = np.stack([tracker.step(image)['target'].mask for image in clip.images[1:]])
+    alone = region_similarity(masks, clip.truth[1:])
+    result = corrections.correct(micro128, 'sam2', clip, frame=2, clicks=2)
+    assert result.by_click[0] == alone[1] and result.left_alone == pytest.approx(alone[2:].mean())
+    assert len(result.by_click) == 3 and len({result.by_click[0], *result.by_click[1:]}) > 1
+    assert result.corrected != result.left_alone
+
+
+def test_a_hidden_target_is_corrected_when_it_shows_again(micro128: Sam2Network, clip: TargetClip) -> None:
+    hidden = clip.truth.copy()
+    hidden[2:4] = False
+    later = corrections.correct(micro128, 'sam2', TargetClip(clip.images, hidden, clip.seed), frame=2, clicks=1)
+    assert later.by_click == corrections.correct(micro128, 'sam2', clip, frame=4, clicks=1).by_click
+    hidden[2:] = False
+    with pytest.raises(ValueError, match=f'the target of seed {clip.seed} cannot be seen from frame 2 on'):
+        corrections.correct(micro128, 'sam2', TargetClip(clip.images, hidden, clip.seed), frame=2, clicks=1)
+
+
+def test_the_page_has_a_column_for_every_click(
+        micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corrections.main(['--checkpoint', str(micro_weights), '--subsets', 'plain', '--clips', '2', '--frame', '1',
+                      '--after', '1', '--clicks', '2', '--output', str(tmp_path)])
+    page = Path(capsys.readouterr().out.strip()).read_text()
+    rows = [line.strip('| ').split(' | ') for line in page.splitlines() if line.startswith('|')]
+    assert rows[0] == ['subset', 'before', 'click 1', 'click 2', 'frames after, left alone', 'frames after, corrected']
+    assert rows[2][0] == 'plain' and len(rows) == 3
+    assert all(0 <= float(cell.split()[0]) <= 1 for cell in rows[2][1:])
