@@ -29,8 +29,8 @@ MODULE = 'sam2_ros.evaluation.corrections'
 PAGE = 'corrections.md'
 EXPLANATION = """In every clip one target is prompted with its box in the first frame. J, intersection over union with
 the truth: of the corrected frame before the clicks and after each of them, and the mean over the frames after it,
-without any correction and with all clicks. Where the target is hidden, the next frame that shows it is corrected. ± is the
-standard error over clips."""
+without any correction and with all clicks. Where the target is hidden, the next frame that shows it is corrected. ± is
+the standard error over clips."""
 
 
 @dataclass(frozen=True)
