@@ -264,9 +264,9 @@ class VideoTracker:
         check_image(rgb)
         self._ring.check_reaches(frame_index)
         image = RecentImage(frame_index, self._shrink(rgb), rgb.shape[:2], time, only=object_id)
-        for known in (*self._ring.inserted(), *(job.image for job in self._jobs.values())):
-            if known.shows(image):
-                image.pixels = known.pixels  # kept and encoded once for all objects
+        others = (*self._ring.inserted(), *(job.image for job in self._jobs.values()))
+        twin = next((other for other in others if other.shows(image)), image)
+        image.pixels = twin.pixels  # kept and encoded once for all objects
         return self._ring.same_image(image)
 
     def _shrink(self, rgb: np.ndarray) -> torch.Tensor:

@@ -232,6 +232,18 @@ def test_it_names_the_transport_profile_when_best_effort_images_do_not_come(micr
         assert all(name in line for name in VARIABLES) and 'fastdds_large_images.xml' in line
 
 
+def test_compressed_images_are_not_too_large_for_the_transport(micro_weights: Path) -> None:
+    with graph(micro_weights, image_timeout=0.5, image_transport='compressed') as client:
+        client.destroy_publisher(client.camera)
+        best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        client.create_publisher(CompressedImage, f'{IMAGE}/compressed', best_effort)
+        client.wait_for(lambda: [info.qos_profile.reliability for info in client.get_subscriptions_info_by_topic(
+            f'{IMAGE}/compressed')] == [ReliabilityPolicy.BEST_EFFORT], 'a best-effort subscription')
+        client.received['diagnostics'].clear()
+        status = client.diagnosed('images', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
+        assert 'sends nothing that arrives' in status.message
+
+
 def _fails() -> None:
     raise RuntimeError('out of memory')
 

@@ -106,8 +106,8 @@ def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkey
     changed = (pixels != scene.picture(index)).any(axis=2)
     assert changed[mask_of(newest.objects[0])].mean() > 0.9 and not changed.all()
     tracker.destroy_subscription(subscription)
-    topic_is_unheard = lambda: not tracker.tracker_node.count_subscribers(topic)  # noqa: E731
-    tracker.wait_for(topic_is_unheard, 'the tracker to notice that nobody listens')
+    overlay = tracker.tracker_node._outputs._overlay
+    tracker.wait_for(lambda: not overlay.get_subscription_count(), 'the tracker to notice that nobody listens')
     count = len(drawn)
     tracker.step(index + 1)
     assert len(drawn) == count
