@@ -28,16 +28,19 @@ from sam2_ros.training.prompts import next_click
 MODULE = 'sam2_ros.evaluation.corrections'
 PAGE = 'corrections.md'
 EXPLANATION = """In every clip one target is prompted with its box in the first frame. J, intersection over union with
-the truth: of the corrected frame before the clicks and after each of them, and the mean over the frames after it,
-without any correction and with all clicks. Where the target is hidden, the next frame that shows it is corrected. ± is
-the standard error over clips."""
+the truth: of the corrected frame before the clicks, after each of them, and with a new box in their place; and the mean
+over the frames after it, without any correction and with all clicks. Where the target is hidden, the next frame that
+shows it is corrected. ± is the standard error over clips."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """J of the corrected frame after 0, 1, 2, ... clicks; mean J of the frames after it, left alone and corrected."""
+    """J of the corrected frame after 0, 1, 2, ... clicks, and with its true box instead; mean J of the frames after it,
+    left alone and corrected by the clicks.
+    """
 
     by_click: tuple[float, ...]
+    by_box: float
     left_alone: float
     corrected: float
 
@@ -52,10 +55,11 @@ def correct(model: Sam2Network, policy: str, clip: TargetClip, *, frame: int, cl
         raise ValueError(f'the target of seed {clip.seed} cannot be seen from frame {frame} on')
     at, truth = shown[0], clip.truth
     shared: Any = SharedEncoder(model)
-    alone, tracker = VideoTracker(shared, policy), VideoTracker(shared, policy)
+    alone, tracker, boxed = (VideoTracker(shared, policy) for _ in range(3))
     for index in range(at + 1):
         prompts = [box_prompt('target', truth[0])] if index == 0 else []
-        alone.step(clip.images[index], prompts)
+        for other in (alone, boxed):
+            other.step(clip.images[index], prompts)
         mask = tracker.step(clip.images[index], prompts)['target'].mask
     overlaps, points, labels = [_overlap(mask, truth[at])], [], []
     for _ in range(clicks):
@@ -63,10 +67,11 @@ def correct(model: Sam2Network, policy: str, clip: TargetClip, *, frame: int, cl
         points, labels = [*points, point], [*labels, label]
         mask = tracker.prompt(at, Prompt('target', points=points, labels=labels))[0].mask
         overlaps.append(_overlap(mask, truth[at]))
+    by_box = _overlap(boxed.prompt(at, box_prompt('target', truth[at]))[0].mask, truth[at])
     after = [[_overlap(one.step(clip.images[index])['target'].mask, truth[index]) for one in (alone, tracker)]
              for index in range(at + 1, len(truth))]
     left_alone, corrected = np.mean(after, axis=0).tolist()
-    return Correction(tuple(overlaps), left_alone, corrected)
+    return Correction(tuple(overlaps), by_box, left_alone, corrected)
 
 
 def _overlap(mask: np.ndarray, truth: np.ndarray) -> float:
@@ -87,12 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             numbers = tqdm(range(options.clips), desc=name, unit='clip', disable=None)
             runs = [correct(model, options.policy, benchmark_clip(subset, number), frame=options.frame,
                             clicks=options.clicks) for number in numbers]
-            columns = [*zip(*(run.by_click for run in runs), strict=True),
+            columns = [*zip(*(run.by_click for run in runs), strict=True), [run.by_box for run in runs],
                        [run.left_alone for run in runs], [run.corrected for run in runs]]
             rows.append([name, *(str(mean_over_clips(column)) for column in columns)])
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
-    heads = ['subset', 'before', *(f'click {number + 1}' for number in range(options.clicks)),
+    heads = ['subset', 'before', *(f'click {number + 1}' for number in range(options.clicks)), 'new box',
              'frames after, left alone', 'frames after, corrected']
     sections = ['# Correction clicks', describe(network, module=MODULE, arguments=arguments), EXPLANATION,
                 f'Memory: {options.policy}. {options.clips} clips each, corrected at frame {options.frame}, followed '

@@ -29,6 +29,11 @@ def test_what_is_left_alone_is_what_the_tracker_makes_of_it(micro128: Sam2Networ
     assert result.by_click[0] == alone[1] and result.left_alone == pytest.approx(alone[2:].mean())
     assert len(result.by_click) == 3 and len({result.by_click[0], *result.by_click[1:]}) > 1
     assert result.corrected != result.left_alone
+    boxed = VideoTracker(micro128, 'sam2')
+    boxed.step(clip.images[0], [box_prompt('target', clip.truth[0])])
+    boxed.step(clip.images[1])
+    corrected = boxed.step(clip.images[2], [box_prompt('target', clip.truth[2])])['target'].mask
+    assert result.by_box == region_similarity(corrected, clip.truth[2])
 
 
 def test_a_hidden_target_is_corrected_when_it_shows_again(micro128: Sam2Network, clip: TargetClip) -> None:
@@ -47,6 +52,7 @@ def test_the_page_has_a_column_for_every_click(
                       '--after', '1', '--clicks', '2', '--output', str(tmp_path)])
     page = Path(capsys.readouterr().out.strip()).read_text()
     rows = [line.strip('| ').split(' | ') for line in page.splitlines() if line.startswith('|')]
-    assert rows[0] == ['subset', 'before', 'click 1', 'click 2', 'frames after, left alone', 'frames after, corrected']
+    assert rows[0] == ['subset', 'before', 'click 1', 'click 2', 'new box', 'frames after, left alone',
+                       'frames after, corrected']
     assert rows[2][0] == 'plain' and len(rows) == 3
     assert all(0 <= float(cell.split()[0]) <= 1 for cell in rows[2][1:])
