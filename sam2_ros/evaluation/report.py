@@ -18,12 +18,14 @@ from sam2_ros.evaluation.speed import FrameTime
 PAGE = 'synthetic.md'
 
 _WORST_CLIPS, _STRIP_FRAMES = 3, 6
+_COMPARED = 'mean_region', 'visible_region', 'robustness'
 DEFINITIONS = """\
 In every clip one target is prompted in the first frame, which is not scored, and never corrected; all other frames are
 scored, the last one too, which DAVIS leaves out. J: intersection over union, 1 where both masks are empty, that is,
-where the target is hidden and nothing is answered. F: contour accuracy as in DAVIS. R, robustness: share of the frames
-that show the target in which mask and target overlap at all. AUC: area under the ROC curve of the object score against
-visibility, over all frames of the subset. ± is the standard error over clips, each of which has a seed of its own."""
+where the target is hidden and nothing is answered; "J visible" is of the frames that show the target alone. F: contour
+accuracy as in DAVIS. R, robustness: share of the frames that show the target in which mask and target overlap at all.
+AUC: area under the ROC curve of the object score against visibility, over all frames of the subset. ± is the standard
+error over clips, each of which has a seed of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +84,12 @@ def _table(report: Report, subset: str) -> str:
         for policy in report.policies:
             summary = summarise(report.select(subset, policy, prompt))
             area = '' if math.isnan(summary.roc_auc) else f'{summary.roc_auc:.3f}'
-            rows.append([prompt, policy, str(summary.region), str(summary.contour),
+            rows.append([prompt, policy, str(summary.region), str(summary.visible_region), str(summary.contour),
                          f'{summary.region_and_contour:.3f}', str(summary.robustness), area])
     runs = report.select(subset, report.policies[0], report.prompts[0])
     hidden = 1 - np.mean(np.concatenate([run.visible for run in runs]))
     introduction = f'{len(runs)} clips of {len(runs[0].visible) + 1} frames, target hidden in {hidden:.0%} of them.'
-    return introduction + '\n\n' + markdown_table(['prompt', 'memory', 'J', 'F', 'J&F', 'R', 'AUC'], rows)
+    return introduction + '\n\n' + markdown_table(['prompt', 'memory', 'J', 'J visible', 'F', 'J&F', 'R', 'AUC'], rows)
 
 
 def _comparison(report: Report) -> str:
@@ -96,11 +98,11 @@ def _comparison(report: Report) -> str:
     for subset in report.subsets:
         for prompt in report.prompts:
             runs = report.select(subset, policy, prompt), report.select(subset, baseline, prompt)
-            differences = [paired_difference(*runs, measure) for measure in ('mean_region', 'robustness')]
+            differences = [paired_difference(*runs, measure) for measure in _COMPARED]
             signed = ['+' * (difference.value >= 0) + str(difference) for difference in differences]
             rows.append([subset, prompt, *signed])
     return 'Mean and standard error of the difference on the same clip.\n\n' + markdown_table(
-        ['subset', 'prompt', 'J', 'R'], rows)
+        ['subset', 'prompt', 'J', 'J visible', 'R'], rows)
 
 
 def time_table(times: Sequence[FrameTime]) -> str:

@@ -41,6 +41,11 @@ class RunScore:
         return float(self.region.mean())
 
     @property
+    def visible_region(self) -> float:
+        """Mean J of the frames that show the target; NaN if none does."""
+        return float(self.region[self.visible].mean()) if self.visible.any() else math.nan
+
+    @property
     def robustness(self) -> float:
         return robustness(self.region, self.visible)
 
@@ -61,6 +66,7 @@ class Summary:
     """A row of the table."""
 
     region: Mean
+    visible_region: Mean
     contour: Mean
     robustness: Mean
     roc_auc: float  # of the object score against visibility, over all frames; NaN if the target is never hidden
@@ -89,6 +95,7 @@ def summarise(scores: Sequence[RunScore]) -> Summary:
         raise ValueError('there are no runs to summarise')
     return Summary(
         region=mean_over_clips([score.mean_region for score in scores]),
+        visible_region=mean_over_clips([score.visible_region for score in scores]),
         contour=mean_over_clips([float(score.contour.mean()) for score in scores]),
         robustness=mean_over_clips([score.robustness for score in scores]),
         roc_auc=roc_auc(
@@ -99,7 +106,8 @@ def summarise(scores: Sequence[RunScore]) -> Summary:
 
 
 def paired_difference(scores: Sequence[RunScore], baseline: Sequence[RunScore], measure: str) -> Mean:
-    """How far `scores` lie above `baseline` on the same clips, in 'mean_region' or 'robustness'.
+    """How far `scores` lie above `baseline` on the same clips, in 'mean_region', 'visible_region' or
+    'robustness'.
 
     The difference is taken clip by clip, so what makes a clip hard or easy for both cancels. Raises ValueError if the
     two were not made on the same clips.

@@ -27,8 +27,8 @@ class ClipBatch:
     """B clips of T frames with N objects in all.
 
     images: (B, T, S, S, 3) uint8 RGB. clip: (N,) index of each object's clip. masks: (N, T, S, S) bool.
-    kind: (N,) prompt on frame 0 (mask, box or point). points: (N, 2, 2) pixels and labels: (N, 2) of that prompt;
-    of mask prompts too, should they be decoded as boxes.
+    kind: (N,) prompt on frame 0 (mask, box or point). points: (N, 2, 2) pixels and labels: (N, 2) of that prompt, a
+    click being followed by padding; of mask prompts those of their box, should they be decoded as boxes.
     """
 
     images: Tensor
@@ -40,6 +40,10 @@ class ClipBatch:
 
     def to(self, device: torch.device) -> ClipBatch:
         return ClipBatch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+    def pin_memory(self) -> ClipBatch:
+        """In page-locked host memory, from which `to` copies to a GPU while that goes on working."""
+        return ClipBatch(*(getattr(self, name).pin_memory() for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class BatchSettings:
             raise ValueError('clips, frames, objects and max_stride must be 1 or more, got '
                              f'{self.clips}, {self.frames}, {self.objects}, {self.max_stride}')
         shares = self.prompt_shares
-        if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        if len(shares) != 3 or not all(share >= 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f'prompt_shares are three probabilities (mask, box, point) that add up to 1, got {shares}')
         if not (0 <= self.photos <= 1 and 0 <= self.uneven <= 1):
             raise ValueError(f'photos and uneven must be shares in 0..1, got {self.photos}, {self.uneven}')
@@ -102,7 +106,7 @@ class ClipBatches(Dataset[ClipBatch]):
             raise ValueError(f'objects of {", ".join(settings.presets)} are too small at {settings.size} pixels')
         chosen_masks = [clip.masks[:, chosen] for clip, chosen in zip(clips, picks, strict=True)]
         masks = np.concatenate([masks.swapaxes(0, 1) for masks in chosen_masks])
-        kind = rng.choice(3, size=len(masks), p=settings.prompt_shares)
+        kind = rng.choice(3, size=len(masks), p=np.array(settings.prompt_shares) / sum(settings.prompt_shares))
         prompts = [prompt_points(mask[0], int(k), rng) for mask, k in zip(masks, kind, strict=True)]
         return ClipBatch(
             images=torch.from_numpy(np.stack([clip.images for clip in clips])),
@@ -152,11 +156,14 @@ def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def batch_loader(dataset: ClipBatches, *, start: int, step: int = 1, workers: int) -> DataLoader[ClipBatch]:
+def batch_loader(dataset: ClipBatches, *, start: int, step: int = 1, workers: int,
+                 pin: bool = False) -> DataLoader[ClipBatch]:
     """Batches `start`, `start + step`, ... in order, without end; with `workers` > 0 processes make them ahead.
+
+    pin: in page-locked memory, for a GPU.
 
     Workers are spawned: a forked one inherits OpenCV's pool without its threads and waits for them for ever.
     """
     return DataLoader(dataset, batch_size=None, sampler=range(start, sys.maxsize, step), num_workers=workers,
-                      worker_init_fn=_one_thread, prefetch_factor=4 if workers else None,
+                      pin_memory=pin, worker_init_fn=_one_thread, prefetch_factor=4 if workers else None,
                       multiprocessing_context='spawn' if workers else None)

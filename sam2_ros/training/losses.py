@@ -3,7 +3,8 @@ the object score."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +16,21 @@ _LEAST_SHARE = 0.01            # of the picture, for the weight of cross entropy
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms. `cross_entropy` is not in the paper: focal and dice alone leave a fresh network at
-    empty masks for long. It counts per object area, so that small objects weigh as much as large ones."""
+    """Weights of the terms, 0 or more. `cross_entropy` is not in the paper: focal and dice alone leave a fresh network
+    at empty masks for long. It counts per object area, so that objects down to a hundredth of the picture weigh as
+    much as large ones.
+    """
 
     focal: float = 20.0
     cross_entropy: float = 0.2
     dice: float = 1.0
     iou: float = 1.0
     object_score: float = 1.0
+
+    def __post_init__(self) -> None:
+        weights = asdict(self)
+        if not all(0 <= weight < math.inf for weight in weights.values()):
+            raise ValueError(f'weights of the loss are numbers of 0 or more, got {weights}')
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
@@ -75,7 +83,8 @@ def frame_loss(candidates: Tensor, predicted_ious: Tensor, score: Tensor, *, tar
     """
     goal = target[:, None].expand_as(candidates)
     mask = mask_losses(candidates, goal, loss_weights).min(dim=1).values
-    true_iou = mask_iou(candidates, goal)
+    vanished = visible & ~(target > 0.5).flatten(1).any(1)   # too thin for this grid: no mask on it is a right one
+    true_iou = torch.where(vanished[:, None], 0.0, mask_iou(candidates, goal))
     head = (predicted_ious - true_iou).abs().mean(1)
     present = visible.float()
     judged = present * weight

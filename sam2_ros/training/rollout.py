@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
 from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS, PIXEL_MEAN, PIXEL_STD
 from sam2_ros.model.prompt_encoder import PromptEmbedding
-from sam2_ros.tracking.decoding import MAX_MULTIMASK_POINTS
+from sam2_ros.tracking.decoding import MAX_MULTIMASK_POINTS, MAX_PREVIOUS_LOGIT
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
 from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
-from sam2_ros.training.prompts import random_error_click
+from sam2_ros.training.prompts import PADDING, random_error_click
 
 POINTER_HORIZON = 15           # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
 MASK_LOGIT = 10.0              # a given mask becomes logits of +-10
@@ -27,13 +27,14 @@ _BOX_CANDIDATES = 0.3          # share of the boxes for which the decoder's cand
 class RolloutSettings:
     """How clips are run in training.
 
-    true_visibility: probability that memory is told the true visibility of a frame, not the predicted one.
-    correction: probability per clip that a frame is corrected; the first one is, as often again. clicks: how many
+    true_visibility: probability that the memory of a frame, but not its pointer, is told the true visibility instead
+        of the predicted one.
+    correction: probability per batch that a frame is corrected; the first one is, as often again. clicks: how many
         correction clicks it then gets, one after the other.
     gradient_frames: consecutive frames that learn, besides the first. They begin anywhere after it; the frames before
         them only fill the memory, those after them are left out.
     dam_memory: probability of reading memory as the distractor-aware policy does instead of as SAM 2 does.
-    no_pointers: probability per clip of reading no object pointers, without which they soon are all that is read.
+    no_pointers: probability per batch of reading no object pointers, without which they soon are all that is read.
     loss_stride: losses are taken on a grid of this stride of the input.
     """
 
@@ -155,29 +156,34 @@ class Rollout:
         """
         model, batch, features = self.model, self.batch, self.features[0]
         given = batch.kind == MASK_PROMPT
-        masks = batch.masks[:, 0].float()
-        clicks = model.embed_prompts(batch.points, batch.labels)
-        empty = torch.full_like(batch.labels, -1)
-        silent = model.embed_prompts(torch.zeros_like(batch.points), empty, model.mask_downsample(masks[:, None]))
-        prompt = PromptEmbedding(torch.where(given[:, None, None], silent.sparse, clicks.sparse),
-                                 torch.where(given[:, None, None, None], silent.dense, clicks.dense))
-        raw = features.stride16
-        conditioned = torch.where(given[:, None, None, None], raw, model.without_memory(raw))
-        # a box asks for one mask, but where that is unstable the decoder falls back to its candidates
-        candidates = torch.rand(len(masks), generator=self.generator).to(masks.device) < _BOX_CANDIDATES
-        single = given | ((batch.kind == BOX_PROMPT) & ~candidates)
-        decoding = self._decode(features, conditioned, prompt, ~single)
+        masks = batch.masks[:, 0, None].float()
+        labels = torch.where(given[:, None], PADDING, batch.labels)
+        fresh = model.without_memory(features.stride16)
+        conditioned = torch.where(given[:, None, None, None], features.stride16, fresh)
+        single = given | ((batch.kind == BOX_PROMPT) & ~self._box_candidates())
+        decoding = self._decode_prompts(features, conditioned, batch.points, labels, ~single,
+                                        mask_logits=model.mask_downsample(masks), has_mask=given)
         self._judge(decoding, 0, ~single)
-        logits, pointer = decoding.mask_logits, decoding.object_pointer
+        exact = F.interpolate(masks * 2 * MASK_LOGIT - MASK_LOGIT, size=decoding.mask_logits.shape[-2:],
+                              mode='bilinear', antialias=True)[:, 0]
+        answer = self._answer(decoding, exact, pointer=decoding.object_pointer)
         if self.settings.correction > self.rng.random():
-            decoding = self._correct(features, conditioned, decoding, 0)
-            logits = decoding.mask_logits
-            pointer = torch.where(given[:, None], pointer, decoding.object_pointer)  # as after a mask alone
-        exact = F.interpolate(masks[:, None] * 2 * MASK_LOGIT - MASK_LOGIT, size=logits.shape[-2:], mode='bilinear',
-                              antialias=True)[:, 0]
-        logits = torch.where(given[:, None, None], exact, logits)
-        score = torch.where(given, MASK_LOGIT, decoding.object_score_logit)
-        self._remember(0, logits, score, pointer, conditioning=True)
+            corrected = self._correct(features, fresh, answer, 0, batch.points, labels)
+            answer = self._answer(corrected, exact, pointer=decoding.object_pointer)   # what follows sees masks alone
+        self._remember(0, answer, conditioning=True)
+
+    def _box_candidates(self) -> Tensor:
+        """A box asks for one mask, but where that is unstable the decoder falls back to its candidates, which thus
+        have to learn boxes as well."""
+        drawn = torch.rand(len(self.batch.kind), generator=self.generator).to(self.batch.kind.device)
+        return (drawn < _BOX_CANDIDATES) & torch.is_grad_enabled()
+
+    def _answer(self, decoding: MaskDecoding, exact: Tensor, *, pointer: Tensor) -> MaskDecoding:
+        """A decoding of frame 0 in which objects prompted with a mask have exactly that mask, and its pointer."""
+        given = self.batch.kind == MASK_PROMPT
+        return replace(decoding, mask_logits=torch.where(given[:, None, None], exact, decoding.mask_logits),
+                       object_score_logit=torch.where(given, MASK_LOGIT, decoding.object_score_logit),
+                       object_pointer=torch.where(given[:, None], pointer, decoding.object_pointer))
 
     def _tracked(self, frame: int) -> None:
         model, features = self.model, self.features[frame]
@@ -191,33 +197,52 @@ class Rollout:
             self.losses[-1] = replace(self.losses[-1], tracked=True)
         corrected = frame == self.corrected
         if corrected:
-            decoding = self._correct(features, conditioned, decoding, frame)
-        self._remember(frame, decoding.mask_logits, decoding.object_score_logit, decoding.object_pointer,
-                       conditioning=corrected)
+            decoding = self._correct(features, conditioned, decoding, frame, nothing, nothing[..., 0].long())
+        self._remember(frame, decoding, conditioning=corrected)
 
     def _decode(self, features: ImageFeatures, conditioned: Tensor, prompt: PromptEmbedding,
                 multimask: Tensor) -> MaskDecoding:
+        """Without the gate that empties hidden objects' masks, and what learns without the fallback: both cut
+        gradients."""
         return self.model.decode_masks(features, conditioned, prompt, multimask, occlusion_gate=False,
-                                       stability_fallback=False)
+                                       stability_fallback=not torch.is_grad_enabled())
 
-    def _correct(self, features: ImageFeatures, conditioned: Tensor, decoding: MaskDecoding,
-                 frame: int) -> MaskDecoding:
+    def _decode_prompts(self, features: ImageFeatures, conditioned: Tensor, points: Tensor, labels: Tensor,
+                        multimask: Tensor, *, mask_logits: Tensor, has_mask: Tensor) -> MaskDecoding:
+        """Points (N, P, 2) with labels (N, P), some of them padding, and mask logits for the objects that have them.
+
+        Objects with equally many points form a batch, as in the tracker: padding points would change the result.
+        """
+        count = (labels >= 0).sum(1)
+        groups = [torch.nonzero(count == number)[:, 0] for number in count.unique().tolist()]
+        parts = []
+        for rows in groups:
+            real = labels[rows] >= 0
+            shape = len(rows), int(count[rows[0]])
+            prompt = self.model.embed_prompts(points[rows][real].view(*shape, 2), labels[rows][real].view(shape),
+                                              mask_logits[rows], has_mask[rows])
+            parts.append(self._decode(features.select(rows), conditioned[rows], prompt, multimask[rows]))
+        order = torch.cat(groups).argsort()
+        return MaskDecoding(*(torch.cat([getattr(part, each.name) for part in parts])[order]
+                              for each in fields(MaskDecoding)))
+
+    def _correct(self, features: ImageFeatures, conditioned: Tensor, decoding: MaskDecoding, frame: int,
+                 points: Tensor, labels: Tensor) -> MaskDecoding:
         """Decodes again with a click where the mask is wrong and with the previous logits, and so on, click by click.
 
-        As in the tracker, a single click asks for several candidates, more of them, or a click with a box, for one.
+        As in the tracker, clicks come after the points (N, P, 2) with labels (N, P) that there were, a single point
+        asks for several candidates, and of an object that is called hidden nothing was seen before.
         """
-        points, labels = self.batch.points[:, :0], self.batch.labels[:, :0]
-        if frame == 0:
-            mask_kind = (self.batch.kind == MASK_PROMPT)[:, None]
-            points, labels = self.batch.points, torch.where(mask_kind, -1, self.batch.labels)
+        everyone = torch.ones(len(labels), dtype=torch.bool, device=labels.device)
         for _ in range(self.settings.clicks):
-            logits = decoding.mask_logits.detach()
-            predicted = F.interpolate(logits[:, None], size=(self.size, self.size), mode='bilinear')[:, 0] > 0
+            shown = _gated(decoding).detach()[:, None]
+            predicted = F.interpolate(shown, size=(self.size, self.size), mode='bilinear')[:, 0] > 0
             point, label = random_error_click(self.batch.masks[:, frame], predicted, self.generator)
             points, labels = torch.cat([points, point], dim=1), torch.cat([labels, label], dim=1)
-            prompt = self.model.embed_prompts(points, labels, logits[:, None].clamp(-32, 32))
             multimask = (labels >= 0).sum(1) <= MAX_MULTIMASK_POINTS
-            decoding = self._decode(features, conditioned, prompt, multimask)
+            decoding = self._decode_prompts(
+                features, conditioned, points, labels, multimask, has_mask=everyone,
+                mask_logits=shown.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT))
             if self.learns(frame):
                 self._judge(decoding, frame, multimask)
         return decoding
@@ -238,12 +263,12 @@ class Rollout:
             weight=((area == 0) | (area >= tiny)).float(), chosen=decoding.chosen.clamp(min=0),
             loss_weights=self.weights))
 
-    def _remember(self, frame: int, logits: Tensor, score: Tensor, pointer: Tensor, *, conditioning: bool) -> None:
+    def _remember(self, frame: int, decoding: MaskDecoding, *, conditioning: bool) -> None:
         model = self.model
         if self.rng.random() < self.settings.true_visibility:
-            score = torch.where(self.area[:, frame] > 0, MASK_LOGIT, -MASK_LOGIT)
-        # what inference does: a hidden object's mask is empty in memory
-        gated = torch.where((score > 0)[:, None, None], logits, NO_OBJECT_LOGIT)
+            told = torch.where(self.area[:, frame] > 0, MASK_LOGIT, -MASK_LOGIT)
+            decoding = replace(decoding, object_score_logit=told)
+        score, gated = decoding.object_score_logit, _gated(decoding)
         self.logits.append(gated.detach())
         self.scores.append(score.detach())
         if frame + 1 == self.frames:
@@ -253,7 +278,7 @@ class Rollout:
         memory = self.memory
         memory.frames.append(frame)
         memory.spatial.append(model.encode_memory(self.features[frame].stride16, high, score, binarize))
-        memory.pointers.append(pointer)
+        memory.pointers.append(decoding.object_pointer)
         if conditioning:
             memory.conditioning.add(frame)
 
@@ -273,6 +298,12 @@ class Rollout:
             pointers=torch.stack([memory.pointers[other] for other in past], dim=1) if past
             else memory.pointers[0].new_zeros(count, 0, memory.pointers[0].shape[-1]),
             pointer_position=distance.expand(count, -1))
+
+
+def _gated(decoding: MaskDecoding) -> Tensor:
+    """Mask logits as inference gives them: a hidden object's mask is empty."""
+    seen = (decoding.object_score_logit > 0)[:, None, None]
+    return torch.where(seen, decoding.mask_logits, NO_OBJECT_LOGIT)
 
 
 @dataclass(frozen=True)

@@ -301,7 +301,8 @@ def _paint_body(frame: np.ndarray, labels: np.ndarray, body: _Body, *, camera: C
 def make_clip(seed: int, settings: SceneSettings, *, split: str = 'train') -> Clip:
     """The clip of a seed: the same seed, settings and split give the same bytes.
 
-    split: 'train' or 'heldout' (textures, photographs and shapes never shown in training).
+    split: 'train' or 'heldout', whose textures, photographs and shapes of objects are never shown in training. What
+        only hides others, occluders and screens, is the same in both.
     Raises ValueError for another split, ImportError when photographs are asked for and not installed.
     """
     if split not in SPLITS:

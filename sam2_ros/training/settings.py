@@ -32,6 +32,9 @@ class StageSettings:
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ValueError(f'share of stage {self.name!r} must be above 0 and at most 1, got {self.share}')
+        if self.batch.size % self.rollout.loss_stride:
+            raise ValueError(f'loss_stride of stage {self.name!r} must divide its size of {self.batch.size} pixels, '
+                             f'got {self.rollout.loss_stride}')
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,17 @@ class TrainSettings:
             if progress < end - 1e-9:
                 return index
         return len(self.stages) - 1
+
+
+def differences(stored: object, wanted: object, name: str = '') -> list[str]:
+    """What differs between two recipes as `dataclasses.asdict` gives them: 'stages[0].share 0.5 instead of 0.4'."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return [line for key in sorted(stored.keys() | wanted.keys())
+                for line in differences(stored.get(key), wanted.get(key), f'{name}.{key}' if name else key)]
+    if isinstance(stored, tuple) and isinstance(wanted, tuple) and len(stored) == len(wanted):
+        return [line for index, pair in enumerate(zip(stored, wanted, strict=True))
+                for line in differences(*pair, f'{name}[{index}]')]
+    return [] if stored == wanted else [f'{name} {stored!r} instead of {wanted!r}']
 
 
 def _build(kind: type, values: object, where: str) -> Any:

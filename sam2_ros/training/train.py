@@ -55,7 +55,11 @@ class RunSettings:
             raise ValueError('give a budget: either minutes or steps')
         if not 0 < (self.minutes or self.steps or 0) < math.inf:
             raise ValueError(f'the budget must be a number above 0, got {self.minutes or self.steps or 0}')
-        choose_device(self.device)
+        device = choose_device(self.device)
+        if device.type == 'cuda' and self.processes > 1 and (
+                device.index is not None or self.processes > torch.cuda.device_count()):
+            raise ValueError(f'each of {self.processes} processes takes a GPU of its own: the device must be cuda or '
+                             f'auto, and PyTorch sees {torch.cuda.device_count()}; got {self.device!r}')
         if self.processes < 1 or self.workers < 0:
             raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
 
@@ -112,7 +116,8 @@ class _Run:
         """Steps until the budget enters another stage."""
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
         start = progress.stage_batches + self.rank
-        loader = batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers)
+        loader = batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers,
+                              pin=self.device.type == 'cuda')
         idle_since = time.monotonic()
         for number, batch in enumerate(loader):
             waited, before = time.monotonic() - idle_since, progress.share

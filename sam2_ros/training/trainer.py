@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -20,7 +20,7 @@ from sam2_ros.model.checkpoints import load_checkpoint
 from sam2_ros.training.batches import ClipBatch
 from sam2_ros.training.losses import FrameLoss
 from sam2_ros.training.rollout import MASK_LOGIT, Rollout, normalise
-from sam2_ros.training.settings import StageSettings, TrainSettings
+from sam2_ros.training.settings import StageSettings, TrainSettings, differences
 
 _SAME_PLACE_BIAS = 2.0         # attention falls to a tenth about two cells away
 _EMA_RAMP = 10                 # steps after which the average starts to look far back
@@ -113,6 +113,7 @@ class Trainer:
             loss = rollout.run()
         loss.backward()
         self.progress.share = self._average_gradients(share)
+        self._drop_zero_gradients()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         if not bool(torch.isfinite(norm)):
             raise FloatingPointError(f'the gradient is not finite at step {self.progress.step}; '
@@ -128,23 +129,28 @@ class Trainer:
         return rollout.losses
 
     def _average_gradients(self, share: float) -> float:
-        """Replaces gradients by their mean over processes; returns the share of the first process.
-
-        What has no gradient in any process keeps none: Muon steps at full size on zeros, where old momentum points.
-        """
+        """Replaces gradients by their mean over processes; returns the share of the first process."""
         if not dist.is_initialized():
             return share
-        parameters, count = list(self.model.parameters()), dist.get_world_size()
+        parameters = list(self.model.parameters())
         gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
-        told = [share * count if dist.get_rank() == 0 else 0.0, *(float(one.grad is not None) for one in parameters)]
-        flat = torch.cat([torch.tensor(told, device=self.device), *(gradient.flatten() for gradient in gradients)])
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
-        flat /= count
-        first, *learn = flat[:len(told)].tolist()
-        pieces = flat[len(told):].split([gradient.numel() for gradient in gradients])
-        for parameter, piece, learns in zip(parameters, pieces, learn, strict=True):
-            parameter.grad = piece.view_as(parameter) if learns else None
-        return float(first)
+        flat /= dist.get_world_size()
+        pieces = flat.split([gradient.numel() for gradient in gradients])
+        for parameter, piece in zip(parameters, pieces, strict=True):
+            parameter.grad = piece.view_as(parameter)
+        told = torch.tensor(share, dtype=torch.float64, device=self.device)
+        dist.broadcast(told, 0)
+        return float(told)
+
+    def _drop_zero_gradients(self) -> None:
+        """What learned nothing in this step shall stay: Muon steps at full size where old momentum points."""
+        learning = [one for one in self.model.parameters() if one.grad is not None]
+        norms = torch.stack(torch._foreach_norm([one.grad for one in learning]))
+        for parameter, norm in zip(learning, norms.tolist(), strict=True):
+            if norm == 0:
+                parameter.grad = None
 
     @torch.no_grad()
     def _average_weights(self) -> None:
@@ -163,19 +169,22 @@ class Trainer:
         """Writes everything a run needs to go on; a crash while writing leaves the previous file whole."""
         state = {'model': self.model.state_dict(), 'average': self.average.state_dict(),
                  'optimizers': [one.state_dict() for one in self.optimizers], 'progress': vars(self.progress),
-                 'start': self.start}
+                 'start': self.start, 'recipe': asdict(self.settings)}
         partial = path.with_suffix('.partial')
         torch.save(state, partial)
         os.replace(partial, path)
 
     def load(self, path: Path) -> None:
-        """Continues from a file of `save`. Raises ValueError when that is damaged, or of another network or start."""
+        """Continues from a file of `save`.
+
+        Raises ValueError when that is damaged, or of another network, recipe or start.
+        """
         try:
             state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
         except (RuntimeError, EOFError, UnpicklingError) as error:
             raise ValueError(f'{path} is damaged; delete it to begin anew') from error
         try:
-            begun = state['start']
+            begun, changes = state['start'], differences(state['recipe'], asdict(self.settings))
             self.model.load_state_dict(state['model'])
             self.average.load_state_dict(state['average'])
             for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
@@ -183,6 +192,9 @@ class Trainer:
             self.progress = Progress(**state['progress'])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f'{path} does not hold a run of {self.settings.model}: {error}') from error
+        if changes:
+            raise ValueError(f'{path} holds a run of another recipe, with {", ".join(changes)}; go on with that one, '
+                             'or choose another --folder')
         if self.start is not None and (begun is None or any(
                 not torch.equal(value.cpu(), begun[name]) for name, value in self.start.items())):
             raise ValueError(f'{path} holds a run that did not begin with the weights given; '

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2_ros.model import Sam2Network
-from sam2_ros.training.batches import BatchSettings, ClipBatch, ClipBatches
+from sam2_ros.training.batches import MASK_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import mask_iou
 from sam2_ros.training.rollout import track_clip
 
@@ -21,7 +21,8 @@ _COLOURS = ((230, 60, 60), (60, 200, 60), (70, 110, 255), (240, 200, 40))
 
 @dataclass(frozen=True)
 class Validation:
-    """Mean J on the prompted frame and on the later ones, share of right visibility, and a picture (H, W, 3)."""
+    """Mean J on the prompted frame (from boxes and points; NaN without any) and on the later ones, share of right
+    visibility, and a picture (H, W, 3)."""
 
     j_prompted: float
     j_tracked: float
@@ -30,7 +31,7 @@ class Validation:
 
 
 def heldout_batch(settings: BatchSettings, *, index: int = 0) -> ClipBatch:
-    """A batch of clips with textures, photographs and shapes that training never shows."""
+    """A batch of clips of the held-out split (see `make_clip`)."""
     return ClipBatches(settings, seed=_SEED, split='heldout')[index]
 
 
@@ -38,18 +39,19 @@ def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.devic
     """Tracks held-out batches at the settings' size. J counts 1 where the object is hidden and nothing is answered."""
     model.eval()
     model.image_size = settings.size
-    overlaps, agreements, picture = [], [], None
+    overlaps, prompted, agreements, picture = [], [], [], None
     for index in range(batches):
         batch = heldout_batch(settings, index=index).to(device)
         result = track_clip(model, batch)
         logits = F.interpolate(result.mask_logits, size=(settings.size, settings.size), mode='bilinear')
         overlaps.append(mask_iou(logits, batch.masks).cpu())
+        prompted.append(overlaps[-1][(batch.kind != MASK_PROMPT).cpu(), 0])
         agreements.append(((result.object_score_logit > 0) == batch.masks.flatten(2).any(-1)).float().cpu())
         picture = draw(batch, logits > 0) if picture is None else picture
     j = torch.cat(overlaps)
     tracked = j[:, 1:].mean() if j.shape[1] > 1 else torch.tensor(float('nan'))
     assert picture is not None
-    return Validation(float(j[:, 0].mean()), float(tracked), float(torch.cat(agreements).mean()), picture)
+    return Validation(float(torch.cat(prompted).mean()), float(tracked), float(torch.cat(agreements).mean()), picture)
 
 
 def draw(batch: ClipBatch, masks: Tensor, *, columns: int = 8) -> np.ndarray:

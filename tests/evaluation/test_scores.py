@@ -26,6 +26,7 @@ def test_a_run_is_scored_without_its_prompted_frame() -> None:
     np.testing.assert_array_equal(score.visible, [True, True, False])
     np.testing.assert_array_equal(score.object_score, [1, 2, -3])
     assert score.mean_region == pytest.approx(4 / 9)
+    assert score.visible_region == pytest.approx(2 / 3)
     assert score.robustness == 1
 
 
@@ -36,10 +37,16 @@ def test_a_summary_gives_every_clip_the_same_weight() -> None:
     ])
     assert summary.region.value == pytest.approx(0.625)  # of 1 and 0.25
     assert summary.region.error == pytest.approx(0.375)
+    assert summary.visible_region == Mean(0.5, 0.5)  # of 1 and 0
     assert summary.robustness.value == pytest.approx(0.5)  # of 1 and 0
     assert summary.robustness.error == pytest.approx(0.5)
     assert summary.roc_auc == pytest.approx(0.8)  # the one hidden frame scores 2: below 4 of 5 visible ones
     assert summary.region_and_contour == 0.3125
+
+
+def test_a_target_that_never_shows_has_no_figures_for_visible_frames() -> None:
+    score = run(0, region=[1, 0.0], visible=[0, 0], object_score=[-1, 1])
+    assert math.isnan(score.visible_region) and math.isnan(score.robustness)
 
 
 def test_the_paired_difference_ignores_how_hard_a_clip_is() -> None:

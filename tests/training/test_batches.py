@@ -70,6 +70,11 @@ def test_prompts_fit_their_objects_in_the_asked_shares() -> None:
                 assert (np.abs(points.numpy() - true) <= 0.1 * (true[1] - true[0]) + 1e-4).all()
 
 
+def test_shares_of_a_third_can_be_written_down() -> None:
+    thirds = BatchSettings(size=64, clips=2, frames=1, prompt_shares=(0.3333333, 0.3333333, 0.3333333), photos=0.0)
+    assert set(ClipBatches(thirds, seed=2)[0].kind.tolist()) <= {MASK_PROMPT, BOX_PROMPT, POINT_PROMPT}
+
+
 def test_uneven_gaps_span_more_time_than_even_ones_of_one_frame() -> None:
     """Without events and other objects, what a target's mask changes by from frame to frame tells the time between."""
     even = BatchSettings(size=64, clips=24, frames=8, objects=1, max_stride=1, presets=('plain',), photos=0.0)

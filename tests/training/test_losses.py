@@ -98,3 +98,11 @@ def test_objects_too_small_to_judge_do_not_learn() -> None:
     _, inputs = _frame([True, True], weight=torch.tensor([0.0, 1.0]))
     assert inputs['score'].grad[0] == 0 and inputs['score'].grad[1] < 0
     assert inputs['candidates'].grad[0].abs().max() == 0 < inputs['candidates'].grad[1].abs().max()
+
+
+def test_of_a_visible_object_too_thin_for_the_grid_no_mask_is_right() -> None:
+    """Averaged to the grid of the losses it is nowhere above a half; an empty mask is not a perfect one then."""
+    loss = frame_loss(torch.full((1, 3, 8, 8), -4.0), torch.ones(1, 3), torch.zeros(1),
+                      target=torch.full((1, 8, 8), 0.25), visible=torch.tensor([True]), weight=torch.ones(1),
+                      chosen=torch.tensor([0]), loss_weights=LossWeights())
+    assert loss.iou.tolist() == [0] and loss.iou_head.item() == 1

@@ -1,6 +1,8 @@
 """The rollout of training: what memory is read, what learns, and that it tracks as the tracker does."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from sam2_ros.model import Sam2Network
-from sam2_ros.tracking import Prompt, VideoTracker
-from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, BatchSettings, ClipBatch, ClipBatches
+from sam2_ros.tracking import ObjectResult, Prompt, TrackerOptions, VideoTracker
+from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import LossWeights
-from sam2_ros.training.rollout import Rollout, RolloutSettings, normalise, read_order, track_clip
+from sam2_ros.training.prompts import random_error_click
+from sam2_ros.training.rollout import Rollout, RolloutSettings, normalise, read_order
 
 PLAIN = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
+EASY = BatchSettings(size=128, clips=1, frames=8, objects=3, presets=('plain',), photos=0.0)
 
 
 def rng() -> np.random.Generator:
@@ -97,6 +101,29 @@ def test_corrections_are_decoded_as_the_tracker_decodes_them(untrained: Sam2Netw
     assert len(rollout.losses) == 3 + 3
 
 
+def test_of_an_object_that_is_called_hidden_a_correction_is_shown_nothing(
+        untrained: Sam2Network, batch: ClipBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the tracker, whose gate empties such a mask: all of the object is missed, and the click is on it."""
+    nn.init.constant_(untrained.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, -100.0)
+    labels, shown = [], []
+    monkeypatch.setattr('sam2_ros.training.rollout.random_error_click', lambda true, predicted, generator: (
+        shown.append(predicted.any()), random_error_click(true, predicted, generator))[1])
+    embed = untrained.embed_prompts
+
+    def watch(points, given, mask_logits=None, has_mask=None):
+        if has_mask is not None and bool(has_mask.all()):
+            labels.append(given)
+            assert bool((mask_logits == -32).all())
+        return embed(points, given, mask_logits, has_mask)
+
+    monkeypatch.setattr(untrained, 'embed_prompts', watch)
+    points = replace(batch, kind=torch.full_like(batch.kind, POINT_PROMPT), labels=torch.tensor([[1, -1]] * 6)[
+        :len(batch.kind)], masks=batch.masks[:, :1].expand_as(batch.masks))
+    run(untrained, points, replace(PLAIN, correction=1.0))
+    assert shown == [False, False] and labels[0].tolist() == [[1, 1]] * len(batch.kind)
+    assert labels[1].tolist() == [[1]] * len(batch.kind)
+
+
 def test_an_object_that_is_called_hidden_still_learns_its_mask(untrained: Sam2Network, batch: ClipBatch) -> None:
     """The decoder's gate, which empties such masks, would cut the gradient."""
     nn.init.constant_(untrained.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, -100.0)
@@ -164,23 +191,72 @@ def test_true_visibility_is_what_memory_is_told(untrained: Sam2Network) -> None:
     assert bool((hidden == -1024).all())
 
 
-def test_it_tracks_as_the_tracker_does(micro128: Sam2Network) -> None:
-    """From a mask, with SAM 2's memory, at the network's own size: nothing but rounding is different."""
-    from_masks = BatchSettings(
-        size=128, clips=1, frames=8, objects=3, presets=('plain',), prompt_shares=(1, 0, 0), photos=0.0)
-    clips = ClipBatches(from_masks, seed=14)[0]
-    assert (clips.kind == MASK_PROMPT).all()
-    rolled = track_clip(micro128, clips)
-    tracker = VideoTracker(micro128, 'sam2')
-    prompts = [Prompt(str(index), mask=mask[0].numpy()) for index, mask in enumerate(clips.masks)]
-    results = [tracker.step(image.numpy(), () if frame else prompts) for frame, image in enumerate(clips.images[0])]
-    for index, prompt in enumerate(prompts):
-        tracked = [result[prompt.object_id] for result in results]
-        ours = rolled.mask_logits[index] > 0
+def _prompt(clips: ClipBatch, index: int, *clicks: tuple[list[float], int]) -> Prompt:
+    """The tracker's prompt for an object of a batch, with clicks after it."""
+    points, labels = [point for point, _ in clicks], [label for _, label in clicks]
+    name, kind = str(index), int(clips.kind[index])
+    if kind == MASK_PROMPT:
+        return Prompt(name, mask=clips.masks[index, 0].numpy())
+    if kind == BOX_PROMPT:
+        return Prompt(name, box=clips.points[index].flatten().tolist(), points=points or None, labels=labels or None)
+    return Prompt(name, points=[clips.points[index, 0].tolist(), *points], labels=[1, *labels])
+
+
+def _assert_same(rollout: Rollout, results: list[Mapping[str, ObjectResult]]) -> None:
+    """Masks and scores of all frames are those of the tracker."""
+    logits, scores = torch.stack(rollout.logits, dim=1), torch.stack(rollout.scores, dim=1)
+    for index, (mask, score) in enumerate(zip(logits > 0, scores, strict=True)):
+        tracked = [result[str(index)] for result in results]
         theirs = torch.stack([each.low_res_logits for each in tracked]) > 0
-        assert (ours & theirs).sum() > 0.95 * (ours | theirs).sum() > 50
+        assert (mask & theirs).sum() > 0.995 * (mask | theirs).sum() > 50
         scores = torch.tensor([each.object_score_logit for each in tracked])
-        torch.testing.assert_close(rolled.object_score_logit[index, 1:], scores[1:], rtol=0, atol=0.1)
+        torch.testing.assert_close(score, scores, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize('shares', [(1, 0, 0), (0, 1, 0), (0, 0, 1)], ids=['mask', 'box', 'point'])
+def test_it_tracks_as_the_tracker_does(micro128: Sam2Network, shares: tuple[float, float, float]) -> None:
+    """With SAM 2's memory, at the network's own size: nothing but rounding is different."""
+    clips = ClipBatches(replace(EASY, prompt_shares=shares), seed=14)[0]
+    rolled = Rollout(micro128, clips, PLAIN, LossWeights(), 0)
+    tracker = VideoTracker(micro128, 'sam2')
+    prompts = [_prompt(clips, index) for index in range(len(clips.kind))]
+    with torch.no_grad():
+        rolled.run()
+    _assert_same(rolled, [tracker.step(image.numpy(), () if frame else prompts)
+                          for frame, image in enumerate(clips.images[0])])
+
+
+@pytest.mark.parametrize('shares', [(0, 1, 0), (0, 0, 1)], ids=['box', 'point'])
+def test_corrections_are_those_of_the_tracker(
+        micro128: Sam2Network, shares: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same clicks, on the first frame and on a later one, give the same masks, then and after."""
+    clicks: list[list[tuple[list[float], int]]] = []         # of each turn, one for every object
+
+    def remember(*given):
+        points, labels = random_error_click(*given)
+        clicks.append(list(zip(points[:, 0].tolist(), labels[:, 0].tolist(), strict=True)))
+        return points, labels
+
+    monkeypatch.setattr('sam2_ros.training.rollout.random_error_click', remember)
+    clips = ClipBatches(replace(EASY, prompt_shares=shares), seed=14)[0]
+    rolled = Rollout(micro128, clips, replace(PLAIN, correction=1.0, clicks=2), LossWeights(), 5)
+    with torch.no_grad():
+        rolled.run()
+    assert rolled.corrected is not None and rolled.corrected < rolled.frames - 1 and len(clicks) == 4
+
+    tracker = VideoTracker(micro128, 'sam2', options=TrackerOptions(clear_on_correction=False))
+    everyone = range(len(clips.kind))
+    first = [_prompt(clips, index, *(turn[index] for turn in clicks[:count])) for count, index in
+             product(range(3), everyone)]
+    results = []
+    for frame, image in enumerate(clips.images[0]):
+        result = dict(tracker.step(image.numpy(), () if frame else first))
+        if frame == rolled.corrected:
+            for last, index in product((3, 4), everyone):
+                points, labels = zip(*(turn[index] for turn in clicks[2:last]), strict=True)
+                (result[str(index)],) = tracker.prompt(frame, Prompt(str(index), points=points, labels=labels))
+        results.append(result)
+    _assert_same(rolled, results)
 
 
 @pytest.mark.parametrize(('changes', 'words'), [

@@ -1,9 +1,11 @@
 """Recipes: the bundled one is whole, anything wrong in one is said in a sentence before training starts."""
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
 
 from sam2_ros.training.batches import BatchSettings
 from sam2_ros.training.settings import StageSettings, TrainSettings, load_settings
@@ -55,6 +57,10 @@ def test_values_are_read_and_the_rest_is_default(tmp_path: Path) -> None:
     ('stages: [{name: a, share: 1.5}, {name: b, share: -0.5}]', r"stages\[0\]: share of stage 'a' must be above 0"),
     ('stages: [{name: a, share: 1.0, batch: {presets: [rain]}}]', r'batch: unknown scene presets .* available: mixed'),
     ('stages: [{name: a, share: 1.0, batch: {presets: mixed}}]', "presets must be a list, got 'mixed'"),
+    (STAGE + 'loss: {focal: .nan}', 'weights of the loss are numbers of 0 or more'),
+    (STAGE + 'loss: {dice: -1.0}', 'weights of the loss are numbers of 0 or more'),
+    ('stages: [{name: a, share: 1.0, batch: {prompt_shares: [.nan, 0.5, 0.5]}}]', 'three probabilities'),
+    ('stages: [{name: a, share: 1.0, rollout: {loss_stride: 3}}]', "loss_stride of stage 'a' must divide its size of"),
     ('stages: [{name: a, share: 1.0, batch: {size: 100}}]', r'stages\[0\]: batch: size must be a multiple of 32'),
 ])
 def test_wrong_recipes_are_refused_by_the_command_line(
@@ -97,6 +103,20 @@ def test_a_missing_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_runs_that_cannot_be_are_refused(changes: dict, words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words):
         RunSettings(folder=tmp_path, **changes)
+
+
+@pytest.mark.parametrize(('device', 'processes', 'words'), [
+    ('cuda:0', 2, "the device must be cuda or auto, and PyTorch sees 2; got 'cuda:0'"),
+    ('cuda', 3, 'each of 3 processes takes a GPU of its own'),
+    ('cuda', 2, None),
+    ('cuda:0', 1, None),
+])
+def test_every_process_of_a_run_needs_a_gpu(
+        device: str, processes: int, words: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('sam2_ros.training.train.choose_device', torch.device)   # as where there are GPUs
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    with nullcontext() if words is None else pytest.raises(ValueError, match=words):
+        RunSettings(folder=tmp_path, steps=1, device=device, processes=processes)
 
 
 @pytest.mark.parametrize(('progress', 'stage'), [(0, 0), (0.24, 0), (0.25, 1), (0.99, 1), (1, 1)])

@@ -180,6 +180,15 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         train(SHORT, run(tmp_path, steps=8))
 
 
+def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    """Its weights would be exported as the result of the recipe that was given."""
+    train(SHORT, run(tmp_path, steps=1))
+    images, clips = SHORT.stages
+    other = replace(SHORT, seed=5, stages=(images, replace(clips, rollout=replace(clips.rollout, clicks=2))))
+    with pytest.raises(ValueError, match=r'seed 1 instead of 5, stages\[1\].rollout.clicks 1 instead of 2; go on with'):
+        train(other, run(tmp_path, steps=2))
+
+
 @pytest.mark.parametrize('share', [0.0, 0.5])
 def test_a_damaged_checkpoint_is_refused_with_what_to_do(finished: Path, tmp_path: Path, share: float) -> None:
     whole = (finished / 'checkpoint.pt').read_bytes()
@@ -214,23 +223,28 @@ def alone(tmp_path: Path) -> Iterator[None]:
     dist.destroy_process_group()
 
 
-@pytest.mark.usefixtures('alone')
-def test_what_does_not_learn_stays_where_it_is_when_processes_share_a_run() -> None:
+def test_what_does_not_learn_stays_where_it_is() -> None:
     """Muon steps at full size however small a gradient is: on zeros it would follow its old momentum."""
     trainer = Trainer(SHORT, CPU)
     images, clips = SHORT.stages
     for number in range(2):
         trainer.step(ClipBatches(clips.batch, seed=1)[number], clips, seed=number, share=0.1)
-    memory = trainer.model.memory_attention.layers[0].linear1.weight
+    silent = [trainer.model.memory_attention.layers[0].linear1.weight,
+              trainer.model.sam_mask_decoder.pred_obj_score_head.layers[0].weight]   # has a gradient, of zeros
     encoder = trainer.model.image_encoder.trunk.blocks[0].attn.qkv.weight
-    before = memory.clone(), encoder.clone()
+    before = [weight.clone() for weight in (*silent, encoder)]
     trainer.step(ClipBatches(images.batch, seed=1)[0], images, seed=2, share=0.2)
-    assert torch.equal(memory, before[0]) and not torch.equal(encoder, before[1])
+    assert all(map(torch.equal, silent, before)) and not torch.equal(encoder, before[-1])
+
+
+@pytest.mark.usefixtures('alone')
+def test_what_does_not_learn_stays_where_it_is_when_processes_share_a_run() -> None:
+    test_what_does_not_learn_stays_where_it_is()
 
 
 def test_processes_share_a_run(tmp_path: Path) -> None:
     """Two copies see the batches 0 and 1 and step with the mean of their gradients."""
-    one_stage = TrainSettings(stages=(StageSettings('images', 1.0, TINY),))
+    one_stage = TrainSettings(final_rate=1.0, stages=(StageSettings('images', 1.0, TINY),))
     train(one_stage, run(tmp_path, steps=1, processes=2))
     state = torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['optimizers']
 
@@ -241,15 +255,18 @@ def test_processes_share_a_run(tmp_path: Path) -> None:
     torch.nn.utils.clip_grad_norm_(alone.model.parameters(), one_stage.clip)
     for optimizer, saved, (name, share) in zip(alone.optimizers, state, FIRST_MOMENTS.items(), strict=True):
         for index, weight in enumerate(optimizer.param_groups[0]['params']):
-            assert (index in saved['state']) == (weight.grad is not None)
-            if weight.grad is not None:
+            learns = weight.grad is not None and bool(weight.grad.any())
+            assert (index in saved['state']) == learns
+            if learns:
                 torch.testing.assert_close(saved['state'][index][name], share * weight.grad, rtol=1e-3, atol=1e-7)
 
     alone.load(tmp_path / 'checkpoint.pt')  # one process goes on with batch 2
     alone.step(data[2], one_stage.stages[0], seed=2, share=1.0)
-    continued = load_file(train(one_stage, run(tmp_path, steps=2)))
-    for name, value in alone.average.state_dict().items():
-        torch.testing.assert_close(continued[name], value.half(), rtol=0, atol=1e-3)
+    train(one_stage, run(tmp_path, steps=2))
+    state = torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['optimizers']
+    for optimizer, saved, name in zip(alone.optimizers, state, FIRST_MOMENTS, strict=True):
+        for index, moments in optimizer.state_dict()['state'].items():
+            torch.testing.assert_close(saved['state'][index][name], moments[name], rtol=1e-3, atol=1e-6)
 
 
 def test_exported_weights_track_like_the_network(tmp_path: Path, micro128: Sam2Network) -> None:
