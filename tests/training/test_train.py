@@ -260,6 +260,7 @@ def test_processes_share_a_run(tmp_path: Path) -> None:
             if learns:
                 torch.testing.assert_close(saved['state'][index][name], share * weight.grad, rtol=1e-3, atol=1e-7)
 
+    alone.model.zero_grad()
     alone.load(tmp_path / 'checkpoint.pt')  # one process goes on with batch 2
     alone.step(data[2], one_stage.stages[0], seed=2, share=1.0)
     train(one_stage, run(tmp_path, steps=2))
