@@ -4,6 +4,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+PHOTOGRAPHS = ['scikit-image', 'scikit-learn']  # their sample pictures are textures of synthetic clips
+
 setup(
     name='sam2_ros',
     version='0.1.0',
@@ -18,8 +20,8 @@ setup(
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
-        'dev': ['hypothesis', 'mypy', 'pillow', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy'],
-        'train': ['scikit-image', 'scikit-learn'],
+        'dev': ['hypothesis', 'mypy', 'pillow', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy', *PHOTOGRAPHS],
+        'train': PHOTOGRAPHS,
     },
     entry_points={
         'console_scripts': [

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,26 @@ _SOURCES = ('model/*.py', 'tracking/*.py', 'evaluation/clips.py', 'evaluation/pr
 
 @dataclass(frozen=True)
 class NetworkSource:
-    """Which network to load; small enough to send to another process."""
+    """Which network to load; small enough to send to another process, which loads the same weights or none."""
 
     name: str
     checkpoint: Path
     image_size: int
     device: str = 'cpu'
 
-    def load(self) -> Sam2Network:
-        return build_sam2(self.name, self.checkpoint, device=self.device, image_size=self.image_size)
-
+    @cached_property
     def weights_digest(self) -> str:
+        """SHA-256 of the checkpoint when it was first asked for."""
+        return self._digest()
+
+    def load(self) -> Sam2Network:
+        """Raises ValueError if the checkpoint is not any more what `weights_digest` told."""
+        model = build_sam2(self.name, self.checkpoint, device=self.device, image_size=self.image_size)
+        if self.weights_digest != self._digest():
+            raise ValueError(f'{self.checkpoint} has changed since this run began; copy it and start again')
+        return model
+
+    def _digest(self) -> str:
         return hashlib.sha256(self.checkpoint.read_bytes()).hexdigest()
 
 
@@ -68,7 +77,8 @@ class Benchmark:
         size = f'{self.network.name}_{self.network.image_size}'
         return {
             name: PredictionStore(
-                folder / size / f'{name}_{subset.scene.frames}', self._config(subset), overwrite=overwrite
+                folder / size / f'{name}_{subset.split}_{subset.scene.frames}', self._config(subset),
+                overwrite=overwrite,
             )
             for name, subset in self.subsets.items()
         }
@@ -91,7 +101,7 @@ class Benchmark:
         """Everything that decides what is predicted for a subset, and what with."""
         return {
             'model': self.network.name,
-            'weights_sha256': self.network.weights_digest(),
+            'weights_sha256': self.network.weights_digest,
             'code_sha256': code_digest(),
             'torch': torch.__version__,
             'device': self.network.device,
@@ -116,12 +126,13 @@ def _run_clip(benchmark: Benchmark, subset_name: str, number: int, store: Predic
     runs = [RunKey(policy, prompt, number) for policy in benchmark.policies for prompt in benchmark.prompts]
     missing = [run for run in runs if not store.has(run)]
     if missing:
-        for run, track in track_clip(_loaded(benchmark.network), clip, missing).items():
+        model = _loaded(benchmark.network, benchmark.network.weights_digest)
+        for run, track in track_clip(model, clip, missing).items():
             store.save(run, track)
     return [score_run(subset_name, run, predicted=store.load(run), truth=clip.truth) for run in runs]
 
 
 @lru_cache(maxsize=1)
-def _loaded(source: NetworkSource) -> Sam2Network:
-    """The network, built once in every process."""
+def _loaded(source: NetworkSource, _digest: str) -> Sam2Network:
+    """The network, built once in every process for the same weights."""
     return source.load()

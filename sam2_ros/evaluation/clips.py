@@ -70,8 +70,8 @@ class TargetClip:
 def benchmark_clip(subset: Subset, number: int) -> TargetClip:
     """Clip `number` of a subset: the same bytes for the same generator.
 
-    Seeds whose target is tiny or half hidden in the first frame, where the prompt is given, or is later hardly ever to
-    be seen, are passed over. Raises ValueError if no seed is suitable.
+    Seeds whose target is tiny in the first frame, where the prompt is given, shows less than 30 % of its usual area
+    there, or is later hardly ever to be seen, are passed over. Raises ValueError if no seed is suitable.
     """
     first = subset.first_seed + _SEEDS_PER_CLIP * number
     for seed in range(first, first + _SEEDS_PER_CLIP):

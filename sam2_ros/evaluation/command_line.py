@@ -96,13 +96,13 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
     return source
 
 
-def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -> str:
-    """How to repeat a run, and on what it was made, as Markdown."""
+def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], split: str | None = None) -> str:
+    """How to repeat a run, on what it was made, and of which `split` synthetic clips were, as Markdown."""
     # where predictions were kept says something of this machine and nothing of the result
     kept = [word for before, word in zip(['', *arguments], arguments, strict=False)
-            if '--predictions' not in (before, word)]
+            if '--predictions' not in (before, word) and not word.startswith('--predictions=')]
     machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else cpu_name()
-    digest = network.weights_digest()[:12]
+    digest = network.weights_digest[:12]
     facts = (
         f'Command: `{shlex.join(["python", "-m", module, *kept])}`',
         f'Network: {network.name}, float32, weights {network.checkpoint.name} (SHA-256 {digest}…)',
@@ -110,7 +110,8 @@ def describe(network: NetworkSource, *, module: str, arguments: Sequence[str]) -
         f'{torch.get_num_threads()} threads',
         f'Date: {date.today().isoformat()}',
     )
-    return '\n'.join(f'- {fact}' for fact in facts)
+    clips = () if split is None else (f'Clips: of the split {split}',)
+    return '\n'.join(f'- {fact}' for fact in (*facts, *clips))
 
 
 def cpu_name() -> str:

@@ -29,16 +29,18 @@ MODULE = 'sam2_ros.evaluation.corrections'
 PAGE = 'corrections.md'
 EXPLANATION = """In every clip one target is prompted with its box in the first frame. J, intersection over union with
 the truth: of the corrected frame before the clicks, after each of them, and with a new box in their place; and the mean
-over the frames after it, without any correction and with all clicks. Where the target is hidden, the next frame that
-shows it is corrected. ± is the standard error over clips."""
+over the frames after it, left alone and with all clicks. In brackets, the difference from before, or from left alone,
+on the same clips. Where the target is hidden, the next frame that shows it is corrected. ± is the standard error over
+clips."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """J of the corrected frame after 0, 1, 2, ... clicks, and with its true box instead; mean J of the frames after it,
-    left alone and corrected by the clicks.
+    """J of the corrected `frame` after 0, 1, 2, ... clicks, and with its true box instead; mean J of the frames after
+    it, left alone and corrected by the clicks.
     """
 
+    frame: int
     by_click: tuple[float, ...]
     by_box: float
     left_alone: float
@@ -71,7 +73,7 @@ def correct(model: Sam2Network, policy: str, clip: TargetClip, *, frame: int, cl
     after = [[_overlap(one.step(clip.images[index])['target'].mask, truth[index]) for one in (alone, tracker)]
              for index in range(at + 1, len(truth))]
     left_alone, corrected = np.mean(after, axis=0).tolist()
-    return Correction(tuple(overlaps), by_box, left_alone, corrected)
+    return Correction(at, tuple(overlaps), by_box, left_alone, corrected)
 
 
 def _overlap(mask: np.ndarray, truth: np.ndarray) -> float:
@@ -90,22 +92,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in options.subsets:
             subset = replace(SUBSETS[name], scene=replace(SUBSETS[name].scene, frames=length))
             numbers = tqdm(range(options.clips), desc=name, unit='clip', disable=None)
-            runs = [correct(model, options.policy, benchmark_clip(subset, number), frame=options.frame,
-                            clicks=options.clicks) for number in numbers]
-            columns = [*zip(*(run.by_click for run in runs), strict=True), [run.by_box for run in runs],
-                       [run.left_alone for run in runs], [run.corrected for run in runs]]
-            rows.append([name, *(str(mean_over_clips(column)) for column in columns)])
+            clips = (benchmark_clip(subset, number) for number in numbers)
+            runs = [correct(model, options.policy, clip, frame=options.frame, clicks=options.clicks)
+                    for clip in clips if clip.truth[options.frame:-1].any()]
+            rows.append(_row(name, runs, clips=options.clips))
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
-    heads = ['subset', 'before', *(f'click {number + 1}' for number in range(options.clicks)), 'new box',
-             'frames after, left alone', 'frames after, corrected']
+    heads = ['subset', 'clips', 'frame', 'before', *(f'click {number + 1}' for number in range(options.clicks)),
+             'new box', 'frames after, left alone', 'frames after, corrected']
     sections = ['# Correction clicks', describe(network, module=MODULE, arguments=arguments), EXPLANATION,
-                f'Memory: {options.policy}. {options.clips} clips each, corrected at frame {options.frame}, followed '
-                f'for {options.after} more.', markdown_table(heads, rows)]
+                f'Memory: {options.policy}. Clips end with frame {options.frame + options.after}.',
+                markdown_table(heads, rows)]
     options.output.mkdir(parents=True, exist_ok=True)
     page = options.output / PAGE
     page.write_text('\n\n'.join(sections) + '\n')
     print(page)
+
+
+def _row(name: str, runs: Sequence[Correction], *, clips: int) -> list[str]:
+    """Figures of a subset, of which some of the `clips` may hide the target to their end."""
+    if not runs:
+        raise ValueError(f'no clip of {name} shows its target in time; choose another --frame, or more frames with '
+                         '--after')
+    before, alone = [run.by_click[0] for run in runs], [run.left_alone for run in runs]
+    clicks = list(zip(*(run.by_click for run in runs), strict=True))[1:]
+    frames = sorted({run.frame for run in runs})
+    return [name, str(len(runs)) if len(runs) == clips else f'{len(runs)} of {clips}',
+            str(frames[0]) if len(frames) == 1 else f'{frames[0]} to {frames[-1]}', str(mean_over_clips(before)),
+            *(_against(before, values) for values in (*clicks, [run.by_box for run in runs])),
+            str(mean_over_clips(alone)), _against(alone, [run.corrected for run in runs])]
+
+
+def _against(baseline: Sequence[float], values: Sequence[float]) -> str:
+    """A mean, and how far it is from another on the same clips."""
+    difference = mean_over_clips([value - base for value, base in zip(values, baseline, strict=True)])
+    return f'{np.mean(values):.3f} ({difference:+})'
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,8 +1,8 @@
 """Real footage without labels: `python -m sam2_ros.evaluation.footage VIDEO` follows what moves before a still camera.
 
 What differs from the median of the video is something that moves. A mover whose outline can be followed from frame to
-frame, because nothing touches it, needs no annotator: its box is known in every one of these frames. The tracker gets
-the first of these boxes and nothing more. All frames are kept in host memory.
+frame, because no other mover joins it, needs no annotator: its box is known in every one of these frames. The tracker
+gets the first of these boxes and nothing more. All frames are kept in host memory.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -33,9 +34,10 @@ LEAST_AREA = 0.0018            # of a mover, as share of a square of the image's
 MARGIN = 6                     # pixels around the box that still count as inside, for the median blurs outlines
 LEAST_INSIDE, LEAST_COVER = 0.7, 0.15        # of the mask inside the box; of the box covered by the mask
 EXPLANATION = f"""A frame counts as followed if at least {LEAST_INSIDE:.0%} of the mask lies within the box of the mover
-and the mask covers at least {LEAST_COVER:.0%} of that box. Movers were found by the difference from the median of the
-video, and are those that touch nothing else while they are followed. One that can be followed from several of the
-frames 0, 5, 10 and so on is tried from each of them: attempts are more than people."""
+and the mask covers at least {LEAST_COVER:.0%} of that box; the first frame, which is prompted, does not count. Movers
+were found by the difference from the median of the video, and are those that no other mover joins while they are
+followed. One that can be followed from several of the frames 0, 5, 10 and so on is tried from each of them: attempts
+are more than movers."""
 
 Box = tuple[int, int, int, int]              # x0, y0, x1, y1 in pixels, half-open
 
@@ -74,14 +76,22 @@ def find_movers(frames: Sequence[np.ndarray], *, length: int) -> list[Mover]:
 
 
 def _chain(first: Box, boxes: Sequence[Sequence[Box]]) -> list[Box]:
-    """The box of one mover from frame to frame, as long as there is no doubt."""
+    """The box of one mover from frame to frame, until it is lost, joined by another mover, or found to be two."""
     chain = [first]
-    for candidates in boxes[1:]:
+    for before, candidates in pairwise(boxes):
         best = max(candidates, key=lambda box: box_iou(chain[-1], box), default=None)
         if best is None or box_iou(chain[-1], best) < LEAST_STEP_IOU:
             break
+        joined, parted = (sum(_overlap(box, other) > 0 for other in others)
+                          for box, others in ((best, before), (chain[-1], candidates)))
+        if max(joined, parted) > 1:
+            break
         chain.append(best)
     return chain
+
+
+def _overlap(a: Box, b: Box) -> int:
+    return _size((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
 
 
 def _size(box: Box) -> int:
@@ -90,7 +100,7 @@ def _size(box: Box) -> int:
 
 def box_iou(a: Box, b: Box) -> float:
     """Intersection over union of two boxes that are not empty."""
-    overlap = _size((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
+    overlap = _overlap(a, b)
     return overlap / (_size(a) + _size(b) - overlap)
 
 
@@ -101,14 +111,14 @@ def is_followed(mask: np.ndarray, box: Box) -> bool:
 
 
 def follow(model: Sam2Network, policy: str, frames: Sequence[np.ndarray], mover: Mover) -> list[bool]:
-    """Tracks a mover from its first box; whether it is followed, for each of its frames."""
+    """Tracks a mover from its first box; whether it is followed, for each of its frames after the first."""
     tracker = VideoTracker(model, memory=policy)
     prompts = [Prompt('mover', box=mover.boxes[0])]
     followed = []
     for number, box in enumerate(mover.boxes):
         result = tracker.step(frames[mover.start + number], () if number else prompts)
         followed.append(is_followed(result['mover'].mask, box))
-    return followed
+    return followed[1:]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -147,10 +157,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _table(movers: Sequence[Mover], names: Sequence[str], columns: Sequence[Sequence[Sequence[bool]]]) -> str:
-    rows = [[f'{mover.start}:' + ','.join(map(str, mover.boxes[0])), *(str(sum(column[row])) for column in columns)]
-            for row, mover in enumerate(movers)]
-    rows.append([f'all {len(movers)}, mean', *(f'{np.mean([sum(run) for run in column]):.1f}' for column in columns)])
-    return markdown_table([f'first frame:box, frames followed of {len(movers[0].boxes)}', *names], rows)
+    numbers = number_movers(movers)
+    rows = [[str(numbers[row]), f'{mover.start}:' + ','.join(map(str, mover.boxes[0])),
+             *(str(sum(column[row])) for column in columns)] for row, mover in enumerate(movers)]
+    rows.append(['all', f'mean of {len(movers)}',
+                 *(f'{np.mean([sum(run) for run in column]):.1f}' for column in columns)])
+    return markdown_table(['mover', f'first frame:box, frames followed of {len(movers[0].boxes) - 1}', *names], rows)
+
+
+def number_movers(attempts: Sequence[Mover]) -> list[int]:
+    """A number from 1 for each attempt, in order of their start; attempts at the same mover have the same one."""
+    numbers: list[int] = []
+    for row, mover in enumerate(attempts):
+        same = [number for number, other in zip(numbers, attempts[:row], strict=True)
+                if mover.boxes[0] == dict(enumerate(other.boxes, other.start)).get(mover.start)]
+        numbers.append(same[0] if same else max(numbers, default=0) + 1)
+    return numbers
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,8 +180,9 @@ def _parser() -> argparse.ArgumentParser:
         prog=f'python -m {MODULE}', description='Follow what moves alone before a still camera, from its first box.'
     )
     add = parser.add_argument
-    add('video', help='a video file or a folder of images')
-    add('--frames', type=positive, default=101, metavar='N', help='frames of each mover (default: %(default)s)')
+    add('video', help='a video file or a folder of images, kept in memory as a whole')
+    add('--frames', type=positive, default=101, metavar='N',
+        help='frames of each mover, the prompted one included (default: %(default)s)')
     add('--policies', nargs='+', choices=POLICY_NAMES, default=['sam2', 'dam'], metavar='NAME',
         help=f'memory policies, of {", ".join(POLICY_NAMES)} (default: sam2 dam)')
     add('--sizes', nargs='+', type=positive, metavar='PIXELS', help='sides of the input (default: of the model)')

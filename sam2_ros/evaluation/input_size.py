@@ -17,7 +17,7 @@ from sam2_ros.evaluation.command_line import (
     positive,
 )
 from sam2_ros.evaluation.report import DEFINITIONS, markdown_table, time_table
-from sam2_ros.evaluation.scores import RunScore, summarise
+from sam2_ros.evaluation.scores import Mean, RunScore, mean_over_clips, paired_difference
 from sam2_ros.evaluation.speed import FrameTime, time_trackers
 from sam2_ros.tracking import POLICY_NAMES, VideoTracker
 
@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     sections = [
         "# Size of the network's input",
-        describe(networks[0], module=MODULE, arguments=arguments),
+        describe(networks[0], module=MODULE, arguments=arguments, split=options.split),
         DEFINITIONS,
-        f'Memory: {options.policy}.',
+        f'Memory: {options.policy}. In brackets, the difference from the first size on the same clips.',
         _accuracy_table(benchmarks, scores),
         '## Time per frame',
         time_table(_time_sizes(benchmarks)),
@@ -72,14 +72,19 @@ def _accuracy_table(benchmarks: Sequence[Benchmark], scores: Sequence[Sequence[R
     rows = []
     for subset in benchmarks[0].subsets:
         for prompt in benchmarks[0].prompts:
-            summaries = [
-                summarise([run for run in runs if (run.subset, run.key.prompt) == (subset, prompt)]) for runs in scores
-            ]
-            for name in ('region', 'robustness'):
-                measure = {'region': 'J', 'robustness': 'R'}[name]
-                rows.append([subset, prompt, measure, *(str(getattr(summary, name)) for summary in summaries)])
+            first, *others = (
+                [run for run in runs if (run.subset, run.key.prompt) == (subset, prompt)] for runs in scores
+            )
+            for name, measure in (('J', 'mean_region'), ('R', 'robustness')):
+                cells = [f'{_mean(runs, measure).value:.3f} ({paired_difference(runs, first, measure):+})'
+                         for runs in others]
+                rows.append([subset, prompt, name, str(_mean(first, measure)), *cells])
     sizes = [str(benchmark.network.image_size) for benchmark in benchmarks]
     return markdown_table(['subset', 'prompt', 'measure', *sizes], rows)
+
+
+def _mean(runs: Sequence[RunScore], measure: str) -> Mean:
+    return mean_over_clips([getattr(run, measure) for run in runs])
 
 
 def _parser() -> argparse.ArgumentParser:

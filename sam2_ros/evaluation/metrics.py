@@ -1,7 +1,7 @@
 """How good a track is: region similarity, contour accuracy, robustness, ROC AUC of the object score.
 
 J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them. Robustness
-is the VOTS measure, with overlaps of masks instead of boxes.
+is the VOTS measure; which frames count is up to the caller (the benchmarks leave the prompted one out).
 """
 
 from __future__ import annotations

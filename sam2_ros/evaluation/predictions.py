@@ -54,19 +54,21 @@ class PredictionStore:
             overwrite: delete the predictions of another configuration.
 
         Raises:
-            ConfigMismatchError: the folder has another configuration, and `overwrite` is not given.
+            ConfigMismatchError: the folder has predictions of another configuration, or of one that cannot be read,
+                and `overwrite` is not given.
         """
         self.folder = folder
-        file = folder / CONFIG_FILE
-        if file.exists():
-            stored = json.loads(file.read_text())
-            if stored != config:
-                if not overwrite:
-                    raise ConfigMismatchError(_mismatch(folder, stored, config))
-                for prediction in folder.glob('*.npz'):
-                    prediction.unlink()
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(config, indent=2) + '\n')
+        stored, predictions = _stored_config(folder), list(folder.glob('*.npz'))
+        if stored == config:
+            return
+        if predictions and not overwrite:
+            raise ConfigMismatchError(_mismatch(folder, stored, config))
+        for prediction in predictions:
+            prediction.unlink()
+        unfinished = folder / f'{CONFIG_FILE}.part'
+        unfinished.write_text(json.dumps(config, indent=2) + '\n')
+        unfinished.replace(folder / CONFIG_FILE)
 
     def has(self, key: RunKey) -> bool:
         return (self.folder / key.file_name).exists()
@@ -90,7 +92,19 @@ class PredictionStore:
             return Track(masks, stored['object_score'])
 
 
-def _mismatch(folder: Path, stored: dict[str, Any], config: dict[str, Any]) -> str:
+def _stored_config(folder: Path) -> dict[str, Any] | None:
+    """What a folder says of its predictions; None where it says nothing that can be read."""
+    try:
+        stored = json.loads((folder / CONFIG_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return stored if isinstance(stored, dict) else None
+
+
+def _mismatch(folder: Path, stored: dict[str, Any] | None, config: dict[str, Any]) -> str:
+    if stored is None:
+        return (f'{folder} holds predictions, but no {CONFIG_FILE} that tells what made them; choose another folder, '
+                'or delete them with --overwrite')
     differing = sorted(name for name in stored.keys() | config.keys() if stored.get(name) != config.get(name))
     changes = ', '.join(f'{name} {stored.get(name)!r} instead of {config.get(name)!r}' for name in differing)
     return f'{folder} holds predictions made with {changes}; choose another folder, or delete them with --overwrite'

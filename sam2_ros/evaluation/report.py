@@ -13,7 +13,7 @@ from sam2_ros.evaluation.clips import TargetClip
 from sam2_ros.evaluation.pictures import film_strip, line_chart, save_picture
 from sam2_ros.evaluation.predictions import Track
 from sam2_ros.evaluation.scores import Mean, RunScore, paired_difference, summarise
-from sam2_ros.evaluation.speed import FrameTime
+from sam2_ros.evaluation.speed import WARM_UP_FRAMES, FrameTime
 
 PAGE = 'synthetic.md'
 
@@ -25,7 +25,7 @@ scored, the last one too, which DAVIS leaves out. J: intersection over union, 1 
 where the target is hidden and nothing is answered; "J visible" is of the frames that show the target alone. F: contour
 accuracy as in DAVIS. R, robustness: share of the frames that show the target in which mask and target overlap at all.
 AUC: area under the ROC curve of the object score against visibility, over all frames of the subset. ± is the standard
-error over clips, each of which has a seed of its own."""
+error over clips, each of which has a seed of its own; of AUC, the jackknife's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def _table(report: Report, subset: str) -> str:
     for prompt in report.prompts:
         for policy in report.policies:
             summary = summarise(report.select(subset, policy, prompt))
-            area = '' if math.isnan(summary.roc_auc) else f'{summary.roc_auc:.3f}'
+            area = '' if math.isnan(summary.roc_auc.value) else str(summary.roc_auc)
             rows.append([prompt, policy, str(summary.region), str(summary.visible_region), str(summary.contour),
                          f'{summary.region_and_contour:.3f}', str(summary.robustness), area])
     runs = report.select(subset, report.policies[0], report.prompts[0])
@@ -99,8 +99,7 @@ def _comparison(report: Report) -> str:
         for prompt in report.prompts:
             runs = report.select(subset, policy, prompt), report.select(subset, baseline, prompt)
             differences = [paired_difference(*runs, measure) for measure in _COMPARED]
-            signed = ['+' * (difference.value >= 0) + str(difference) for difference in differences]
-            rows.append([subset, prompt, *signed])
+            rows.append([subset, prompt, *(f'{difference:+}' for difference in differences)])
     return 'Mean and standard error of the difference on the same clip.\n\n' + markdown_table(
         ['subset', 'prompt', 'J', 'J visible', 'R'], rows)
 
@@ -109,7 +108,8 @@ def time_table(times: Sequence[FrameTime]) -> str:
     rows = [[time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', str(Mean(time.ratio, time.ratio_error))]
             for time in times]
     header = ['', 'median ms', 'frames per second', f'mean time, {times[0].name} = 1']
-    return ('One object, from the image to its mask; all take turns on every frame.\n\n'
+    return (f'One object, from the image to its mask; all take turns on every frame; after the first {WARM_UP_FRAMES} '
+            'frames of each clip.\n\n'
             + markdown_table(header, rows))
 
 

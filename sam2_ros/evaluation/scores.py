@@ -58,7 +58,12 @@ class Mean:
     error: float
 
     def __str__(self) -> str:
-        return f'{self.value:.3f}' if math.isnan(self.error) else f'{self.value:.3f} ± {self.error:.3f}'
+        return f'{self:}'
+
+    def __format__(self, sign: str) -> str:
+        """`sign` is '', or '+' for a sign in any case, as of differences."""
+        mean = f'{self.value:{sign}.3f}'
+        return mean if math.isnan(self.error) else f'{mean} ± {self.error:.3f}'
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Summary:
     visible_region: Mean
     contour: Mean
     robustness: Mean
-    roc_auc: float  # of the object score against visibility, over all frames; NaN if the target is never hidden
+    roc_auc: Mean  # of the object score against visibility, over all frames; NaN if the target is never hidden
 
     @property
     def region_and_contour(self) -> float:
@@ -98,11 +103,20 @@ def summarise(scores: Sequence[RunScore]) -> Summary:
         visible_region=mean_over_clips([score.visible_region for score in scores]),
         contour=mean_over_clips([float(score.contour.mean()) for score in scores]),
         robustness=mean_over_clips([score.robustness for score in scores]),
-        roc_auc=roc_auc(
-            np.concatenate([score.object_score for score in scores]),
-            np.concatenate([score.visible for score in scores]),
-        ),
+        roc_auc=_visibility_auc(scores),
     )
+
+
+def _visibility_auc(scores: Sequence[RunScore]) -> Mean:
+    """Of the frames of all clips together, with its jackknife error over clips."""
+
+    def area(runs: Sequence[RunScore]) -> float:
+        score, visible = (np.concatenate([getattr(run, name) for run in runs]) for name in ('object_score', 'visible'))
+        return roc_auc(score, visible)
+
+    count = len(scores)
+    without_one = [area([*scores[:index], *scores[index + 1:]]) for index in range(count)] if count > 1 else [math.nan]
+    return Mean(area(scores), math.sqrt((count - 1) * np.var(without_one)))
 
 
 def paired_difference(scores: Sequence[RunScore], baseline: Sequence[RunScore], measure: str) -> Mean:

@@ -22,7 +22,7 @@ class FrameTime:
 
     Attributes:
         name: of the tracker.
-        median: milliseconds, over all frames.
+        median: milliseconds, over all frames but the first WARM_UP_FRAMES of each clip.
         ratio, ratio_error: mean time, as a multiple of the first tracker's on the same clip; standard error over clips.
     """
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return benchmark_clip(benchmark.subsets[run.subset], run.key.clip), stores[run.subset].load(run.key)
 
     report = Report(
-        introduction=describe(network, module=MODULE, arguments=arguments),
+        introduction=describe(network, module=MODULE, arguments=arguments, split=options.split),
         subsets=list(benchmark.subsets),
         policies=benchmark.policies,
         prompts=benchmark.prompts,

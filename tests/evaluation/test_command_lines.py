@@ -1,4 +1,4 @@
-"""What the command lines refuse, with a sentence, before any work is done; what they choose by default."""
+"""The command lines from end to end, and what they refuse, with a sentence, before any work is done."""
 
 from pathlib import Path
 
@@ -28,3 +28,38 @@ def test_an_unsuitable_image_size_is_refused(micro_weights: Path, capsys: pytest
         with pytest.raises(SystemExit):
             main(['--checkpoint', str(micro_weights), option, '100'])
         assert 'multiple of 32' in capsys.readouterr().err
+
+
+def table(page: str, first: str) -> list[list[str]]:
+    """Rows of the table whose heading begins with `first`, without heading and rule."""
+    lines = page.split(f'| {first} |', 1)[1].split('\n\n')[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+
+
+def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two policies on two clips, unless something else is asked for; a second call only scores."""
+    arguments = ['--quick', '--checkpoint', str(micro_weights), '--image-size', '64', '--frames', '18', '--subsets',
+                 'plain', '--prompts', 'box', '--workers', '1', f'--predictions={tmp_path / "kept"}',
+                 '--output', str(tmp_path)]
+    synthetic.main(arguments)
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / 'kept').rglob('*.npz')}
+    page = Path(capsys.readouterr().out.strip()).read_text()
+    assert [row[:2] for row in table(page, 'prompt | memory')] == [['box', 'sam2'], ['box', 'dam']]
+    assert len(kept) == 4 and '2 clips of 18 frames' in page and '- Clips: of the split heldout' in page
+    assert [row[0] for row in table(page, ' | median ms')] == ['sam2', 'dam'] and '--predictions' not in page
+    synthetic.main(arguments)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / 'kept').rglob('*.npz')} == kept
+
+
+def test_sizes_are_compared_on_the_same_clips(
+        micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    input_size.main(['--checkpoint', str(micro_weights), '--sizes', '64', '96', '--clips', '2', '--frames', '17',
+                     '--subsets', 'plain', '--prompts', 'box', '--workers', '1',
+                     '--predictions', str(tmp_path / 'kept'), '--output', str(tmp_path)])
+    page = Path(capsys.readouterr().out.strip()).read_text()
+    region, robustness = table(page, 'subset | prompt | measure | 64 | 96')
+    for row, measure in ((region, 'J'), (robustness, 'R')):
+        assert row[:3] == ['plain', 'box', measure] and '±' in row[3]
+        assert float(row[4].split('(')[1].split()[0]) == pytest.approx(
+            float(row[4].split()[0]) - float(row[3].split()[0]), abs=0.0011)
+    assert [row[0] for row in table(page, ' | median ms')] == ['64 pixels', '96 pixels']

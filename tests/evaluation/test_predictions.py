@@ -46,8 +46,22 @@ def test_another_configuration_is_refused_until_told_to_overwrite(tmp_path: Path
     assert 'micro' not in str(error.value)  # only what differs
     assert PredictionStore(tmp_path, {'size': 256, 'model': 'micro'}).has(KEY)  # nothing was lost
     assert not PredictionStore(tmp_path, {'size': 384, 'model': 'micro'}, overwrite=True).has(KEY)
+    PredictionStore(tmp_path, {'size': 384, 'model': 'micro'}).save(KEY, some_track())
     with pytest.raises(ConfigMismatchError):
         PredictionStore(tmp_path, {'size': 256, 'model': 'micro'})
+
+
+@pytest.mark.parametrize('damage', [None, '', '[]'])
+def test_predictions_of_an_unknown_configuration_are_refused(tmp_path: Path, damage: str | None) -> None:
+    PredictionStore(tmp_path, {'size': 256}).save(KEY, some_track())
+    (tmp_path / 'config.json').unlink()
+    if damage is not None:
+        (tmp_path / 'config.json').write_text(damage)
+    with pytest.raises(ConfigMismatchError, match=r'no config.json that tells what made them.*--overwrite'):
+        PredictionStore(tmp_path, {'size': 256})
+    assert (tmp_path / KEY.file_name).exists()
+    assert not PredictionStore(tmp_path, {'size': 256}, overwrite=True).has(KEY)
+    assert PredictionStore(tmp_path, {'size': 256}).folder == tmp_path
 
 
 def test_overwriting_deletes_nothing_but_predictions(tmp_path: Path) -> None:

@@ -40,8 +40,18 @@ def test_a_summary_gives_every_clip_the_same_weight() -> None:
     assert summary.visible_region == Mean(0.5, 0.5)  # of 1 and 0
     assert summary.robustness.value == pytest.approx(0.5)  # of 1 and 0
     assert summary.robustness.error == pytest.approx(0.5)
-    assert summary.roc_auc == pytest.approx(0.8)  # the one hidden frame scores 2: below 4 of 5 visible ones
+    assert summary.roc_auc.value == pytest.approx(0.8)  # the one hidden frame scores 2: below 4 of 5 visible ones
+    assert math.isnan(summary.roc_auc.error)  # without the second clip nothing is hidden
     assert summary.region_and_contour == 0.3125
+
+
+def test_the_error_of_the_auc_is_the_jackknife_s() -> None:
+    runs = [run(0, region=[1, 1], visible=[1, 0], object_score=[2, 1]),
+            run(1, region=[1, 1], visible=[1, 0], object_score=[4, 3]),
+            run(2, region=[1, 1], visible=[1, 0], object_score=[6, 7])]
+    # 2 > 1, 4 > 1 and 3, 6 > 1 and 3 of nine pairs; without the clips 0, 1, 2: 2 of 4, 2 of 4, 3 of 4
+    expected = math.sqrt(2 / 3 * ((1 / 2 - 7 / 12) ** 2 * 2 + (3 / 4 - 7 / 12) ** 2))
+    assert summarise(runs).roc_auc == Mean(pytest.approx(5 / 9), pytest.approx(expected))  # type: ignore[arg-type]
 
 
 def test_a_target_that_never_shows_has_no_figures_for_visible_frames() -> None:
@@ -73,3 +83,4 @@ def test_runs_that_cannot_be_compared_are_refused() -> None:
 def test_a_mean_of_one_clip_has_no_error_to_print() -> None:
     assert str(Mean(0.25, math.nan)) == '0.250'
     assert str(Mean(0.25, 0.0625)) == '0.250 ± 0.062'
+    assert f'{Mean(0.25, 0.0625):+}' == '+0.250 ± 0.062' and f'{Mean(-0.25, math.nan):+}' == '-0.250'
