@@ -26,7 +26,7 @@ _BACKGROUND_MARGIN = 1.7       # the background is this much larger than the fra
 class SceneSettings:
     """What a clip shows. Lengths are shares of the frame's shorter side; probabilities are per clip.
 
-    objects: least and most free objects (look-alikes, occluders and walkers come on top).
+    objects: least and most free objects (look-alikes, occluders and walkers come on top; a crowd has one at most).
     radius: least and most half extent of an object. lookalikes: least and most copies of the target.
     occlusion: probability that an occluder hides the target fully for a while.
     re_entry: probability that the target leaves the frame and comes back.
