@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import socket
 import sys
 import time
@@ -167,6 +168,8 @@ class _Run:
 
 def _process(rank: int, settings: TrainSettings, run: RunSettings, port: int) -> None:
     if run.processes > 1:
+        # torch sends it when the main process has died; a script's background job would ignore it, and train on
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(1)
         backend = 'nccl' if run.device == 'cuda' else 'gloo'
         dist.init_process_group(backend, init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=run.processes)

@@ -2,11 +2,14 @@
 
 import csv
 import math
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,8 +42,23 @@ import sys
 from pathlib import Path
 from sam2_ros.training.train import RunSettings, train
 from tests.training.test_train import SHORT
-train(SHORT, RunSettings(folder=Path(sys.argv[1]), steps=8, workers=0, save_every=0.0))
+if __name__ == '__main__':
+    train(SHORT, RunSettings(folder=Path(sys.argv[1]), steps=int(sys.argv[2]), processes=int(sys.argv[3]), workers=0,
+                             save_every=0.0))
 """
+
+
+def train_until_saved(folder: Path, *, steps: int, processes: int, **how: object) -> subprocess.Popen:
+    """The script above in a process of its own, which has saved at least once and may be killed."""
+    script = folder / 'train_until_killed.py'    # a file, which the processes that it starts import
+    script.write_text(TRAIN_UNTIL_KILLED)
+    process = subprocess.Popen(  # type: ignore[call-overload]
+        [sys.executable, str(script), str(folder), str(steps), str(processes)], cwd=REPOSITORY,
+        env=os.environ | {'PYTHONPATH': f'{REPOSITORY}:{os.environ.get("PYTHONPATH", "")}'}, stderr=subprocess.DEVNULL,
+        **how)
+    while not (folder / 'checkpoint.pt').exists() and process.poll() is None:
+        time.sleep(0.02)
+    return process
 
 
 def run(folder: Path, **changes: object) -> RunSettings:
@@ -98,10 +116,7 @@ def test_the_weights_load_and_fit_into_the_package(finished: Path) -> None:
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(finished: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, '-c', TRAIN_UNTIL_KILLED, str(tmp_path)], cwd=REPOSITORY, stderr=subprocess.DEVNULL)
-    while not (tmp_path / 'checkpoint.pt').exists() and process.poll() is None:
-        time.sleep(0.02)
+    process = train_until_saved(tmp_path, steps=8, processes=1)
     process.kill()
     process.wait()
     killed_at = torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['progress']['step']
@@ -109,6 +124,23 @@ def test_a_killed_run_goes_on_to_the_same_weights(finished: Path, tmp_path: Path
     weights = load_file(train(SHORT, run(tmp_path, steps=8)))
     for name, tensor in load_file(finished / 'weights.safetensors').items():
         torch.testing.assert_close(weights[name], tensor, rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='Linux alone tells processes that the one that started them died')
+def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    """It would go on writing into the folder, beside the run that is started next."""
+    process = train_until_saved(  # as a background job of a script is started
+        tmp_path, steps=100_000, processes=2, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN))
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+    assert len(children) >= 2
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while (left := [child for child in children if Path(f'/proc/{child}').exists()]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for child in left:
+        os.kill(int(child), signal.SIGKILL)
+    assert not left
 
 
 def test_a_finished_run_stays_as_it_is(finished: Path) -> None:
