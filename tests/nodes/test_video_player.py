@@ -81,6 +81,10 @@ class Viewer(Node):
         self.create_subscription(Image, TOPIC, self.images.append, 100)
         self._player = AsyncParameterClient(self, '/video_player')
 
+    def destroy(self) -> None:
+        self._executor.shutdown()  # a node that is destroyed while an executor has it was seen to crash the process
+        self.destroy_node()
+
     def wait_for(self, condition: Callable[[], Any], *, timeout: float = TIMEOUT) -> Any:
         deadline = time.monotonic() + timeout
         while not (found := condition()):
@@ -111,7 +115,7 @@ def viewer(request: pytest.FixtureRequest) -> Iterator[Viewer]:
     rclpy.init(context=context, domain_id=DOMAIN)
     viewer = Viewer(context, compressed=getattr(request, 'param', False))
     yield viewer
-    viewer.destroy_node()
+    viewer.destroy()
     context.try_shutdown()
 
 
