@@ -314,11 +314,11 @@ class TrackedClips:
     object_score_logit: Tensor
 
 
-def track_clip(model: Sam2Network, batch: ClipBatch, *, seed: int = 0) -> TrackedClips:
+def track_clip(model: Sam2Network, batch: ClipBatch) -> TrackedClips:
     """Inference over a batch with SAM 2's memory, for figures and pictures while training (users run the tracker)."""
     settings = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0,
                                gradient_frames=batch.images.shape[1])
-    rollout = Rollout(model, batch, settings, LossWeights(), seed)
+    rollout = Rollout(model, batch, settings, LossWeights(), seed=0)  # which decides nothing here
     with torch.no_grad():
         rollout.run()
     return TrackedClips(torch.stack(rollout.logits, dim=1), torch.stack(rollout.scores, dim=1))

@@ -82,7 +82,7 @@ class Viewer(Node):
         self._player = AsyncParameterClient(self, '/video_player')
 
     def destroy(self) -> None:
-        self._executor.shutdown()  # a node that is destroyed while an executor has it was seen to crash the process
+        self._executor.shutdown()  # first: rclpy crashed once in destroying a node that an executor still had
         self.destroy_node()
 
     def wait_for(self, condition: Callable[[], Any], *, timeout: float = TIMEOUT) -> Any:
