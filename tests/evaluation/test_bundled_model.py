@@ -16,7 +16,7 @@ from tests.common import MICRO
 from tests.nodes import tracker_scene as discs
 
 FRAMES = 16
-CROWDED_CLIP, CROWDED_FRAMES = 9, 24  # one in which the target is told from its look-alikes
+CROWDED_CLIP, CROWDED_FRAMES = 9, 24  # one of the few in which the bundled weights find a distractor; look again with others
 
 
 @pytest.fixture(scope='module')
