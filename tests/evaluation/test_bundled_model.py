@@ -16,7 +16,7 @@ from tests.common import MICRO
 from tests.nodes import tracker_scene as discs
 
 FRAMES = 16
-CROWDED_CLIP, CROWDED_FRAMES = 9, 24  # one of the few in which the bundled weights find a distractor; look again with others
+CROWDED_CLIP, CROWDED_FRAMES = 9, 24  # one of the few in which the bundled weights find a distractor
 
 
 @pytest.fixture(scope='module')
