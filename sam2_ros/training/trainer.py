@@ -19,6 +19,7 @@ from sam2_ros.model import VARIANTS, Sam2Network
 from sam2_ros.model.checkpoints import load_checkpoint
 from sam2_ros.training.batches import ClipBatch
 from sam2_ros.training.losses import FrameLoss
+from sam2_ros.training.muon import Muon
 from sam2_ros.training.rollout import MASK_LOGIT, Rollout, normalise
 from sam2_ros.training.settings import StageSettings, TrainSettings, differences
 
@@ -80,8 +81,7 @@ def make_optimizers(model: Sam2Network, settings: TrainSettings) -> list[torch.o
     chosen = set(map(id, matrices))
     others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
     return [
-        torch.optim.Muon(matrices, lr=settings.learning_rate, weight_decay=settings.weight_decay,
-                         adjust_lr_fn='match_rms_adamw'),
+        Muon(matrices, lr=settings.learning_rate, weight_decay=settings.weight_decay),
         torch.optim.AdamW(others, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay,
                           foreach=True),
     ]

@@ -1,0 +1,65 @@
+"""The Muon optimizer (Jordan et al. 2024) in a number format that the device computes fast."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def orthogonalise(matrices: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """Pulls the singular values of matrices (B, M, N) to about 1 (0.7 to 1.2) by Newton-Schulz iterations.
+
+    In bfloat16 on a GPU, as published, and in float32 on a CPU.
+    """
+    a, b, c = coefficients
+    result = matrices.bfloat16() if matrices.is_cuda else matrices
+    tall = matrices.shape[1] > matrices.shape[2]
+    result = result.mT if tall else result
+    result = result / result.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
+    for _ in range(steps):
+        gram = result @ result.mT
+        result = torch.baddbmm(result, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), result, beta=a)
+    return (result.mT if tall else result).to(matrices.dtype)
+
+
+class Muon(torch.optim.Muon):
+    """PyTorch's Muon with Nesterov momentum and AdamW's size of updates, but for how it orthogonalises.
+
+    PyTorch does that in bfloat16 on every device: on a processor without instructions for it that took longer than the
+    forward and backward passes together. Matrices of one shape take their turn as one batch.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> None:
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, adjust_lr_fn='match_rms_adamw')
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:                                    # type: ignore[override]
+        for group in self.param_groups:
+            rate, momentum = group['lr'], group['momentum']
+            for parameters in self._by_shape(group):
+                gradients = [one.grad for one in parameters]
+                buffers = [self._momentum(one) for one in parameters]
+                torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+                ahead = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
+                update = orthogonalise(ahead, coefficients=group['ns_coefficients'], steps=group['ns_steps'],
+                                       eps=group['eps'])
+                size = 0.2 * max(update.shape[1:]) ** 0.5       # root mean square of AdamW's updates
+                torch._foreach_mul_(parameters, 1 - rate * group['weight_decay'])
+                torch._foreach_add_(parameters, list(update), alpha=-rate * size)
+
+    def _by_shape(self, group: dict[str, Any]) -> Iterator[list[Tensor]]:
+        kinds = defaultdict(list)
+        for parameter in group['params']:
+            if parameter.grad is not None:
+                kinds[parameter.shape].append(parameter)
+        yield from kinds.values()
+
+    def _momentum(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if 'momentum_buffer' not in state:
+            state['momentum_buffer'] = torch.zeros_like(parameter)
+        return state['momentum_buffer']                                               # type: ignore[no-any-return]
