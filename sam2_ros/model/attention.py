@@ -11,7 +11,7 @@ from torch import Tensor
 from sam2_ros.model.linear import linear, multiplier
 
 LONG = 2**20  # elements of an attention matrix; with fewer, torch's function is as fast
-PIECE_ELEMENTS = 2**22  # of the attention matrix, worked on at a time
+PIECE_ELEMENTS = 2**19  # of the attention matrix, worked on at a time: 2 MB, which stay in the caches
 LEAST_QUERIES = 64  # of a piece; fewer make slow products
 
 
