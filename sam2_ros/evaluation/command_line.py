@@ -25,17 +25,22 @@ from sam2_ros.training.scene import SPLITS
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
 
-def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add which clips, how many processes, where predictions are kept, and `add_network_arguments`."""
+def add_benchmark_arguments(parser: argparse.ArgumentParser, *, subsets: Sequence[str] = tuple(SUBSETS),
+                            prompts: Sequence[str] = PROMPT_KINDS, clips: int | None = None,
+                            frames: int | None = None) -> None:
+    """Add which clips, how many processes, where predictions are kept, and `add_network_arguments`.
+
+    What is given is the default; without `clips` and `frames` it is that of each subset.
+    """
     add = parser.add_argument
-    add('--subsets', nargs='+', choices=SUBSETS, default=list(SUBSETS), metavar='NAME',
-        help=f'of {", ".join(SUBSETS)} (default: all)')
-    add('--prompts', nargs='+', choices=PROMPT_KINDS, default=list(PROMPT_KINDS), metavar='KIND',
-        help=f'of {", ".join(PROMPT_KINDS)} (default: all)')
-    add('--clips', type=positive, metavar='N',
-        help=f'clips per subset (default: {_by_subset(lambda subset: subset.clips)})')
-    add('--frames', type=positive, metavar='N',
-        help=f'frames per clip (default: {_by_subset(lambda subset: subset.scene.frames)})')
+    add('--subsets', nargs='+', choices=SUBSETS, default=list(subsets), metavar='NAME',
+        help=f'of {", ".join(SUBSETS)} (default: {" ".join(subsets)})')
+    add('--prompts', nargs='+', choices=PROMPT_KINDS, default=list(prompts), metavar='KIND',
+        help=f'of {", ".join(PROMPT_KINDS)} (default: {" ".join(prompts)})')
+    add('--clips', type=positive, metavar='N', default=clips,
+        help=f'clips per subset (default: {clips or _by_subset(lambda subset: subset.clips)})')
+    add('--frames', type=positive, metavar='N', default=frames,
+        help=f'frames per clip (default: {frames or _by_subset(lambda subset: subset.scene.frames)})')
     add('--split', choices=SPLITS, default='heldout',
         help='train: clips of the material that the bundled weights were trained on (default: %(default)s)')
     add('--workers', type=positive, default=os.cpu_count() or 1, metavar='N',
@@ -54,6 +59,15 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     add('--device', default='cpu', help='default: %(default)s')
     add('--output', type=Path, default=Path('build/benchmarks'), metavar='FOLDER',
         help='where the result page goes (default: %(default)s)')
+
+
+def chosen_output(options: argparse.Namespace) -> Path:
+    """The folder of --output, made now: not after hours of work. Raises OSError if it cannot be."""
+    folder: Path = options.output
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f'--output must be a folder, and {folder} is something else')
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def positive(text: str) -> int:

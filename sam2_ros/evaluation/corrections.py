@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
-from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, describe, positive
+from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, describe, positive
 from sam2_ros.evaluation.metrics import region_similarity
 from sam2_ros.evaluation.protocol import SharedEncoder, box_prompt
 from sam2_ros.evaluation.report import markdown_table
@@ -31,7 +31,7 @@ EXPLANATION = """In every clip one target is prompted with its box in the first 
 the truth: of the corrected frame before the clicks, after each of them, and with a new box in their place; and the mean
 over the frames after it, left alone and with all clicks. In brackets, the difference from before, or from left alone,
 on the same clips. Where the target is hidden, the next frame that shows it is corrected. ± is the standard error over
-clips."""
+clips. A clip of another length is another film: compare figures of clips of equally many frames only."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         network = chosen_network(options, image_size=None)
+        page = chosen_output(options) / PAGE
         length = options.frame + 1 + options.after
         model, rows = network.load(), []
         for name in options.subsets:
@@ -103,8 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sections = ['# Correction clicks', describe(network, module=MODULE, arguments=arguments), EXPLANATION,
                 f'Memory: {options.policy}. Clips end with frame {options.frame + options.after}.',
                 markdown_table(heads, rows)]
-    options.output.mkdir(parents=True, exist_ok=True)
-    page = options.output / PAGE
     page.write_text('\n\n'.join(sections) + '\n')
     print(page)
 

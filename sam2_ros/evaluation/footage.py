@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, describe, positive
+from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, describe, positive
 from sam2_ros.evaluation.report import markdown_table
 from sam2_ros.model import Sam2Network
 from sam2_ros.tools.video_source import open_source
@@ -127,15 +127,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
+        if options.frames < 2:
+            raise ValueError('--frames must be at least 2: the prompted one, and one to follow')
         networks = [chosen_network(options, image_size=size) for size in options.sizes or [None]]
         source = open_source(options.video)
         if source.frame_count is None:
             raise ValueError(f'{options.video} has no known end; a file or a folder of images is needed')
         frames = list(source)
+        if len(frames) < options.frames:
+            raise ValueError(f'{options.video} has only {len(frames)} frames; --frames can be at most that')
         movers = find_movers(frames, length=options.frames)
         if not movers:
             raise ValueError(f'nothing in {options.video} moves alone before a still camera for '
                              f'{options.frames} frames')
+        page = chosen_output(options) / PAGE
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(str(error))
     runs = [(network, policy) for network in networks for policy in options.policies]
@@ -150,8 +155,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [f'{policy} {network.image_size}' for network, policy in runs]
     sections = ['# Real footage', describe(networks[0], module=MODULE, arguments=arguments), EXPLANATION,
                 _table(movers, names, columns)]
-    options.output.mkdir(parents=True, exist_ok=True)
-    page = options.output / PAGE
     page.write_text('\n\n'.join(sections) + '\n')
     print(page)
 

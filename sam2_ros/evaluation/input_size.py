@@ -12,6 +12,7 @@ from sam2_ros.evaluation.clips import benchmark_clip
 from sam2_ros.evaluation.command_line import (
     add_benchmark_arguments,
     chosen_network,
+    chosen_output,
     chosen_subsets,
     describe,
     positive,
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         networks = [chosen_network(options, image_size=size) for size in options.sizes]
         subsets, prompts = chosen_subsets(options), tuple(options.prompts)
         benchmarks = [Benchmark(network, subsets, (options.policy,), prompts) for network in networks]
+        page = chosen_output(options) / PAGE
         stores = [benchmark.open_stores(options.predictions, overwrite=options.overwrite) for benchmark in benchmarks]
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
@@ -50,8 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '## Time per frame',
         time_table(_time_sizes(benchmarks)),
     ]
-    options.output.mkdir(parents=True, exist_ok=True)
-    page = options.output / PAGE
     page.write_text('\n\n'.join(sections) + '\n')
     print(page)
 
@@ -94,8 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--sizes', nargs='+', type=positive, default=[256, 384, 512], metavar='PIXELS',
                         help='sides of the input, multiples of 32 (default: 256 384 512)')
     parser.add_argument('--policy', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
-    add_benchmark_arguments(parser)
-    parser.set_defaults(subsets=['plain', 'small', 'lookalikes'], prompts=['box', 'point'], clips=8, frames=60)
+    add_benchmark_arguments(
+        parser, subsets=('plain', 'small', 'lookalikes'), prompts=('box', 'point'), clips=8, frames=60
+    )
     return parser
 
 

@@ -25,7 +25,8 @@ scored, the last one too, which DAVIS leaves out. J: intersection over union, 1 
 where the target is hidden and nothing is answered; "J visible" is of the frames that show the target alone. F: contour
 accuracy as in DAVIS. R, robustness: share of the frames that show the target in which mask and target overlap at all.
 AUC: area under the ROC curve of the object score against visibility, over all frames of the subset. ± is the standard
-error over clips, each of which has a seed of its own; of AUC, the jackknife's."""
+error over clips, each of which has a seed of its own; of AUC, the jackknife's. A clip of another length is another
+film: compare figures of clips of equally many frames only."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from sam2_ros.evaluation.clips import TargetClip, benchmark_clip
 from sam2_ros.evaluation.command_line import (
     add_benchmark_arguments,
     chosen_network,
+    chosen_output,
     chosen_subsets,
     describe,
     positive,
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         network = chosen_network(options, image_size=options.image_size)
         benchmark = Benchmark(network, chosen_subsets(options), tuple(options.policies), tuple(options.prompts))
+        folder = chosen_output(options)
         stores = benchmark.open_stores(options.predictions, overwrite=options.overwrite)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scores=benchmark.run(stores, workers=options.workers),
         times=_time_policies(benchmark),
     )
-    print(write_report(options.output, report, load=load))
+    print(write_report(folder, report, load=load))
 
 
 def _time_policies(benchmark: Benchmark) -> list[FrameTime]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from pathlib import Path
 
 import torch
@@ -18,7 +19,10 @@ _KINDS = {'j_mask': MASK_PROMPT, 'j_box': BOX_PROMPT, 'j_point': POINT_PROMPT}
 
 
 class Log:
-    """Averages figures between rows. A run that goes on at `step` appends to its file, without what came after that."""
+    """Averages figures between rows. A run that goes on at `step` appends to its file, without what came after that.
+
+    Rows of the file that cannot be read, torn by a crash for instance, are left out, and so are unknown columns.
+    """
 
     def __init__(self, path: Path, *, step: int = 0) -> None:
         self.path = path
@@ -26,12 +30,15 @@ class Log:
         self._counts: dict[str, int] = {}
         rows: list[dict[str, str]] = []
         if path.exists():
-            with open(path, newline='', encoding='utf-8') as file:
-                rows = [row for row in csv.DictReader(file) if int(row['step']) <= step]
-        with open(path, 'w', newline='', encoding='utf-8') as file:
-            table = csv.DictWriter(file, COLUMNS)
+            with open(path, newline='', encoding='utf-8', errors='replace') as file:
+                lines = (line.replace('\0', '') for line in file)
+                rows = [row for row in csv.DictReader(lines) if _whole(row.get('step')) <= step]
+        partial = path.with_suffix('.partial.csv')
+        with open(partial, 'w', newline='', encoding='utf-8') as file:
+            table = csv.DictWriter(file, COLUMNS, extrasaction='ignore')
             table.writeheader()
             table.writerows(rows)
+        os.replace(partial, path)
 
     def add(self, **figures: float) -> None:
         for name, value in figures.items():
@@ -62,3 +69,8 @@ class Log:
             csv.DictWriter(file, COLUMNS).writerow(row)
         self._sums, self._counts = {}, {}
         return row
+
+
+def _whole(text: str | None) -> float:
+    """The number that a text holds, infinity for anything but digits."""
+    return int(text) if text is not None and text.isdecimal() else math.inf

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 
-def orthogonalise(matrices: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """Pulls the singular values of matrices (B, M, N) to about 1 (0.7 to 1.2) by Newton-Schulz iterations.
+def orthogonalise(matrices: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float,
+                  dtype: torch.dtype) -> Tensor:
+    """Pulls the singular values of matrices (B, M, N) to about 1 (0.7 to 1.2) by Newton-Schulz iterations in `dtype`.
 
-    In bfloat16 on a GPU, as published, and in float32 on a CPU.
+    Those that are hundreds of times smaller than the largest stay smaller than that.
     """
     a, b, c = coefficients
-    result = matrices.bfloat16() if matrices.is_cuda else matrices
+    result = matrices.to(dtype)
     tall = matrices.shape[1] > matrices.shape[2]
     result = result.mT if tall else result
     result = result / result.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
@@ -30,14 +31,14 @@ class Muon(torch.optim.Muon):
     """PyTorch's Muon with Nesterov momentum and AdamW's size of updates, but for how it orthogonalises.
 
     PyTorch does that in bfloat16 on every device: on a processor without instructions for it that took longer than the
-    forward and backward passes together. Matrices of one shape take their turn as one batch.
+    forward and backward passes together. Here it is float32 on a CPU. Matrices of one shape go as one batch.
     """
 
     def __init__(self, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, adjust_lr_fn='match_rms_adamw')
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:                                    # type: ignore[override]
+    def step(self) -> None:                                                          # type: ignore[override]
         for group in self.param_groups:
             rate, momentum = group['lr'], group['momentum']
             for parameters in self._by_shape(group):
@@ -46,7 +47,7 @@ class Muon(torch.optim.Muon):
                 torch._foreach_lerp_(buffers, gradients, 1 - momentum)
                 ahead = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
                 update = orthogonalise(ahead, coefficients=group['ns_coefficients'], steps=group['ns_steps'],
-                                       eps=group['eps'])
+                                       eps=group['eps'], dtype=torch.bfloat16 if ahead.is_cuda else torch.float32)
                 size = 0.2 * max(update.shape[1:]) ** 0.5       # root mean square of AdamW's updates
                 torch._foreach_mul_(parameters, 1 - rate * group['weight_decay'])
                 torch._foreach_add_(parameters, list(update), alpha=-rate * size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -18,6 +19,9 @@ _PLACES = (_HERE.parents[2] / 'config', *(folder / 'share/sam2_ros/config' for f
 # beside the sources, or where an installation puts it
 DEFAULT_CONFIG = next((place / 'train.yaml' for place in _PLACES if (place / 'train.yaml').is_file()),
                       _PLACES[0] / 'train.yaml')
+
+
+_SEEDS = 2**32
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,11 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.model not in VARIANTS:
             raise ValueError(f'unknown model {self.model!r}; available: {", ".join(VARIANTS)}')
-        if not (self.learning_rate > 0 and self.clip > 0 and self.weight_decay >= 0):
-            raise ValueError('learning_rate and clip must be above 0 and weight_decay not negative, got '
-                             f'{self.learning_rate}, {self.clip}, {self.weight_decay}')
+        if not 0 <= self.seed < _SEEDS:
+            raise ValueError(f'seed must be at least 0 and below 2**32, got {self.seed}')
+        if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf and 0 <= self.weight_decay < math.inf):
+            raise ValueError('learning_rate and clip must be above 0, weight_decay not negative, and all of them '
+                             f'finite, got {self.learning_rate}, {self.clip}, {self.weight_decay}')
         below_one = {'warmup': self.warmup, 'ema': self.ema, 'keep_start': self.keep_start}
         if not (all(0 <= share < 1 for share in below_one.values()) and 0 <= self.final_rate <= 1):
             raise ValueError(f'{", ".join(below_one)} are shares in 0..1, less than 1, final_rate at most 1, got '

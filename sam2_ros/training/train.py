@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -65,6 +66,11 @@ class RunSettings:
             raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
 
 
+def rollout_seed(seed: int, *, stage: int, batch: int) -> int:
+    """What a run's seed makes of the numbers of a stage and a batch: everything random while that batch is run."""
+    return int(np.random.SeedSequence((seed, stage, batch)).generate_state(1)[0])
+
+
 class _Run:
     """One process of a run. Process 0 keeps the time, the log, the checkpoint and the pictures."""
 
@@ -104,8 +110,6 @@ class _Run:
                    bar_format='{percentage:3.0f}% |{bar:30}| {elapsed} {postfix}')
         while progress.share < 1:
             index = self.settings.stage_at(progress.share)
-            if index != progress.stage:
-                progress.stage, progress.stage_batches = index, 0
             self._stage(index, bar.update if self.rank == 0 else lambda _: None, bar.set_postfix_str)
         if self.rank == 0:
             self._save()
@@ -116,14 +120,15 @@ class _Run:
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
         """Steps until the budget enters another stage."""
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
-        start = progress.stage_batches + self.rank
+        start = progress.batches[index] + self.rank
         loader = batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers,
                               pin=self.device.type == 'cuda')
         idle_since = time.monotonic()
         for number, batch in enumerate(loader):
             waited, before = time.monotonic() - idle_since, progress.share
-            losses = self.trainer.step(batch, stage, seed=start + number * run.processes,
-                                       share=self._spent(more=1))
+            seed = rollout_seed(self.settings.seed, stage=index, batch=start + number * run.processes)
+            losses = self.trainer.step(batch, stage, seed=seed, share=self._spent(more=1))
+            progress.batches[index] += run.processes
             progress.seconds = self.seconds()
             advance(progress.share - before)
             if self.log is not None:
@@ -229,7 +234,7 @@ def main(args: Sequence[str] | None = None) -> int:
         run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, start=given.start,
                           device=given.device, processes=given.processes, workers=given.workers)
         print(f'weights: {train(load_settings(given.config), run)}')
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError, torch.OutOfMemoryError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except ProcessException as error:  # the last line tells why, above it is where

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -29,13 +29,12 @@ _EMA_RAMP = 10                 # steps after which the average starts to look fa
 
 @dataclass
 class Progress:
-    """Where a run stands: optimizer steps, batches of the current stage (one for each process and step), seconds spent,
+    """Where a run stands: optimizer steps, batches used of each stage (one for each process and step), seconds spent,
     share of the budget.
     """
 
     step: int = 0
-    stage: int = 0
-    stage_batches: int = 0
+    batches: list[int] = field(default_factory=list)
     seconds: float = 0.0
     share: float = 0.0
 
@@ -103,10 +102,12 @@ class Trainer:
             self.start = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimizers = make_optimizers(self.model, settings)
-        self.progress = Progress()
+        self.progress = Progress(batches=[0] * len(settings.stages))
 
     def step(self, batch: ClipBatch, stage: StageSettings, *, seed: int, share: float) -> list[FrameLoss]:
-        """One optimizer step on a batch; `share` is the main process's share of the budget spent after it."""
+        """One optimizer step on a batch. `seed` decides what the rollout draws; the share of the budget, as the main
+        process sees it, decides the learning rate.
+        """
         self.model.image_size = stage.batch.size
         rollout = Rollout(self.model, batch.to(self.device), stage.rollout, self.settings.loss, seed)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.autocast):
@@ -125,7 +126,6 @@ class Trainer:
         self.model.zero_grad()
         self._average_weights()
         self.progress.step += 1
-        self.progress.stage_batches += dist.get_world_size() if dist.is_initialized() else 1
         return rollout.losses
 
     def _average_gradients(self, share: float) -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sam2_ros.evaluation import input_size, synthetic
+from sam2_ros.evaluation import corrections, input_size, synthetic
 
 
 @pytest.mark.parametrize('main', [synthetic.main, input_size.main])
@@ -21,6 +21,26 @@ def test_what_cannot_be_done_is_refused(main, arguments, message, capsys: pytest
         main(arguments)
     assert exit_info.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('main', [synthetic.main, input_size.main, corrections.main])
+def test_a_file_in_place_of_the_output_folder_is_refused_before_the_work(
+    main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / 'file'
+    file.touch()
+    with pytest.raises(SystemExit):
+        main(['--output', str(file), '--predictions', str(tmp_path / 'kept')] if main is not corrections.main
+             else ['--output', str(file)])
+    assert f'--output must be a folder, and {file} is something else' in capsys.readouterr().err
+
+
+def test_the_help_tells_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        input_size.main(['--help'])
+    text = ' '.join(capsys.readouterr().out.split())
+    assert 'of plain, lookalikes, occlusion, re_entry, small (default: plain small lookalikes)' in text
+    assert 'clips per subset (default: 8)' in text and 'frames per clip (default: 60)' in text
 
 
 def test_an_unsuitable_image_size_is_refused(micro_weights: Path, capsys: pytest.CaptureFixture[str]) -> None:

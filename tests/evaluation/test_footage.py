@@ -95,8 +95,11 @@ def test_the_page_has_a_row_for_every_attempt(tmp_path: Path, capsys: pytest.Cap
 
 def test_what_cannot_be_followed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     still = write(tmp_path, film())
-    for video, words in ((str(still), 'moves alone before a still camera for 20 frames'), ('synthetic', 'no known end'),
-                         (str(tmp_path / 'none'), 'does not exist')):
+    frames = len(film())
+    for video, length, words in (
+            (str(still), 20, 'moves alone before a still camera for 20 frames'), ('synthetic', 20, 'no known end'),
+            (str(tmp_path / 'none'), 20, 'does not exist'), (str(still), 1, '--frames must be at least 2'),
+            (str(still), frames + 1, f'has only {frames} frames; --frames can be at most that')):
         with pytest.raises(SystemExit):
-            footage.main([video, '--frames', '20'])
+            footage.main([video, '--frames', str(length)])
         assert words in capsys.readouterr().err

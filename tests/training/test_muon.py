@@ -15,7 +15,7 @@ def _parameters() -> list[nn.Parameter]:
     return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in SHAPES]
 
 
-def test_steps_equal_those_of_pytorch():
+def test_steps_equal_those_of_pytorch() -> None:
     ours, theirs, begin = _parameters(), _parameters(), _parameters()
     optimizers = [Muon(ours, lr=0.01, weight_decay=0.1),
                   torch.optim.Muon(theirs, lr=0.01, weight_decay=0.1, adjust_lr_fn='match_rms_adamw')]
@@ -38,17 +38,19 @@ def test_steps_equal_those_of_pytorch():
 
 
 @pytest.mark.parametrize('shape', [(3, 48, 48), (2, 96, 32), (2, 32, 96)])
-def test_singular_values_become_about_one(shape):
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, 1e-3), (torch.bfloat16, 3e-2)])   # CPU and GPU
+def test_singular_values_become_about_one(shape: tuple[int, ...], dtype: torch.dtype, tolerance: float) -> None:
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(2)) * 100
-    result = orthogonalise(matrices, coefficients=COEFFICIENTS, steps=5, eps=1e-7)
+    result = orthogonalise(matrices, coefficients=COEFFICIENTS, steps=5, eps=1e-7, dtype=dtype)
     before, after = torch.linalg.svdvals(matrices), torch.linalg.svdvals(result)
     large = before > 0.05 * before[:, :1]     # what is much smaller needs more iterations
     assert large.float().mean() > 0.9
     assert after[large].min() > 0.6 and after.max() < 1.3
     # the directions stay: projected on them, the product with the original is symmetric and positive
     product = result.mT @ matrices
-    torch.testing.assert_close(product, product.mT, atol=1e-3 * float(before.max()), rtol=0)
+    torch.testing.assert_close(product, product.mT, atol=tolerance * float(before.max()), rtol=0)
 
 
-def test_a_zero_matrix_stays_zero():
-    assert not orthogonalise(torch.zeros(1, 4, 8), coefficients=COEFFICIENTS, steps=5, eps=1e-7).any()
+def test_a_zero_matrix_stays_zero() -> None:
+    zero = torch.zeros(1, 4, 8)
+    assert not orthogonalise(zero, coefficients=COEFFICIENTS, steps=5, eps=1e-7, dtype=torch.float32).any()

@@ -58,6 +58,10 @@ def test_values_are_read_and_the_rest_is_default(tmp_path: Path) -> None:
     ('stages: [{name: a, share: 1.0, batch: {presets: [rain]}}]', r'batch: unknown scene presets .* available: mixed'),
     ('stages: [{name: a, share: 1.0, batch: {presets: mixed}}]', "presets must be a list, got 'mixed'"),
     (STAGE + 'loss: {focal: .nan}', 'weights of the loss are numbers of 0 or more'),
+    (STAGE + 'learning_rate: .inf', 'learning_rate and clip must be above 0'),
+    (STAGE + 'weight_decay: .inf', 'weight_decay not negative, and all of them finite, got 0.001, 1.0, inf'),
+    (STAGE + 'seed: -1', 'seed must be at least 0 and below 2[*][*]32, got -1'),
+    (STAGE + 'seed: 4294967296', 'seed must be at least 0'),
     (STAGE + 'loss: {dice: -1.0}', 'weights of the loss are numbers of 0 or more'),
     ('stages: [{name: a, share: 1.0, batch: {prompt_shares: [.nan, 0.5, 0.5]}}]', 'three probabilities'),
     ('stages: [{name: a, share: 1.0, rollout: {loss_stride: 3}}]', "loss_stride of stage 'a' must divide its size of"),
@@ -80,7 +84,7 @@ def test_one_sentence_tells_what_a_process_of_a_shared_run_failed_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / 'checkpoint.pt').write_bytes(b'no checkpoint')
-    assert main(['--steps', '1', '--processes', '2', '--folder', str(tmp_path), '--device', 'auto']) == 1
+    assert main(['--steps', '1', '--processes', '2', '--folder', str(tmp_path)]) == 1
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith('error: ') and 'checkpoint.pt is damaged' in last
 
