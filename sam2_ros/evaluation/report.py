@@ -26,7 +26,11 @@ where the target is hidden and nothing is answered; "J visible" is of the frames
 accuracy as in DAVIS. R, robustness: share of the frames that show the target in which mask and target overlap at all.
 AUC: area under the ROC curve of the object score against visibility, over all frames of the subset. ± is the standard
 error over clips, each of which has a seed of its own; of AUC, the jackknife's. A clip of another length is another
-film: compare figures of clips of equally many frames only."""
+film: compare figures of clips of equally many frames only. The memories are those of sam2_ros/tracking/policies.py."""
+
+CREDITS = """\
+Pieces of photographs in the pictures: `PHOTOS` of `sam2_ros/training/textures.py`. All are public domain, CC0 or without
+known restrictions but china.jpg by danielbuechele and flower.jpg by vultilion, both on Flickr, which are CC BY 2.0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,7 @@ def write_report(folder: Path, report: Report, *, load: Callable[[RunScore], tup
     sections += ['## Time per frame', time_table(report.times)]
     for subset in report.subsets:
         sections += [f'## {subset}', _table(report, subset), _charts(folder, report, subset, load=load)]
+    sections.append(CREDITS)
     page = folder / PAGE
     page.write_text('\n\n'.join(sections) + '\n')
     return page
