@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -41,23 +37,18 @@ class Muon(torch.optim.Muon):
     def step(self) -> None:                                                          # type: ignore[override]
         for group in self.param_groups:
             rate, momentum = group['lr'], group['momentum']
-            for parameters in self._by_shape(group):
+            learning = [one for one in group['params'] if one.grad is not None]
+            for shape in dict.fromkeys(one.shape for one in learning):
+                parameters = [one for one in learning if one.shape == shape]
                 gradients = [one.grad for one in parameters]
                 buffers = [self._momentum(one) for one in parameters]
                 torch._foreach_lerp_(buffers, gradients, 1 - momentum)
                 ahead = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
                 update = orthogonalise(ahead, coefficients=group['ns_coefficients'], steps=group['ns_steps'],
                                        eps=group['eps'], dtype=torch.bfloat16 if ahead.is_cuda else torch.float32)
-                size = 0.2 * max(update.shape[1:]) ** 0.5       # root mean square of AdamW's updates
+                size = 0.2 * max(shape) ** 0.5       # root mean square of AdamW's updates
                 torch._foreach_mul_(parameters, 1 - rate * group['weight_decay'])
                 torch._foreach_add_(parameters, list(update), alpha=-rate * size)
-
-    def _by_shape(self, group: dict[str, Any]) -> Iterator[list[Tensor]]:
-        kinds = defaultdict(list)
-        for parameter in group['params']:
-            if parameter.grad is not None:
-                kinds[parameter.shape].append(parameter)
-        yield from kinds.values()
 
     def _momentum(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
