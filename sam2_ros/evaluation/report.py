@@ -29,8 +29,8 @@ error over clips, each of which has a seed of its own; of AUC, the jackknife's. 
 film: compare figures of clips of equally many frames only. The memories are those of sam2_ros/tracking/policies.py."""
 
 CREDITS = """\
-The pictures show pieces of photographs, which `PHOTOS` in `sam2_ros/training/textures.py` names: public domain, CC0 or
-without known restrictions, but china.jpg by danielbuechele and flower.jpg by vultilion, both on Flickr, are CC BY 2.0."""
+The pictures show pieces of photographs, which `PHOTOS` in sam2_ros/training/textures.py names: public domain, CC0 or
+without known restrictions, but flower.jpg by vultilion and china.jpg by danielbuechele (Flickr) are CC BY 2.0."""
 
 
 @dataclass(frozen=True, eq=False)
