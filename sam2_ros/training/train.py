@@ -25,7 +25,7 @@ from sam2_ros.training.batches import ClipBatches, batch_loader
 from sam2_ros.training.log import Log
 from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_settings
 from sam2_ros.training.trainer import Trainer, centre_memory, export_weights
-from sam2_ros.training.validate import validate
+from sam2_ros.training.validate import Validation, validate
 
 _ROW_EVERY = 25                # steps
 _STAGE_SEED = 1000             # distance of the seeds of two stages
@@ -114,7 +114,10 @@ class _Run:
         if self.rank == 0:
             self._save()
             self.trainer.keep_start()
-            self._validate(self.settings.stage_at(progress.share))
+            result = self._validate(self.settings.stage_at(progress.share))
+            bar.close()
+            print(f'after {progress.step} steps: held-out J {result.j_prompted:.2f} where prompted, '
+                  f'{result.j_tracked:.2f} where tracked')
             export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
 
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
@@ -160,7 +163,7 @@ class _Run:
     def _save(self) -> None:
         self.trainer.save(self.checkpoint)
 
-    def _validate(self, index: int) -> None:
+    def _validate(self, index: int) -> Validation:
         """Held-out figures go into the next row of the log; the picture is kept with its step."""
         assert self.log is not None
         stage, step = self.settings.stages[index], self.trainer.progress.step
@@ -169,6 +172,7 @@ class _Run:
                      heldout_visibility=result.visibility)
         save_picture(self.run.folder / f'heldout_{step:06d}.png', result.picture)
         self._row(stage.name)
+        return result
 
 
 def _process(rank: int, settings: TrainSettings, run: RunSettings, port: int) -> None:

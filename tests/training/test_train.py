@@ -144,10 +144,16 @@ def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
     assert not left
 
 
-def test_a_finished_run_stays_as_it_is(finished: Path) -> None:
+def test_a_finished_run_stays_as_it_is_and_tells_again_what_came_of_it(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = load_file(finished / 'weights.safetensors')
     after = load_file(train(SHORT, run(finished, steps=8)))
     assert all(torch.equal(before[name], after[name]) for name in before)
+    last = rows(finished)[-1]
+    told = capsys.readouterr().out.split()
+    assert told[:3] == ['after', '8', 'steps:'] and float(told[5]) == pytest.approx(
+        float(last['heldout_j_prompted']), abs=0.006)
 
 
 def test_a_step_in_bfloat16_is_like_one_in_float32() -> None:
