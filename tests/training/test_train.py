@@ -81,7 +81,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_short_run_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From random weights, about 40 seconds of one fast core: large calm objects followed from a mask for one frame."""
+    """From random weights, in minutes of one slow core: large calm objects followed from a mask for one frame."""
     calm = replace(PRESETS['plain'], objects=(1, 2), radius=(0.25, 0.4), degrade=0.0, camera=0.0)
     monkeypatch.setitem(PRESETS, 'calm', calm)
     clips = BatchSettings(
