@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
+from sam2_ros.tools.mask_file import WHERE_OBJECT_IS, read_mask
 from sam2_ros.tracking import POLICY_NAMES, Prompt
 
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
@@ -92,7 +92,7 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     for option, kind, metavar, text in (
         ('--box', _box_part, '[FRAME:]X0,Y0,X1,Y1', 'corners of the object'),
         ('--point', _point_part, '[FRAME:]X,Y[,LABEL]', 'a point on the object; with label 0, beside it'),
-        ('--mask', _mask_part, '[FRAME:]FILE', 'an image of the same size, not black where the object is'),
+        ('--mask', _mask_part, '[FRAME:]FILE', f'an image file of the same size: {WHERE_OBJECT_IS}'),
         ('--name', _name_part, 'ID', 'name of the object that the prompts after it are for'),
     ):
         group.add_argument(option, action='append', dest='prompt_parts', type=kind, metavar=metavar,
@@ -124,6 +124,11 @@ def prompts_by_frame(parts: Sequence[PromptPart]) -> dict[int, list[Prompt]]:
     for draft in drafts.values():
         by_frame.setdefault(draft.frame, []).append(draft.prompt())
     return by_frame
+
+
+def mask_files(parts: Sequence[PromptPart]) -> list[Path]:
+    """The files that masks were read from."""
+    return [Path(_split_frame(part.text)[1]) for part in parts if part.kind == 'mask']
 
 
 def check_prompts(prompts: Mapping[int, Sequence[Prompt]], *, size: tuple[int, int],
@@ -174,10 +179,10 @@ def _point_part(text: str) -> PromptPart:
 
 def _mask_part(text: str) -> PromptPart:
     frame, file = _split_frame(text)
-    image = cv2.imread(file, cv2.IMREAD_GRAYSCALE) if Path(file).is_file() else None
-    if image is None:
-        raise argparse.ArgumentTypeError(f'{file!r} does not exist or is not an image')
-    return PromptPart('mask', text, image > 0, frame)
+    try:
+        return PromptPart('mask', text, read_mask(Path(file)), frame)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _name_part(text: str) -> PromptPart:

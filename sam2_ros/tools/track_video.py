@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,10 +21,13 @@ from sam2_ros.tools.arguments import (
     add_prompt_arguments,
     check_prompts,
     load_model,
+    mask_files,
     prompts_by_frame,
 )
-from sam2_ros.tools.video_sink import VideoSink
-from sam2_ros.tools.video_source import ACCEPTED, FrameSource, open_source
+from sam2_ros.tools.inputs import check_inputs_stay
+from sam2_ros.tools.interruption import noted_interruption
+from sam2_ros.tools.video_sink import VideoSink, video_files
+from sam2_ros.tools.video_source import ACCEPTED, FrameSource, files_of, open_source
 from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
 from sam2_ros.visualization import draw_overlay
 
@@ -56,28 +57,49 @@ class ResultWriter:
         self._labels: dict[str, int] = {}
         self._visible: dict[str, int] = {}
         self._first_frames: dict[str, int] = {}
-        self._files = ExitStack()
-        self._video = self._files.enter_context(VideoSink(folder / 'overlay', frame_rate=frame_rate))
-        self._table = csv.writer(self._files.enter_context((folder / 'objects.csv').open('w', newline='')))
-        self._table.writerow(CSV_COLUMNS)
+        self._whole = 0  # frames of which everything was written
+        self._video = VideoSink(folder / 'overlay', frame_rate=frame_rate)
+        # line buffered: what happens to the process later, the rows are there
+        self._file = (folder / 'objects.csv').open('w', newline='', buffering=1)
+        self._table = csv.writer(self._file)
+        with _writing(self._file.name):
+            self._table.writerow(CSV_COLUMNS)
 
     def __enter__(self) -> ResultWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._files.close()
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        """Finish all files. An OSError, also one that led here, comes out as one that says which files are whole."""
+        problems = [str(error)] if isinstance(error, OSError) else []
+        whole = ['objects.csv', 'masks']
+        try:
+            self._video.close()
+            whole += [self._video.path.name] if self._video.path else []
+        except OSError as unfinished:
+            problems.append(str(unfinished))
+        try:
+            with _writing(self._file.name):
+                self._file.close()
+        except OSError as unfinished:
+            problems.append(str(unfinished))
+        if problems and (error is None or isinstance(error, OSError)):
+            raise OSError(f'{"; ".join(dict.fromkeys(problems))}. The first {self._whole} frames are whole in '
+                          f'{self._folder}: {", ".join(whole)}') from error
 
     def write(self, rgb: np.ndarray, result: FrameResult) -> None:
+        """Add the next frame. Raises OSError."""
         for object_id, tracked in result.items():
             self._labels.setdefault(object_id, len(self._labels) + 1)
             self._visible[object_id] = self._visible.get(object_id, 0) + (tracked.box is not None)
-            self._table.writerow((
-                result.frame_index, object_id, tracked.state.value, f'{tracked.object_score_logit:.4f}',
-                f'{tracked.occlusion_probability:.4f}', f'{tracked.predicted_iou:.4f}',
-                *(tracked.box or ('',) * 4), tracked.area, tracked.memory_event.value, tracked.memory_reason,
-                tracked.anchors))
+            with _writing(self._file.name):
+                self._table.writerow((
+                    result.frame_index, object_id, tracked.state.value, f'{tracked.object_score_logit:.4f}',
+                    f'{tracked.occlusion_probability:.4f}', f'{tracked.predicted_iou:.4f}',
+                    *(tracked.box or ('',) * 4), tracked.area, tracked.memory_event.value, tracked.memory_reason,
+                    tracked.anchors))
             self._write_mask(object_id, result.frame_index, tracked.mask)
         self._video.write(draw_overlay(rgb, result, labels=self._labels))
+        self._whole += 1
 
     def written(self) -> Written:
         return Written(self._video.frames, self._video.path, self._visible)
@@ -89,8 +111,22 @@ class ResultWriter:
             for old in folder.glob('[0-9]' * 6 + '.png'):  # of an earlier run, which may have had other frames
                 old.unlink()
         file = folder / f'{frame:06d}.png'
-        if not cv2.imwrite(str(file), mask.astype(np.uint8) * 255):
-            raise OSError(f'{file} cannot be written; is the disk full?')
+        _, png = cv2.imencode('.png', mask.astype(np.uint8) * 255)
+        try:
+            with _writing(file):
+                file.write_bytes(png)  # cv2.imwrite does not notice a full disk
+        except OSError:
+            file.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _writing(file: Path | str) -> Iterator[None]:
+    """Errors of a write do not name the file by themselves."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f'{file} cannot be written: {error.strerror}') from error
 
 
 def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[int, Sequence[Prompt]],
@@ -98,9 +134,10 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
     """Track through all frames of `source`, or the first `max_frames`, and write what was found into `out`.
 
     `prompts`: by number of the frame they were made on, from 0.
-    Raises ValueError, before anything is written, when a prompt does not fit the video; SourceError for an unreadable
-    frame, OSError for a folder that cannot be written.
+    Raises ValueError, before anything is written, when a prompt does not fit the video or the video is among the
+    files to write; OSError, which says what is whole, for a frame that cannot be read or a file that cannot be written.
     """
+    check_inputs_stay(files_of(source.name), **_outputs(out))
     count = source.frame_count
     if max_frames is not None:
         if max_frames < 1:
@@ -115,20 +152,16 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
     return replace(written, unused=tuple(frame for frame in sorted(prompts) if frame >= written.frames))
 
 
+def _outputs(folder: Path) -> dict[str, list[Path]]:
+    """What a run into this folder writes, as `check_inputs_stay` takes it."""
+    return {'files': [*video_files(folder / 'overlay'), folder / 'objects.csv'], 'folders': [folder / 'masks']}
+
+
 @contextmanager
 def until_interrupted(source: FrameSource) -> Iterator[FrameSource]:
-    """The same source, which ends after the frame in work when Ctrl-C is pressed. For the main thread only."""
-    interrupted = threading.Event()
-
-    def end(*_: object) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second Ctrl-C ends the process
-
-    before = signal.signal(signal.SIGINT, end)
-    try:
+    """The same source, which ends after the frame in work on Ctrl-C or SIGTERM. For the main thread only."""
+    with noted_interruption() as interrupted:
         yield replace(source, read=lambda: itertools.takewhile(lambda _: not interrupted.is_set(), source))
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,12 +185,16 @@ def main(args: Sequence[str] | None = None) -> int:
         if not prompts:
             height, width = source.size
             raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
+        check_inputs_stay(mask_files(options.prompt_parts), **_outputs(options.out))
         tracker = VideoTracker(load_model(options), memory=options.memory)
         with until_interrupted(source) as frames:
             written = track_video(frames, tracker, prompts=prompts, out=options.out, max_frames=options.frames)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+        return 130
     for object_id, visible in written.visible.items():
         print(f'{object_id}: visible in {visible} of {written.frames} frames')
     for frame in written.unused:

@@ -11,6 +11,11 @@ import numpy as np
 FORMATS = (('.mp4', 'mp4v'), ('.avi', 'MJPG'))
 
 
+def video_files(stem: Path) -> list[Path]:
+    """The files that a `VideoSink` of this stem may write."""
+    return [stem.with_name(stem.name + suffix) for suffix, _ in FORMATS]
+
+
 class VideoSink:
     """A video file that begins with its first frame.
 
@@ -38,19 +43,31 @@ class VideoSink:
         self.frames += 1
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+        """Finish the file. Raises OSError when it does not hold all frames; OpenCV's writer itself says nothing."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        finished = cv2.VideoCapture(str(self.path))
+        announced = finished.get(cv2.CAP_PROP_FRAME_COUNT)
+        finished.set(cv2.CAP_PROP_POS_FRAMES, self.frames - 1)  # an AVI may announce frames that are not there
+        whole = announced == self.frames and finished.read()[0]
+        finished.release()
+        if not whole:
+            raise OSError(f'{self.path} is not whole, its {self.frames} frames cannot be found in it; is the disk full?')
 
     def __enter__(self) -> VideoSink:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.close()
+        except OSError:
+            if kind is None:  # otherwise what came first says more
+                raise
 
     def _open(self) -> cv2.VideoWriter:
-        for suffix, codec in FORMATS:
-            path = self._stem.with_name(self._stem.name + suffix)
+        for path, (_, codec) in zip(video_files(self._stem), FORMATS, strict=True):
             writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), self._frame_rate, self._size)
             if writer.isOpened():
                 self.path = path

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import cv2
 import numpy as np
@@ -27,7 +28,8 @@ class SourceError(OSError):
 class FrameSource:
     """Frames of one video. Iterating always starts at the first frame (of a live source: the next one).
 
-    Frames are RGB, (height, width, 3) uint8, all of the same size. Iterating raises SourceError when an image of a
+    Frames are RGB, (height, width, 3) uint8, all of the same size; images of a folder as they are stored, not turned as
+    their EXIF orientation says. Iterating raises SourceError when an image of a
     folder cannot be read; a video file that ends long before its last frame is warned about.
     """
 
@@ -62,6 +64,17 @@ def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
     raise SourceError(f'{source!r} does not exist; accepted are {ACCEPTED}')
 
 
+def files_of(source: str) -> list[Path]:
+    """The files that `open_source` reads; none for a webcam, a stream or the synthetic scene."""
+    if source == 'synthetic':
+        return []
+    address = urlsplit(source)
+    path = Path(unquote(address.path) if address.scheme == 'file' else source).expanduser()
+    if source and path.is_dir():
+        return _images_of(path)
+    return [path] if path.is_file() else []
+
+
 def _target_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
     """The (height, width) of frames of `size` resized to `width` and `height`, of which either may be 0."""
     if not width and not height:
@@ -86,11 +99,15 @@ def _synthetic(height: int, width: int) -> FrameSource:
                        lambda: map(scene.frame, itertools.count()))
 
 
+def _images_of(folder: Path) -> list[Path]:
+    """In the order of their names, numbers in them compared as numbers (frame_9 before frame_10)."""
+    return sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES),
+                  key=lambda file: [int(part) if part.isdecimal() else part
+                                    for part in re.split(r'([0-9]+)', file.name)])
+
+
 def _folder(folder: Path, width: int, height: int) -> FrameSource:
-    """Images in the order of their names, numbers in them compared as numbers (frame_9 before frame_10)."""
-    files = sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES),
-                   key=lambda file: [int(part) if part.isdecimal() else part
-                                     for part in re.split(r'([0-9]+)', file.name)])
+    files = _images_of(folder)
     if not files:
         raise SourceError(f'the folder {folder} holds no images; accepted are {", ".join(IMAGE_SUFFIXES)}')
     own_size = _read_image(files[0]).shape[:2]
@@ -107,7 +124,10 @@ def _folder(folder: Path, width: int, height: int) -> FrameSource:
 
 
 def _read_image(file: Path) -> np.ndarray:
-    bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    """The pixels as they are stored: EXIF orientation is left alone, so that masks fit the file and the calibration."""
+    data = np.frombuffer(file.read_bytes(), np.uint8)
+    # not imread, which fills up a JPEG that is cut off
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
     if bgr is None:
         raise SourceError(f'{file} cannot be read as an image')
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

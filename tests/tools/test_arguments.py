@@ -1,6 +1,8 @@
 """Prompts and networks from the command line."""
 
 import argparse
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -63,6 +65,68 @@ def test_a_mask_is_read_from_an_image(tmp_path):
     cv2.imwrite(str(tmp_path / 'mask.png'), mask)
     (prompt,) = prompts('--mask', f'4:{tmp_path}/mask.png')[4]
     np.testing.assert_array_equal(prompt.mask, mask.astype(bool))
+
+
+LABELS = np.array([[0, 0, 1, 1], [0, 2, 255, 0], [0, 0, 0, 3]], np.uint8)  # more than one object: all are meant
+
+
+def mask_of(file):
+    (prompt,) = prompts('--mask', str(file))[0]
+    return prompt.mask
+
+
+def palette_png(labels, palette):
+    """A PNG file whose pixels are numbers of colours (RGB); the rest of the 256 colours is black."""
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    height, width = labels.shape
+    rows = b''.join(b'\0' + row.tobytes() for row in labels)
+    colours = b''.join(bytes(colour) for colour in palette).ljust(3 * 256, b'\0')
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 3, 0, 0, 0))
+            + chunk(b'tEXt', b'Comment\0PLTE') + chunk(b'PLTE', colours) + chunk(b'IDAT', zlib.compress(rows))
+            + chunk(b'IEND', b''))
+
+
+@pytest.mark.parametrize(('name', 'pixels'), [
+    ('8 bits.png', LABELS), ('16 bits.png', LABELS.astype(np.uint16)), ('high.png', LABELS.astype(np.uint16) << 8),
+    ('16 bits.tif', LABELS.astype(np.uint16)),
+    ('dark blue.png', np.stack([LABELS > 0, 0 * LABELS, 0 * LABELS], axis=2).astype(np.uint8)),
+    ('colours.png', np.stack([LABELS == 1, LABELS == 2, LABELS > 2], axis=2).astype(np.uint8)),
+    ('opaque.png', np.stack([LABELS] * 3 + [np.full_like(LABELS, 255)], axis=2)),
+    ('white on transparent.png', np.stack([np.full_like(LABELS, 255)] * 3 + [LABELS], axis=2)),
+    ('black on transparent.png', np.stack([0 * LABELS] * 3 + [LABELS], axis=2)),
+])
+def test_masks_of_every_kind_mean_the_same(tmp_path, name, pixels):
+    cv2.imwrite(str(tmp_path / name), pixels)
+    np.testing.assert_array_equal(mask_of(tmp_path / name), LABELS > 0)
+
+
+@pytest.mark.parametrize('palette', [
+    [(0, 0, 0), (128, 0, 0), (0, 1, 0)],  # as DAVIS has it, and label 255 as black as the background
+    [(9, 9, 9)] * 256,  # without any black, where the label alone can tell
+])
+def test_label_0_of_a_palette_is_the_background(tmp_path, palette):
+    (tmp_path / 'mask.png').write_bytes(palette_png(LABELS, palette))
+    np.testing.assert_array_equal(mask_of(tmp_path / 'mask.png'), LABELS > 0)
+
+
+def test_a_palette_that_cannot_be_told_is_refused(tmp_path, capsys):
+    """White is label 0, black is label 1: programs that sort their palettes write masks like that."""
+    (tmp_path / 'mask.png').write_bytes(palette_png(1 - np.minimum(LABELS, 1), [(255, 255, 255), (0, 0, 0)]))
+    with pytest.raises(SystemExit):
+        mask_of(tmp_path / 'mask.png')
+    assert 'save it without a palette' in capsys.readouterr().err
+
+
+def test_a_mask_whose_file_is_cut_off_is_refused(tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for suffix in ('.jpg', '.png'):
+        file = tmp_path / f'mask{suffix}'
+        cv2.imwrite(str(file), noise)
+        file.write_bytes(file.read_bytes()[:-100])
+        with pytest.raises(SystemExit):
+            mask_of(file)
+        assert f'mask{suffix} cannot be read as an image; accepted is a label image' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('words', 'reason'), [

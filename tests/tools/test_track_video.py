@@ -1,10 +1,13 @@
 """The command line that tracks a video, from a video file to the files it leaves."""
 
 import csv
+import resource
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,8 +17,9 @@ from sam2_ros.model import build_sam2
 from sam2_ros.tools.synthetic_scene import SyntheticScene
 from sam2_ros.tools.track_video import CSV_COLUMNS, main, track_video
 from sam2_ros.tools.video_sink import VideoSink
-from sam2_ros.tools.video_source import FrameSource
+from sam2_ros.tools.video_source import FrameSource, open_source
 from sam2_ros.tracking import Prompt, VideoTracker
+from tests.results import frame_result, object_result
 
 FRAMES, HEIGHT, WIDTH = 6, 96, 160
 
@@ -142,7 +146,9 @@ def test_masks_of_an_earlier_longer_run_go(micro_model, scene, tmp_path):
         assert len(list((tmp_path / 'out/masks/a').iterdir())) == frames
 
 
-def test_an_endless_source_ends_with_ctrl_c(micro_weights, tmp_path):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_endless_source_ends_with_a_signal(micro_weights, tmp_path, number):
+    """The table grows with the frames; the video is finished at the end."""
     out = tmp_path / 'out'
     words = ['synthetic', '--out', str(out), '--box', '600,300,700,400', '--checkpoint', str(micro_weights),
              '--image-size', '64']
@@ -151,12 +157,150 @@ def test_an_endless_source_ends_with_ctrl_c(micro_weights, tmp_path):
     deadline = time.monotonic() + 120
     while not (out / 'masks/object_1/000002.png').exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    assert len(rows_of(out)) >= 3
+    process.send_signal(number)
     printed, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     frames = int(cv2.VideoCapture(str(out / 'overlay.mp4')).get(cv2.CAP_PROP_FRAME_COUNT))
     assert frames >= 3 and f'of {frames} frames' in printed
     assert len(rows_of(out)) == len(list(out.glob('masks/object_1/*.png'))) == frames
+
+
+def place(real, output, how):
+    """Make `output` one and the same as `real`; returns what is given as the source."""
+    output.parent.mkdir(parents=True)
+    if how == 'an output that is a link to it':
+        output.symlink_to(real)
+    elif how == 'an output that is a hard link':
+        output.hardlink_to(real)
+    else:
+        real.rename(output)
+    if how == 'a link to an output':
+        real.symlink_to(output)
+    return {'an output': output, 'its address': f'file://{output}'}.get(how, real)
+
+
+def contents(folder):
+    return {file: file.read_bytes() for file in folder.rglob('*') if file.is_file()}
+
+
+@pytest.fixture
+def images(scene, tmp_path):
+    """A folder of two images that are named as masks are."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for index in range(2):
+        cv2.imwrite(str(folder / f'{index:06d}.png'), cv2.cvtColor(scene.frame(index), cv2.COLOR_RGB2BGR))
+    return folder
+
+
+@pytest.mark.parametrize(('name', 'output', 'how'), [
+    ('mine.mp4', 'overlay.mp4', 'an output'), ('mine.mp4', 'overlay.mp4', 'its address'),
+    ('mine.mp4', 'overlay.mp4', 'a link to an output'), ('mine.mp4', 'overlay.mp4', 'an output that is a link to it'),
+    ('mine.mp4', 'overlay.mp4', 'an output that is a hard link'), ('mine.mp4', 'overlay.avi', 'an output'),
+    ('mine.mp4', 'masks/object_1/a.mp4', 'an output'), ('images', 'masks/object_1', 'an output'),
+    ('images', 'masks/cup', 'an output'), ('images', 'masks', 'an output'),
+    ('images', 'masks/object_1', 'a link to an output'), ('images', 'masks/object_1', 'an output that is a link to it'),
+])
+def test_a_source_among_the_outputs_is_refused(run, video, images, tmp_path, capsys, name, output, how):
+    (tmp_path / 'mine.mp4').write_bytes(video.read_bytes())
+    source = place(tmp_path / name, tmp_path / 'out' / output, how)
+    before = contents(tmp_path)
+    assert run('--box', '5,5,60,60', source=source) == 1
+    assert 'is to be read, and would be written over' in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_of_links_to_outputs_is_refused(run, images, tmp_path, capsys):
+    place(images, tmp_path / 'out/masks/object_1', 'an output')
+    images.mkdir()
+    for file in (tmp_path / 'out/masks/object_1').iterdir():
+        (images / file.name).symlink_to(file)
+    before = contents(tmp_path)
+    assert run('--box', '5,5,60,60', source=images) == 1
+    assert 'is to be read, and would be written over' in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_a_mask_to_read_is_not_written_over(run, scene, tmp_path, capsys):
+    (given, *_) = visible_ladybirds(scene).values()
+    file = tmp_path / 'out/masks/object_1/000000.png'
+    file.parent.mkdir(parents=True)
+    cv2.imwrite(str(file), given.astype(np.uint8) * 255)
+    before = contents(tmp_path)
+    assert run('--mask', str(file)) == 1
+    assert f'{file} is to be read' in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize('name', ['mine.mp4', 'images'])
+def test_results_may_lie_beside_the_source(run, video, images, tmp_path, name):
+    (tmp_path / 'mine.mp4').write_bytes(video.read_bytes())
+    source = place(tmp_path / name, tmp_path / 'out' / name, 'an output')
+    (tmp_path / 'out/masks').mkdir()
+    before = contents(tmp_path)
+    assert run('--box', '5,5,60,60', '--frames', '1', source=source) == 0
+    assert before.items() <= contents(tmp_path).items()
+
+
+@contextmanager
+def no_file_larger_than(size):
+    """Writing more into a file fails, as on a full disk. `size` in bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_video_that_could_not_be_written_is_noticed(run, tmp_path, capsys):
+    with no_file_larger_than(4000):
+        assert run('--box', '5,5,60,60') == 1
+    error = capsys.readouterr().err
+    out = tmp_path / 'out'
+    assert f'overlay.mp4 is not whole, its {FRAMES} frames cannot be found' in error
+    assert f'The first {FRAMES} frames are whole in {out}: objects.csv, masks\n' in error
+    assert [int(row['frame']) for row in rows_of(out)] == list(range(FRAMES))
+    assert [mask_of(out, 'object_1', index).shape for index in range(FRAMES)] == [(HEIGHT, WIDTH)] * FRAMES
+
+
+class NoisyTracker:
+    """Says that the object has vanished, and from the third frame on that it is noise, which makes large files."""
+
+    def __init__(self):
+        self.frames = 0
+
+    def step(self, rgb, prompts):
+        mask = np.random.default_rng(0).random(rgb.shape[:2]) < (0.5 if self.frames >= 2 else 0)
+        result = frame_result(object_result('a', mask), image_size=rgb.shape[:2])
+        self.frames += 1
+        return replace(result, frame_index=self.frames - 1)
+
+
+def test_a_mask_that_could_not_be_written_ends_the_run(video, tmp_path):
+    out = tmp_path / 'out'
+    prompts = {0: [Prompt('a', box=(5, 5, 60, 60))]}
+    reason = r'000002\.png cannot be written: File too large'
+    with no_file_larger_than(1000), pytest.raises(OSError, match=reason) as end:
+        track_video(open_source(str(video)), NoisyTracker(), prompts=prompts, out=out)
+    assert f'The first 2 frames are whole in {out}: objects.csv, masks' in str(end.value)
+    assert sorted(file.name for file in (out / 'masks/a').iterdir()) == ['000000.png', '000001.png']
+
+
+def test_a_table_that_cannot_be_written_is_said(run, tmp_path, capsys):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/objects.csv').symlink_to('/dev/full')
+    assert run('--box', '5,5,60,60') == 1
+    assert 'objects.csv cannot be written: No space left on device' in capsys.readouterr().err
+
+
+def test_what_was_tracked_before_a_damaged_image_is_whole(run, images, tmp_path, capsys):
+    (images / '000001.png').write_bytes(b'no image')
+    assert run('--box', '5,5,60,60', source=images) == 1
+    error = capsys.readouterr().err
+    assert '000001.png cannot be read as an image. The first 1 frames are whole' in error
+    assert cv2.VideoCapture(str(tmp_path / 'out/overlay.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == 1
 
 
 def test_a_missing_video_is_said(run, tmp_path, capsys):

@@ -1,5 +1,7 @@
 """Videos written are read back."""
 
+import resource
+
 import cv2
 import numpy as np
 import pytest
@@ -46,6 +48,31 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     sink = VideoSink(tmp_path / 'missing' / 'video', frame_rate=10)
     with pytest.raises(OSError, match='missing'):
         sink.write(np.zeros((48, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize('formats', [video_sink.FORMATS, video_sink.FORMATS[1:]])
+def test_a_video_that_is_not_whole_is_noticed(tmp_path, monkeypatch, formats):
+    """A limit on the size of files does what a full disk does."""
+    monkeypatch.setattr(video_sink, 'FORMATS', formats)
+    sink = VideoSink(tmp_path / 'video', frame_rate=10)
+    rng = np.random.default_rng(0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
+    try:
+        for _ in range(9):
+            sink.write(rng.integers(0, 256, (96, 128, 3), np.uint8))
+        with pytest.raises(OSError, match=rf'{sink.path} is not whole, its 9 frames cannot be found'):
+            sink.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    sink.close()  # once is enough
+
+
+def test_an_error_is_not_hidden_by_a_video_that_is_not_whole(tmp_path):
+    with pytest.raises(KeyError, match='mine'), VideoSink(tmp_path / 'video', frame_rate=10) as sink:
+        sink.write(np.zeros((48, 64, 3), np.uint8))
+        sink.path = tmp_path / 'somewhere else'
+        raise KeyError('mine')
 
 
 def test_no_frames_no_file(tmp_path):
