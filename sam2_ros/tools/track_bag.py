@@ -10,18 +10,16 @@ from __future__ import annotations
 import argparse
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ament_index_python.packages import get_package_share_directory
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import deserialize_message
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer, WriterError
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+from rosbags.rosbag2 import Reader, ReaderError, WriterError
 from sensor_msgs.msg import CompressedImage, Image
 from tqdm import tqdm
 
@@ -42,64 +40,25 @@ from sam2_ros.tools.arguments import (
     node_parameters,
     prompts_by_frame,
 )
+from sam2_ros.tools.interruption import noted_interruption
+from sam2_ros.tools.output_bag import STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
 from sam2_ros.tracking import Prompt, VideoTracker
 
 IMAGE_TYPES = {'sensor_msgs/msg/Image': (Image, image_to_rgb),
                'sensor_msgs/msg/CompressedImage': (CompressedImage, compressed_to_rgb)}
-STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
-WRITER_VERSION = 8  # of the bag format; the older one of the two that can be written
 CDR_STAMP = struct.Struct('<4xiI')  # a serialised message that begins with a header: 4 bytes, then its stamp
 OUTPUT_TOPICS = ('objects', 'occlusion_scores', 'label_mask', 'overlay', 'detections')
 
 
-class BagPublisher:
-    """Writes into a bag what a node would publish."""
-
-    def __init__(self, bag: OutputBag, connection: Connection, *, wanted: bool) -> None:
-        self._bag = bag
-        self._connection = connection
-        self._wanted = wanted
-
-    def publish(self, message: Any) -> None:
-        self._bag.writer.write(self._connection, self._bag.time, serialize_message(message))
-
-    def get_subscription_count(self) -> int:
-        """Pictures are made only for those who listen."""
-        return int(self._wanted)
-
-
-@dataclass
-class OutputBag:
-    """The bag that is written. `TrackerOutputs` makes its publishers with it, as with a node of the name `node`."""
-
-    writer: Writer
-    typestore: Typestore
-    node: str
-    overlay: bool  # whether pictures for people are wanted
-    time: int = 0  # at which the next messages are recorded, nanoseconds
-
-    def create_publisher(self, message_type: type, topic: str, _: int) -> BagPublisher:
-        name = topic.replace('~', self.node, 1)
-        kind = f'{message_type.__module__.partition(".")[0]}/msg/{message_type.__name__}'
-        connection = self.writer.add_connection(name, kind, typestore=self.typestore)
-        return BagPublisher(self, connection, wanted=self.overlay or not name.endswith('/overlay'))
-
-    def add_copy_of(self, connection: Connection) -> Connection | None:
-        """The same topic here; None when its type is defined neither in its bag nor among the standard ones."""
-        definition: dict[str, Any] = {'msgdef': connection.msgdef.data, 'rihs01': connection.digest}
-        if not all(definition.values()):  # bags of older ROS versions hold no definitions
-            if connection.msgtype not in self.typestore.types:
-                return None
-            definition = {'typestore': self.typestore}
-        return self.writer.add_connection(
-            connection.topic, connection.msgtype, serialization_format=connection.ext.serialization_format,
-            offered_qos_profiles=connection.ext.offered_qos_profiles, **definition)
+class Stopped(Exception):
+    """By Ctrl-C or SIGTERM, before the end of the bag."""
 
 
 @dataclass
 class Report:
     """What was done, and what could not be."""
 
+    begun: bool = False  # the new bag
     images: int = 0
     prompts: int = 0
     complaints: list[str] = field(default_factory=list)
@@ -122,6 +81,12 @@ class BagTracker:
         self.report.images += 1
         self.report.prompts += len(prompts)
 
+    def skip(self, number: int, problem: str) -> None:
+        """Image `number` cannot be read."""
+        self.report.complaints.append(f'image {number} cannot be read: {problem}')
+        for prompt in self.prompts.get(number, ()):
+            self.report.complaints.append(f'the prompt for {prompt.object_id!r} on image {number} is lost with it')
+
     def _fits(self, prompt: Prompt, rgb: np.ndarray, number: int) -> bool:
         try:
             prompt.check_fits(*rgb.shape[:2])
@@ -143,12 +108,46 @@ class ImageTopic:
     def count(self) -> int:
         return sum(connection.msgcount for connection in self.connections)
 
-    def message(self, raw: bytes) -> Any:
-        return deserialize_message(raw, IMAGE_TYPES[self.connections[0].msgtype][0])
+    def read(self, raw: bytes) -> tuple[Any, np.ndarray]:
+        """The message, and its pixels as (H, W, 3) uint8. Raises ConversionError."""
+        kind, to_rgb = IMAGE_TYPES[self.connections[0].msgtype]
+        message = deserialized(raw, kind)
+        return message, to_rgb(message)
 
-    def rgb(self, message: Any) -> np.ndarray:
-        """(H, W, 3) uint8. Raises ConversionError."""
-        return IMAGE_TYPES[self.connections[0].msgtype][1](message)
+    def size(self, reader: Reader) -> tuple[int, int]:
+        """(height, width) in pixels of the first image that can be read. Raises ValueError when none can."""
+        for _, _, raw in messages_of(reader, self.connections):
+            with suppress(ConversionError):
+                return self.read(raw)[1].shape[:2]
+        raise ValueError(f'none of the {self.count} images can be read')
+
+
+def deserialized(raw: bytes, kind: type) -> Any:
+    """Raises ConversionError for bytes that are no message of this kind."""
+    try:
+        return deserialize_message(raw, kind)
+    except RuntimeError as error:
+        raise ConversionError('message', f'{len(raw)} bytes that are no {kind.__name__}') from error
+
+
+@contextmanager
+def opened_input(path: Path) -> Iterator[Reader]:
+    """The bag to read. Raises ReaderError."""
+    try:
+        reader = Reader(path)
+        reader.open()
+    except Exception as error:  # rosbags lets through whatever goes wrong in the formats inside
+        raise ReaderError(f'{path} cannot be read as a bag: {error}') from error
+    with closing(reader):
+        yield reader
+
+
+def messages_of(reader: Reader, connections: Sequence[Connection] = ()) -> Iterator[tuple[Connection, int, bytes]]:
+    """All messages of these connections, or of all. Raises ReaderError where the bag is damaged."""
+    try:
+        yield from reader.messages(connections)
+    except Exception as error:
+        raise ReaderError(f'{reader.path} is damaged: {error}') from error
 
 
 def choose_image_topic(reader: Reader, wanted: str | None, *, node: str) -> ImageTopic:
@@ -175,16 +174,16 @@ def recorded_prompts(reader: Reader, topic: str, *, images: ImageTopic, toleranc
     connections = [connection for connection in reader.connections if connection.topic == topic]
     if not connections:
         return {}
-    stamps = [(recorded, stamp_of(raw)) for _, recorded, raw in reader.messages(images.connections)]
+    stamps = [(recorded, stamp_of(raw)) for _, recorded, raw in messages_of(reader, images.connections)]
     by_image: dict[int, dict[str, Prompt]] = {}
     unnamed = 0
-    for _, recorded, raw in reader.messages(connections):
-        message = deserialize_message(raw, PromptMessage)
-        object_id = message.object_id
-        if not object_id:
-            unnamed += 1
-            object_id = f'object_{unnamed}'
+    for _, recorded, raw in messages_of(reader, connections):
         try:
+            message = deserialized(raw, PromptMessage)
+            object_id = message.object_id
+            if not object_id:
+                unnamed += 1
+                object_id = f'object_{unnamed}'
             number = _image_of(stamp_nanoseconds(message.header.stamp), recorded, stamps, tolerance=tolerance)
             prompt = prompt_from_message(message, object_id=object_id)
         except (ValueError, TypeError) as error:
@@ -196,7 +195,9 @@ def recorded_prompts(reader: Reader, topic: str, *, images: ImageTopic, toleranc
 
 
 def stamp_of(raw: bytes) -> int:
-    """The stamp, in nanoseconds, of a serialised message that begins with a header."""
+    """The stamp, in nanoseconds, of a serialised message that begins with a header; 0 when it is too short for one."""
+    if len(raw) < CDR_STAMP.size:
+        return 0
     seconds, nanoseconds = CDR_STAMP.unpack_from(raw)
     return seconds * NANOSECONDS + nanoseconds
 
@@ -214,17 +215,12 @@ def _image_of(stamp: int, recorded: int, images: Sequence[tuple[int, int]], *, t
     return number
 
 
-def make_typestore() -> Typestore:
-    """The standard message types and those of our outputs, as bags describe them."""
-    typestore = get_typestore(Stores.LATEST)
-    for package in ('sam2_ros', *(['vision_msgs'] if Detection2DArray is not None else [])):
-        for file in sorted(Path(get_package_share_directory(package), 'msg').glob('*.msg')):
-            typestore.register(get_types_from_msg(file.read_text(), f'{package}/msg/{file.stem}'))
-    return typestore
+def track(reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageTopic,
+          stopped: Callable[[], bool]) -> None:
+    """Copy all messages and track the images. Earlier outputs of the node are left out, since they are made anew.
 
-
-def track(reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageTopic) -> None:
-    """Copy all messages and track the images. Earlier outputs of the node are left out, since they are made anew."""
+    Raises Stopped when `stopped` says so, between two messages.
+    """
     replaced = {f'{bag.node}/{topic}' for topic in OUTPUT_TOPICS}
     copies = {connection.id: bag.add_copy_of(connection) for connection in reader.connections
               if connection.topic not in replaced}
@@ -237,19 +233,21 @@ def track(reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageT
     tracked = {connection.id for connection in images.connections}
     number = 0
     with tqdm(total=images.count, unit='image') as bar:
-        for connection, recorded, raw in reader.messages():
+        for connection, recorded, raw in messages_of(reader):
+            if stopped():
+                raise Stopped('stopped')
             copy = copies.get(connection.id)
             if copy is not None:
-                bag.writer.write(copy, recorded, raw)
+                bag.write(copy, recorded, raw)
             if connection.id not in tracked:
                 continue
             bag.time = recorded
-            message = images.message(raw)
-            time = (recorded - reader.start_time) / NANOSECONDS
             try:
-                tracker.take(message, images.rgb(message), number=number, time=time)
+                message, rgb = images.read(raw)
             except ConversionError as error:
-                tracker.report.complaints.append(f'image {number} cannot be read: {error}')
+                tracker.skip(number, str(error))
+            else:
+                tracker.take(message, rgb, number=number, time=(recorded - reader.start_time) / NANOSECONDS)
             number += 1
             bar.update()
 
@@ -275,23 +273,24 @@ def _run(options: argparse.Namespace, report: Report) -> None:
     parameters = {row.name: row.default for row in TRACKER_PARAMETERS} | node_parameters(options)
     is_mcap = options.bag.suffix == '.mcap' or any(options.bag.glob('*.mcap*'))
     storage = options.storage or ('mcap' if is_mcap else 'sqlite3')
-    with Reader(options.bag) as reader:
+    with opened_input(options.bag) as reader:
         images = choose_image_topic(reader, options.image, node=options.node)
         prompts = prompts_by_frame(options.prompt_parts or ())
         if prompts:
-            _, _, raw = next(reader.messages(images.connections))
-            check_prompts(prompts, size=images.rgb(images.message(raw)).shape[:2], frame_count=images.count)
+            check_prompts(prompts, size=images.size(reader), frame_count=images.count)
         else:
             prompts = recorded_prompts(reader, f'{options.node}/prompts', images=images, report=report,
                                        tolerance=parameters['stamp_tolerance'])
         if not prompts:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
         tracker = make_tracker(load_model(parameters), parameters)
-        with Writer(options.out, version=WRITER_VERSION, storage_plugin=STORAGES[storage]) as writer:
-            overlay = options.overlay or f'{options.node}/overlay' in reader.topics
+        overlay = options.overlay or f'{options.node}/overlay' in reader.topics
+        with noted_interruption() as interrupted, opened_bag(options.out, STORAGES[storage]) as writer:
             bag = OutputBag(writer, make_typestore(), options.node, overlay)
             outputs = TrackerOutputs(bag, parameters)
-            track(reader, bag, tracker=BagTracker(tracker, outputs, prompts, report), images=images)
+            report.begun = True
+            track(reader, bag, tracker=BagTracker(tracker, outputs, prompts, report), images=images,
+                  stopped=interrupted.is_set)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -300,15 +299,19 @@ def main(args: Sequence[str] | None = None) -> int:
     options.node = '/' + options.node.strip('/')
     report = Report()
     failure = ''
+    whole = True
     try:
         _run(options, report)
-    except (ValueError, OSError, ReaderError, WriterError) as error:
+    except (ValueError, OSError, ReaderError, WriterError, Stopped) as error:
         failure = str(error)
-    except KeyboardInterrupt:
-        failure = 'stopped; the new bag holds what was tracked so far'
+    except (BagLostError, KeyboardInterrupt) as error:
+        failure, whole = str(error) or 'stopped at once', False
     for complaint in report.complaints:
         print(complaint, file=sys.stderr)
     if failure:
+        if report.begun:
+            failure += (f'; {options.out} is a whole bag of the {report.images} images tracked until then' if whole else
+                        f'; {options.out} is not whole')
         print(f'error: {failure}', file=sys.stderr)
         return 1
     print(f'{report.images} images tracked with {report.prompts} prompts; the new bag is {options.out}, the objects '

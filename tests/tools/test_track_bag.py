@@ -1,5 +1,9 @@
 """Bags in, bags out: small ones are written with rosbags and read back."""
 
+import resource
+import signal
+import sys
+
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
@@ -24,6 +28,7 @@ IMAGES = 6
 PERIOD = 100_000_000  # nanoseconds between two images
 BEGIN = 50 * 10**9  # stamp of the first image, nanoseconds
 DELAY = 30_000_000  # nanoseconds from the stamp of a message to its recording
+PAGE = 4096  # bytes of an sqlite3 file
 CAMERA = '/camera/image_raw'
 TYPES = {'Image': 'sensor_msgs', 'CompressedImage': 'sensor_msgs', 'String': 'std_msgs', 'Prompt': 'sam2_ros',
          'OcclusionScoreArray': 'sam2_ros'}
@@ -51,15 +56,19 @@ def box_prompt(object_id, *, on, box, stamped=True, extend=False):
 
 
 def write_bag(path, messages, *, storage=StoragePlugin.SQLITE3):
-    """`messages`: (topic, number of the image at whose time it is recorded, message)."""
+    """`messages`: (topic, number of the image at whose time it is recorded, message).
+
+    A pair in place of the message: its type, and bytes that need not be one.
+    """
     typestore = make_typestore()
     with Writer(path, version=8, storage_plugin=storage) as writer:
         connections = {}
         for topic, when, message in sorted(messages, key=lambda entry: entry[1]):
-            kind = f'{TYPES[type(message).__name__]}/msg/{type(message).__name__}'
+            message_type, raw = message if isinstance(message, tuple) else (type(message), serialize_message(message))
+            kind = f'{TYPES[message_type.__name__]}/msg/{message_type.__name__}'
             if topic not in connections:
                 connections[topic] = writer.add_connection(topic, kind, typestore=typestore)
-            writer.write(connections[topic], BEGIN + round(when * PERIOD) + DELAY, serialize_message(message))
+            writer.write(connections[topic], BEGIN + round(when * PERIOD) + DELAY, raw)
     return path
 
 
@@ -190,6 +199,117 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_tracked(run, tmp_path, caps
     assert '5 images tracked with 1 prompts' in captured.out
     objects = decoded(read_bag(tmp_path / 'out'), '/tracker/objects', TrackedObjectArray)
     assert [message.header.stamp for message in objects] == [stamp(index) for index in (0, 1, 2, 3, 5)]
+
+
+@pytest.mark.parametrize('words', [[], ['--box', '1:{},{},{},{}'.format(*scene.box('red', 1)),
+                                         '--name', 'late', '--box', '4:1,1,60,60']])
+@pytest.mark.parametrize('length', [5, 20, 1000])
+def test_messages_that_are_cut_off_are_said_and_the_rest_is_tracked(run, tmp_path, capsys, words, length):
+    """Images and prompts that cannot even be deserialised; the first image, which tells the size, is one of them."""
+    red = box_prompt('red', on=1, box=scene.box('red', 1))
+    messages = [*video(), ('/tracker/prompts', 1.5, red),
+                ('/tracker/prompts', 3, (PromptMessage, serialize_message(red)[:min(length, 30)]))]
+    for broken in (0, 4):
+        messages[broken] = (CAMERA, broken, (Image, serialize_message(image(broken))[:length]))
+    assert run(write_bag(tmp_path / 'in', messages), *words) == 0
+    captured = capsys.readouterr()
+    for broken in (0, 4):
+        assert f'image {broken} cannot be read: message: {length} bytes that are no Image' in captured.err
+    assert ('bytes that are no Prompt' in captured.err) == (not words)
+    assert ("the prompt for 'late' on image 4 is lost with it" in captured.err) == bool(words)
+    assert '4 images tracked with 1 prompts' in captured.out
+    found = read_bag(tmp_path / 'out')
+    assert [message.header.stamp for message in decoded(found, '/tracker/objects', TrackedObjectArray)] == [
+        stamp(index) for index in (1, 2, 3, 5)]
+    assert len(found[CAMERA]) == IMAGES
+
+
+def test_a_bag_without_any_readable_image_is_said(run, tmp_path, capsys):
+    bag = write_bag(tmp_path / 'in', [(CAMERA, 0, (Image, b'no image')), (CAMERA, 1, (Image, b''))])
+    assert run(bag, '--box', '1,1,9,9') == 1
+    assert 'none of the 2 images can be read' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.fixture
+def at_third_image(monkeypatch):
+    """Has a function called when the work on the third image begins."""
+    step = VideoTracker.step
+
+    def at_third_image(act):
+        def step_or_act(self, rgb, prompts=(), **rest):
+            if self.frame_index == 1 and len(rgb) == scene.HEIGHT:  # not in the warm-up, whose images are smaller
+                act()
+            return step(self, rgb, prompts, **rest)
+        monkeypatch.setattr(VideoTracker, 'step', step_or_act)
+    return at_third_image
+
+
+@pytest.fixture
+def sigterm():
+    """Would end the test like Ctrl-C, if nobody handled it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit('SIGTERM'))
+    yield signal.SIGTERM
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_whole_bag(run, tmp_path, capsys, sigterm, at_third_image, storage, number):
+    at_third_image(lambda: signal.raise_signal(number))
+    assert run(write_bag(tmp_path / 'in', video()), '--box', '10,10,60,60', '--storage', storage) == 1
+    assert f'stopped; {tmp_path / "out"} is a whole bag of the 3 images tracked until then' in capsys.readouterr().err
+    found = read_bag(tmp_path / 'out')
+    assert len(found[CAMERA]) == 3
+    assert [len(message.objects) for message in decoded(found, '/tracker/objects', TrackedObjectArray)] == [1] * 3
+
+
+def fail(error):
+    raise error
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_an_error_leaves_a_whole_bag(run, tmp_path, capsys, at_third_image, storage):
+    at_third_image(lambda: fail(OSError('the device is gone')))
+    assert run(write_bag(tmp_path / 'in', video()), '--box', '10,10,60,60', '--storage', storage) == 1
+    error = capsys.readouterr().err
+    assert f'the device is gone; {tmp_path / "out"} is a whole bag of the 2 images tracked until then' in error
+    found = read_bag(tmp_path / 'out')
+    assert (len(found[CAMERA]), len(found['/tracker/objects'])) == (3, 2)
+
+
+def test_an_error_nobody_thought_of_leaves_a_whole_bag_too(run, tmp_path, at_third_image):
+    at_third_image(lambda: fail(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        run(write_bag(tmp_path / 'in', video()), '--box', '10,10,60,60')
+    assert len(read_bag(tmp_path / 'out')['/tracker/objects']) == 2
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_a_full_disk_is_said(run, tmp_path, capsys, at_third_image, storage):
+    """A limit on the size of files does what a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    at_third_image(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1])))
+    bag = write_bag(tmp_path / 'in', video())
+    try:
+        assert run(bag, '--box', '10,10,60,60', '--storage', storage) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].startswith('error: ')
+    assert error.splitlines()[-1].endswith(f'{tmp_path / "out"} is not whole')
+    assert not (tmp_path / 'out/metadata.yaml').exists()
+
+
+def test_a_damaged_bag_is_said(run, tmp_path, capsys):
+    bag = write_bag(tmp_path / 'in', video())
+    (file,) = bag.glob('*.db3')
+    data = bytearray(file.read_bytes())
+    page = data.index(serialize_message(image(4))[:20]) // PAGE * PAGE + 4 * PAGE  # another one of that image
+    data[page:page + 4] = b'\xff' * 4  # it begins with the number of the one after it
+    file.write_bytes(data)
+    assert run(bag, '--box', '10,10,60,60') == 1
+    assert f'error: {bag} is damaged: ' in capsys.readouterr().err
 
 
 def test_earlier_outputs_are_replaced(run, tmp_path):
