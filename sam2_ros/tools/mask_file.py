@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sam2_ros.tools.decoding import decode_image
+
 WHERE_OBJECT_IS = ('a label image of 8 or 16 bits or a palette PNG (not 0 where the object is), a colour image (not '
                    'black), or one with transparency (not transparent)')
 
@@ -24,7 +26,7 @@ def read_mask(file: Path) -> np.ndarray:
         data = file.read_bytes()
     except OSError as error:
         raise ValueError(f'{file} cannot be read: {error.strerror}') from error
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    pixels = decode_image(data, cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError(f'{file} cannot be read as an image; accepted is {WHERE_OBJECT_IS}')
     if pixels.ndim == 2:

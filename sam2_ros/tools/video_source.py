@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import cv2
 import numpy as np
 
+from sam2_ros.tools.decoding import decode_image
 from sam2_ros.tools.synthetic_scene import FRAME_RATE, SyntheticScene
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -28,9 +29,9 @@ class SourceError(OSError):
 class FrameSource:
     """Frames of one video. Iterating always starts at the first frame (of a live source: the next one).
 
-    Frames are RGB, (height, width, 3) uint8, all of the same size; images of a folder as they are stored, not turned as
-    their EXIF orientation says. Iterating raises SourceError when an image of a
-    folder cannot be read; a video file that ends long before its last frame is warned about.
+    Frames are RGB, (height, width, 3) uint8, all of the same size; images of a folder are not turned as their EXIF
+    orientation says. Iterating raises SourceError when an image of a folder cannot be read or is cut off; a video file
+    that ends long before its last frame is warned about.
     """
 
     name: str
@@ -125,9 +126,10 @@ def _folder(folder: Path, width: int, height: int) -> FrameSource:
 
 def _read_image(file: Path) -> np.ndarray:
     """The pixels as they are stored: EXIF orientation is left alone, so that masks fit the file and the calibration."""
-    data = np.frombuffer(file.read_bytes(), np.uint8)
-    # not imread, which fills up a JPEG that is cut off
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
+    try:
+        bgr = decode_image(file.read_bytes(), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except OSError as error:
+        raise SourceError(f'{file} cannot be read: {error.strerror}') from error
     if bgr is None:
         raise SourceError(f'{file} cannot be read as an image')
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

@@ -96,6 +96,47 @@ def test_a_damaged_image_is_named(folder: Path) -> None:
         list(open_source(str(folder)))
 
 
+@pytest.mark.parametrize(('suffix', 'padding'), [
+    *((suffix, 0) for suffix in ('.jpg', '.png', '.bmp', '.tif', '.webp', '.ppm')), ('.jpg', 5000)])
+def test_an_image_that_is_cut_off_is_refused(tmp_path: Path, suffix: str, padding: int) -> None:
+    """Also where the rest of the file is zeros, as after a crash; padding after the end does no harm."""
+    rng = np.random.default_rng(0)
+    pixels = cv2.GaussianBlur(rng.integers(0, 256, (96, 128, 3), np.uint8), (5, 5), 0)
+    file = tmp_path / f'image{suffix}'
+    cv2.imwrite(str(file), pixels)
+    data = file.read_bytes()
+    file.write_bytes(data + bytes(padding))
+    assert len(list(open_source(str(tmp_path)))) == 1
+    for cut in (1, 2, 100, len(data) // 2):
+        file.write_bytes(data[:-cut] + bytes(padding))
+        with pytest.raises(SourceError, match=rf'image\{suffix} cannot be read as an image'):
+            open_source(str(tmp_path))
+
+
+def test_the_end_of_a_preview_is_not_that_of_the_picture(tmp_path: Path) -> None:
+    """Cameras put a small JPEG into the head of their files."""
+    _, preview = cv2.imencode('.jpg', _frame(1, 8, 8))
+    _, jpeg = cv2.imencode('.jpg', np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8))
+    head = b'Exif\0\0' + preview.tobytes()
+    data = b'\xff\xd8\xff\xe1' + (len(head) + 2).to_bytes(2, 'big') + head + jpeg.tobytes()[2:]
+    file = tmp_path / 'image.jpg'
+    file.write_bytes(data)
+    assert open_source(str(tmp_path)).size == (96, 128)
+    file.write_bytes(data[:-500])
+    with pytest.raises(SourceError, match='cannot be read as an image'):
+        open_source(str(tmp_path))
+
+
+def test_an_image_is_not_turned(tmp_path: Path) -> None:
+    """Masks fit the pixels of the file, whatever its EXIF orientation (here a quarter turn) says."""
+    _, jpeg = cv2.imencode('.jpg', _frame(5))
+    orientation = (b'Exif\0\0MM\0*\0\0\0\x08\0\x01' + b'\x01\x12\0\x03\0\0\0\x01\0\x06\0\0' + bytes(4))
+    head = b'\xff\xe1' + (len(orientation) + 2).to_bytes(2, 'big') + orientation
+    (tmp_path / 'image.jpg').write_bytes(b'\xff\xd8' + head + jpeg.tobytes()[2:])
+    assert cv2.imread(str(tmp_path / 'image.jpg')).shape == (WIDTH, HEIGHT, 3)  # this is what would be turned
+    assert open_source(str(tmp_path)).size == (HEIGHT, WIDTH)
+
+
 def test_images_of_different_sizes_are_refused(folder: Path) -> None:
     cv2.imwrite(str(folder / 'frame_3.png'), _frame(3, 20, 30))
     with pytest.raises(SourceError, match=r'frame_3\.png is 30 x 20 pixels, but frame_1\.png is 64 x 48'):
