@@ -69,7 +69,8 @@ class Recording:
         self._states: dict[str, Counter[str]] = {}
         self._files = ExitStack()
         self._video = self._files.enter_context(VideoSink(folder / 'overlay', frame_rate=frame_rate))
-        self._table = csv.writer(self._files.enter_context((folder / 'objects.csv').open('w', newline='')))
+        # line buffered: what happens to the process later, the rows are there
+        self._table = csv.writer(self._files.enter_context((folder / 'objects.csv').open('w', newline='', buffering=1)))
         self._table.writerow(CSV_COLUMNS)
 
     @property
@@ -101,8 +102,9 @@ class Recording:
         self._newest['overlay'] = stamp_nanoseconds(message.header.stamp)
 
     def close(self) -> str:
-        """Close all files and write the summary, which is returned as well: a Markdown text."""
-        self._files.close()
+        """Write the summary, which is returned as well, a Markdown text, and close all files. Raises OSError when one
+        could not be written as a whole.
+        """
         p50, p95 = 1000 * np.percentile(self._latencies or [np.nan], (50, 95))
         lines = [
             '| images | |', '| --- | --- |', f'| published | {self.images} |', f'| processed | {self.processed} |',
@@ -115,7 +117,10 @@ class Recording:
             lines.append(f'| {object_id} | {" | ".join(str(counts[state]) for state in STATE_NAMES.values())} |')
         lines += ['', 'Latency: from the stamp of an image to the arrival of its objects in this process.']
         text = '\n'.join(lines) + '\n'
-        (self._folder / 'summary.md').write_text(text)
+        try:
+            (self._folder / 'summary.md').write_text(text)
+        finally:
+            self._files.close()
         return text
 
 
@@ -260,7 +265,10 @@ def main(args: list[str] | None = None) -> None:
             raise
     finally:
         if recorder is not None:
-            print(recorder.recording.close())
+            try:
+                print(recorder.recording.close())
+            except OSError as error:
+                failure = f'{failure}; {error}' if failure else str(error)
         rclpy.try_shutdown()
     if failure:
         print(f'error: {failure}', file=sys.stderr)

@@ -30,8 +30,10 @@ from sam2_ros.tools.arguments import (
     node_parameters,
     prompts_by_frame,
 )
+from sam2_ros.tools.inputs import check_inputs_stay
 from sam2_ros.tools.synthetic_scene import LADYBIRDS, SyntheticScene
-from sam2_ros.tools.video_source import ACCEPTED, FrameSource, open_source
+from sam2_ros.tools.video_sink import video_files
+from sam2_ros.tools.video_source import ACCEPTED, FrameSource, files_of, open_source
 from sam2_ros.tracking import Prompt, VideoTracker
 
 SYNTHETIC_FRAMES = 300  # long enough for the prompted ladybird to walk under the leaf and come out again
@@ -41,6 +43,7 @@ RATE_MARGIN = 1.5  # player and recorder share the processor with the tracker
 STOP_SECONDS = 5.0  # that the processes get to end, after each signal
 LOOK_PERIOD = 0.1  # seconds between two looks at the processes
 LOG_LINES = 15  # shown of the log of a process that failed
+OTHER_FILES = ('objects.csv', 'summary.md', 'tracker.log', 'video_player.log')  # written besides the video
 IMAGE_TOPIC = '/camera/image_raw'
 
 Parameter = str | float | bool
@@ -179,6 +182,8 @@ def main(args: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(args)
     try:
         source = open_source(options.video)
+        check_inputs_stay(files_of(options.video), files=[
+            *video_files(options.out / 'overlay'), *(options.out / name for name in OTHER_FILES)])
         synthetic = options.video == 'synthetic'
         frames = options.frames or (SYNTHETIC_FRAMES if synthetic else None)
         if frames and source.frame_count:
