@@ -21,6 +21,7 @@ from sam2_ros.evaluation.predictions import PredictionStore, RunKey
 from sam2_ros.evaluation.protocol import track_clip
 from sam2_ros.evaluation.scores import RunScore, score_run
 from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.tools.interruption import end_with_parent
 
 # what predictions depend on; of training only what makes scenes and prompts
 _SOURCES = ('model/*.py', 'tracking/*.py', 'evaluation/clips.py', 'evaluation/protocol.py',
@@ -93,7 +94,7 @@ class Benchmark:
         if workers == 1:
             return [score for job in tqdm(jobs, unit='clip') for score in _run_clip(*job)]
         threads = max(1, (os.cpu_count() or 1) // workers)
-        with ProcessPoolExecutor(workers, get_context('spawn'), torch.set_num_threads, (threads,)) as pool:
+        with ProcessPoolExecutor(workers, get_context('spawn'), _begin_worker, (threads,)) as pool:
             results = pool.map(_run_clip, *zip(*jobs, strict=True))
             return [score for scores in tqdm(results, total=len(jobs), unit='clip') for score in scores]
 
@@ -111,6 +112,11 @@ class Benchmark:
             'first_seed': subset.first_seed,
             'first_clip_digest': benchmark_clip(subset, 0).digest(),
         }
+
+
+def _begin_worker(threads: int) -> None:
+    torch.set_num_threads(threads)
+    end_with_parent()
 
 
 @lru_cache(maxsize=1)

@@ -28,6 +28,7 @@ from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.tools.arguments import DEFAULT_MODEL
+from sam2_ros.tools.interruption import end_with_parent
 from sam2_ros.tools.synthetic_scene import SyntheticScene
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 from sam2_ros.tracking.preprocessing import normalize, shrink
@@ -201,7 +202,7 @@ def _mean_iou(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float
 def measure_alone(case: Case) -> Measurement:
     """Run one case in a fresh process, so that its memory is its own."""
     os.environ['TQDM_DISABLE'] = '1'  # for that process: the official predictor shows a bar of its own
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn')) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), end_with_parent) as pool:
         return pool.submit(measure, case).result()
 
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from sam2_ros.evaluation.pictures import save_picture
 from sam2_ros.model.device import choose_device
+from sam2_ros.tools.inputs import check_inputs_stay
 from sam2_ros.training.batches import ClipBatches, batch_loader
 from sam2_ros.training.log import Log
 from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_settings
@@ -57,6 +58,8 @@ class RunSettings:
             raise ValueError('give a budget: either minutes or steps')
         if not 0 < (self.minutes or self.steps or 0) < math.inf:
             raise ValueError(f'the budget must be a number above 0, got {self.minutes or self.steps or 0}')
+        if self.start is not None:
+            check_inputs_stay([self.start], files=[self.folder / 'weights.safetensors', self.folder / 'checkpoint.pt'])
         device = choose_device(self.device)
         if device.type == 'cuda' and self.processes > 1 and (
                 device.index is not None or self.processes > torch.cuda.device_count()):

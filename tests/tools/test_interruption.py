@@ -1,8 +1,11 @@
 """What Ctrl-C and SIGTERM do to a tool."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +29,30 @@ def test_the_first_is_noted_and_the_second_ends_the_process(number):
         process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == -number
+
+
+def seconds_of_work(pid):
+    """Time of the processor that a process has used."""
+    return int(Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[11]) / os.sysconf('SC_CLK_TCK')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='looks for processes in /proc')
+def test_the_benchmark_takes_its_worker_along():
+    """Ctrl-C in a terminal reaches both; other signals are for one process only."""
+    words = ['--objects', '1', '--frames', '1000000', '--image-sizes', '64', '--camera', '160x96', '--threads', '1']
+    bench = subprocess.Popen([sys.executable, '-m', 'sam2_ros.tools.bench', *words], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    children = []
+    deadline = time.monotonic() + 120
+    while not any(seconds_of_work(child) > 4 for child in children):  # it is beyond its beginning
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        children = Path(f'/proc/{bench.pid}/task/{bench.pid}/children').read_text().split()
+    bench.terminate()
+    bench.wait()
+    deadline = time.monotonic() + 20
+    while (left := [child for child in children if Path(f'/proc/{child}').exists()]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for child in left:
+        os.kill(int(child), signal.SIGKILL)
+    assert not left

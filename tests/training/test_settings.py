@@ -89,6 +89,17 @@ def test_one_sentence_tells_what_a_process_of_a_shared_run_failed_of(
     assert last.startswith('error: ') and 'checkpoint.pt is damaged' in last
 
 
+def test_weights_to_begin_with_are_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = tmp_path / 'weights.safetensors'
+    weights.write_bytes(b'weights')
+    link = tmp_path / 'link.safetensors'
+    link.symlink_to(weights)
+    for start in (weights, link):
+        assert main(['--steps', '1', '--folder', str(tmp_path), '--start', str(start)]) == 1
+        assert f'{start} is to be read, and would be written over' in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == [link, weights]
+
+
 def test_a_missing_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--steps', '1', '--config', str(tmp_path / 'none.yaml')]) == 1
     assert 'none.yaml' in capsys.readouterr().err
