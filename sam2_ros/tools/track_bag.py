@@ -27,6 +27,7 @@ from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.nodes.conversions import Detection2DArray, prompt_from_message
 from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.model_loading import load_model, make_tracker
+from sam2_ros.nodes.output_bag import STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
 from sam2_ros.nodes.outputs import TrackerOutputs
 from sam2_ros.nodes.pixels import ConversionError, compressed_to_rgb, image_to_rgb
 from sam2_ros.nodes.prompt_jobs import extended
@@ -41,7 +42,6 @@ from sam2_ros.tools.arguments import (
     prompts_by_frame,
 )
 from sam2_ros.tools.interruption import noted_interruption
-from sam2_ros.tools.output_bag import STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
 from sam2_ros.tracking import Prompt, VideoTracker
 
 IMAGE_TYPES = {'sensor_msgs/msg/Image': (Image, image_to_rgb),

@@ -1,4 +1,4 @@
-"""The bag that track_bag writes: what a node would publish, and copies of what was recorded."""
+"""The bag that `sam2_ros.tools.track_bag` writes: what a node would publish, and copies of what was recorded."""
 
 from __future__ import annotations
 
