@@ -54,8 +54,8 @@ class VideoSink:
         whole = announced == self.frames and finished.read()[0]
         finished.release()
         if not whole:
-            raise OSError(f'{self.path} is not whole, its {self.frames} frames cannot be found in it; is the disk '
-                          'full?')
+            raise OSError(f'{self.path} is not whole, its {self.frames} frames cannot be found in it (is the disk '
+                          'full?)')
 
     def __enter__(self) -> VideoSink:
         return self
