@@ -6,18 +6,26 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+QUOTE = 80  # characters of a wrong value that an error repeats
+
+
+def quoted(value: Any) -> str:
+    """How an error shows what it was given, shortened: that may be megabytes."""
+    text = repr(value[:QUOTE] if isinstance(value, (str, bytes, list, tuple)) else value)
+    return text if len(text) <= QUOTE else text[: QUOTE - 3] + '...'
+
 
 def check_whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> None:
     """Raise TypeError unless `value` is a whole number, ValueError unless it is within the bounds, both inclusive."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f'{name} must be a whole number, not {value!r}')
+        raise TypeError(f'{name} must be a whole number, not {quoted(value)}')
     _check_bounds(name, value, least, most)
 
 
 def check_number(name: str, value: Any, *, least: float | None = None, most: float | None = None) -> None:
     """Raise TypeError unless `value` is a number, ValueError unless it is finite and within the bounds."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f'{name} must be a number, not {value!r}')
+        raise TypeError(f'{name} must be a number, not {quoted(value)}')
     if not math.isfinite(value):
         raise ValueError(f'{name} must be finite, not {value}')
     _check_bounds(name, value, least, most)
@@ -26,7 +34,7 @@ def check_number(name: str, value: Any, *, least: float | None = None, most: flo
 def check_flag(name: str, value: Any) -> None:
     """Raise TypeError unless `value` is True or False."""
     if not isinstance(value, bool):
-        raise TypeError(f'{name} must be True or False, not {value!r}')
+        raise TypeError(f'{name} must be True or False, not {quoted(value)}')
 
 
 def check_time(value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
@@ -127,13 +127,21 @@ class ObjectDecoder:
 
         def compute(group: Sequence[_Request]) -> list[FrameDecoding]:
             if group[0].prompt.mask is not None:
-                masks = torch.stack([self._network_mask(request.prompt) for request in group])
-                decoding = self._model.use_mask_as_output(features, masks)
+                decoding = self._use_masks(features, group)
             else:
                 decoding = self._decode_points(features, size, group)
             return _rows(self._clean(decoding))
 
         return _by_group(requests, key=_kind, compute=compute)
+
+    def _use_masks(self, features: ImageFeatures, requests: Sequence[_Request]) -> MaskDecoding:
+        """Given masks as they are. The network calls each of them perfect; a box that was turned into a mask keeps what
+        the decoder thought of it, and an empty mask, which may be one too small for the network, is no good mask.
+        """
+        masks = torch.stack([self._network_mask(request.prompt) for request in requests])
+        decoding = self._model.use_mask_as_output(features, masks)
+        given = torch.tensor([request.estimate for request in requests], device=masks.device)
+        return replace(decoding, predicted_iou=given * (decoding.mask_logits > 0).flatten(1).any(dim=1))
 
     def _decode_points(
         self,
@@ -169,7 +177,8 @@ class ObjectDecoder:
             return request
         decoding = self._decode_points(features, size, [request], occlusion_gate=False)
         mask = masks_at(decoding.mask_logits, size)[0]
-        return _Request(Prompt(request.prompt.object_id, mask=mask), request.conditioned, None)
+        estimate = float(decoding.predicted_iou)
+        return _Request(Prompt(request.prompt.object_id, mask=mask), request.conditioned, None, estimate)
 
     def _network_mask(self, prompt: Prompt) -> Tensor:
         """A mask prompt (S, S), 0 or 1, on the network's device."""
@@ -192,11 +201,14 @@ class ObjectDecoder:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    """One prompt for one object: its conditioned features (1, C, h, w) and what it looked like in this image before."""
+    """One prompt for one object: its conditioned features (1, C, h, w) and what it looked like in this image before.
+    `estimate`: predicted IoU of a given mask.
+    """
 
     prompt: Prompt
     conditioned: Tensor
     previous: FrameDecoding | None
+    estimate: float = 1.0
 
 
 def _read_shape(read: MemorySelection) -> Hashable:

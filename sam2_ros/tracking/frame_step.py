@@ -12,7 +12,7 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, Sam2Network
 from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
-from sam2_ros.tracking.memory_bank import EntryKind, MemoryEntry, MemoryPolicy
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.postprocessing import masks_at, resize_logits, resolve_overlaps
 from sam2_ros.tracking.prompt import Prompt
@@ -84,6 +84,10 @@ class FrameStep:
 
         With `non_overlap` the masks handed out share no pixels; decisions about memory are made from those before.
         """
+        known = [not track.starts for track in tracks]
+        if self._options.clear_on_correction:
+            anew = [_said_anew(track, given) for track, given in zip(tracks, prompts, strict=True)]
+            tracks, prompts = [track for track, _ in anew], [given for _, given in anew]
         decoding = self._decoder.decode(features, size, tracks=tracks, prompts=prompts)
         numbers = _to_host(decoding, size)
         masks = [number.mask for number in numbers]
@@ -96,7 +100,8 @@ class FrameStep:
             visibility = track.visibility.update(visible=areas[row] > 0, time=time)
             seen = replace(track, next_index=track.next_index + 1, visibility=visibility)
             if prompts[row]:
-                plans.append(self._plan_prompted(seen, starts=track.starts, empty=areas[row] == 0))
+                first = ('prompted anew' if known[row] else 'first prompt') if track.starts else ''
+                plans.append(self._plan_prompted(seen, first=first, empty=areas[row] == 0))
             else:
                 plans.append(self._plan_tracked(seen, numbers[row], decoding.network.candidate_logits[row]))
         entries = self._encode(features, decoding, plans, tracks)
@@ -116,10 +121,11 @@ class FrameStep:
             )
         ]
 
-    def _plan_prompted(self, track: Track, *, starts: bool, empty: bool) -> _Plan:
+    def _plan_prompted(self, track: Track, *, first: str, empty: bool) -> _Plan:
+        """`first`: why the object starts with this prompt, in words; empty for a correction."""
         found = '; the mask is empty' if empty else ''
-        if starts:
-            return _Plan(EntryKind.PROMPT, 'first prompt' + found, track)
+        if first:
+            return _Plan(EntryKind.PROMPT, first + found, track)
         if not self._options.clear_on_correction:
             return _Plan(EntryKind.CORRECTION, 'correction' + found, track)
         cleared = replace(track, bank=track.bank.drop_recent(), areas=AreaHistory())
@@ -175,6 +181,19 @@ class FrameStep:
             pointer = network.object_pointer[row].clone()
             entries[row] = MemoryEntry(tracks[row].next_index, kind, one.clone(), pointer)
         return entries
+
+
+def _said_anew(track: Track, prompts: Sequence[Prompt]) -> tuple[Track, Sequence[Prompt]]:
+    """The track and the prompts that count after the last box or mask, which says anew what the object is: the object
+    starts again with it, because its memory and its old mask may be those of another thing. A box that only comes with
+    more clicks than before refines, as clicks do, and an empty mask says nothing but 'hidden'.
+    """
+    for number in reversed(range(len(prompts))):
+        prompt, before = prompts[number], prompts[number - 1].box if number else None
+        same_box = before is not None and np.array_equal(before, prompt.box)
+        if (prompt.mask is not None and prompt.mask.any()) or (prompt.box is not None and not same_box):
+            return Track(MemoryBank(track.bank.policy), visibility=track.visibility), prompts[number:]
+    return track, prompts
 
 
 def _to_host(decoding: FrameDecoding, size: tuple[int, int]) -> list[_Numbers]:

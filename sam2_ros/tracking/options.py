@@ -22,8 +22,10 @@ class TrackerOptions:
             single frames of small objects less (1 pixel of 20). 'pillow' is the official way to the bit, for
             comparisons: many times slower, and only where Pillow is installed. 'bilinear' is what the official image
             predictor and DAM4SAM do.
-        clear_on_correction: drop the recent memories and pointers of an object that is corrected, because
-            they are what was wrong. The official predictor keeps them.
+        clear_on_correction: what was remembered of a corrected object goes, because it is what was wrong. Points
+            refine: they are decoded on top of the old mask, and recent memories and pointers go. A box or a mask says
+            anew what the object is: it starts again, without the old mask and memory. The official predictor keeps
+            memories, and decodes a box on top of the old mask: the object then mostly stays where it was.
         binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not as
             probabilities; on in the official video predictor and in DAM4SAM, off in the published VOS numbers.
         video_length: number of frames, where it is known. The official predictor scales the temporal code of

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sam2_ros.tracking.arguments import quoted
+
+MAX_NAME = 64  # characters of an object_id
 BOX_CORNER_LABELS = (2, 3)  # the network's labels of a box: top-left, bottom-right
 
 
@@ -20,7 +23,7 @@ class Prompt:
     the official predictor: integer clicks are not shifted to pixel centres.
 
     Args:
-        object_id: name of the object; any non-empty string. An unknown name starts a new object.
+        object_id: name of the object, 1 to 64 printable characters. An unknown name starts a new object.
         points: (P, 2) x, y pixels inside the image.
         labels: (P,) 1 = belongs to the object, 0 = does not. All 1 when left out.
         box: x0, y0, x1, y1 pixels with x0 < x1 and y0 < y1; may reach beyond the image.
@@ -37,8 +40,7 @@ class Prompt:
     mask: Any = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.object_id, str) or not self.object_id:
-            raise TypeError(f'object_id must be a non-empty string, not {self.object_id!r}')
+        check_object_id(self.object_id)
         points = _points(self.points)
         _set(self, points=points, labels=_labels(self.labels, len(points)), box=_box(self.box), mask=_mask(self.mask))
         if self.mask is not None and (len(points) or self.box is not None):
@@ -77,6 +79,18 @@ class Prompt:
         return np.concatenate([self.box.reshape(2, 2), self.points]), np.concatenate([BOX_CORNER_LABELS, self.labels])
 
 
+def check_object_id(object_id: Any) -> None:
+    """Raise TypeError or ValueError unless this may be the name of an object: it becomes part of logs, tables, pictures
+    and file names.
+    """
+    if not isinstance(object_id, str) or not object_id:
+        raise TypeError(f'object_id must be a non-empty string, not {quoted(object_id)}')
+    if len(object_id) > MAX_NAME:
+        raise ValueError(f'object_id has {len(object_id)} characters, but at most {MAX_NAME} are accepted')
+    if not object_id.isprintable():
+        raise ValueError(f'object_id must be printable characters, without line breaks, not {quoted(object_id)}')
+
+
 def _set(prompt: Prompt, **fields: Any) -> None:
     for name, value in fields.items():
         if isinstance(value, np.ndarray):
@@ -88,9 +102,9 @@ def _floats(values: Any, what: str) -> np.ndarray:
     try:
         array = np.array(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise TypeError(f'{what} must be numbers, not {values!r}') from error
+        raise TypeError(f'{what} must be numbers, not {quoted(values)}') from error
     if not np.isfinite(array).all():
-        raise ValueError(f'{what} must be finite numbers, not {values!r}')
+        raise ValueError(f'{what} must be finite numbers, not {quoted(values)}')
     return array
 
 
@@ -108,7 +122,7 @@ def _labels(values: Sequence[int] | None, count: int) -> np.ndarray:
     if labels.shape != (count,):
         raise ValueError(f'there are {count} points but labels have the shape {labels.shape}; give one label per point')
     if not np.isin(labels, (0, 1)).all():
-        raise ValueError(f'labels must be 1 (belongs to the object) or 0 (does not), not {values!r}')
+        raise ValueError(f'labels must be 1 (belongs to the object) or 0 (does not), not {quoted(values)}')
     return labels.astype(np.int64)
 
 

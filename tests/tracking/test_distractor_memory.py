@@ -95,11 +95,14 @@ def test_anchors_change_the_masks(runs: dict[str, list[ObjectResult]], other: st
 
 
 def test_a_box_starts_as_a_mask_with_dam_and_as_a_box_with_sam2(micro128: Sam2Network) -> None:
-    """DAM4SAM decodes a box into a mask and prompts with that, so its first score is that of a given mask."""
+    """DAM4SAM decodes a box into a mask and prompts with that, so its first score is that of a given mask. What the
+    decoder thinks of that mask is reported all the same.
+    """
     images, target = distractor_clip(2)
     prompt = Prompt('disc', box=(25, 44, 66, 85))
     sam2, dam = (VideoTracker(micro128, memory).step(images[0], [prompt])['disc'] for memory in ('sam2', 'dam'))
-    assert (dam.predicted_iou, dam.object_score_logit) == (1.0, 10.0)
+    assert dam.object_score_logit == 10.0
+    assert dam.predicted_iou == pytest.approx(sam2.predicted_iou, abs=1e-6) and dam.predicted_iou < 0.99
     assert sam2.predicted_iou < 1.0
     overlap = (dam.mask & sam2.mask).sum() / (dam.mask | sam2.mask).sum()
     assert overlap > 0.8 and (dam.mask & target).any()

@@ -15,6 +15,10 @@ MASK = np.ones((4, 6), dtype=bool)
     [
         ({'object_id': 7, 'box': (0, 0, 2, 2)}, TypeError, 'object_id must be a non-empty string, not 7'),
         ({'object_id': '', 'box': (0, 0, 2, 2)}, TypeError, 'non-empty string'),
+        ({'object_id': 'x' * 65, 'box': (0, 0, 2, 2)}, ValueError, 'has 65 characters, but at most 64'),
+        ({'object_id': 'x' * 100_000, 'box': (0, 0, 2, 2)}, ValueError, 'has 100000 characters, but at most 64'),
+        ({'object_id': 'a\nb', 'box': (0, 0, 2, 2)}, ValueError, r"printable characters, .* not 'a\\nb'"),
+        ({'object_id': '\x1b[31mred', 'box': (0, 0, 2, 2)}, ValueError, 'printable characters'),
         ({}, ValueError, 'give points, a box or a mask'),
         ({'points': [(1, 2, 3)]}, ValueError, r'\(x, y\) pairs'),
         ({'points': ['here']}, TypeError, 'points must be numbers'),
@@ -34,6 +38,28 @@ MASK = np.ones((4, 6), dtype=bool)
 def test_malformed_prompts(arguments: dict[str, Any], error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         Prompt(**{'object_id': 'cup', **arguments})
+
+
+def test_names_of_64_printable_characters_are_accepted() -> None:
+    for name in ('x' * 64, 'rote Tasse', '杯子', '(1) cup/left'):
+        assert Prompt(name, box=(0, 0, 2, 2)).object_id == name
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        {'points': [('a' * 10**6, 1)]},
+        {'points': [(1, float('nan'))] * 10**5},
+        {'points': [(1, 2)] * 10**5, 'labels': [7] * 10**5},
+        {'labels': ['x'] * 10**5, 'box': (0, 0, 2, 2)},
+        {'box': [float('inf')] * 10**5},
+        {'object_id': ['x'] * 10**5, 'box': (0, 0, 2, 2)},
+    ],
+)
+def test_a_refusal_quotes_little_of_what_it_was_given(arguments: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError)) as refusal:
+        Prompt(**{'object_id': 'cup', **arguments})
+    assert len(str(refusal.value)) < 200
 
 
 @pytest.mark.parametrize(

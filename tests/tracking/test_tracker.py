@@ -185,7 +185,7 @@ def test_an_object_that_loses_all_its_pixels_to_another_is_hidden(small: Sam2Net
 def test_a_correction_stays_and_recent_memory_is_dropped_unless_told_otherwise(
     micro64: Sam2Network, clip: Clip
 ) -> None:
-    prompts = {0: [clip.prompt('a', 'mask')], 6: [clip.prompt('a', 'mask', 6)]}
+    prompts = {0: [clip.prompt('a', 'mask')], 6: [clip.prompt('a', 'points', 6)]}
     uncorrected = track(VideoTracker(micro64, 'sam2'), clip, {0: prompts[0]}, frames=9)
     cleared = track(VideoTracker(micro64, 'sam2'), clip, prompts, frames=9)
     kept = track(
@@ -220,10 +220,10 @@ def test_an_image_is_encoded_once_and_its_objects_are_one_batch(
     tracker.step(clip.image(0), [clip.prompt(name, 'mask') for name in 'abc'])
     tracker.step(clip.image(1))
     tracker.step(clip.image(2), [clip.prompt('a', 'mask', 2), clip.prompt('b', 'point', 2)])
-    assert rows == {'encode_image': [1, 1, 1], 'condition_on_memory': [3, 3], 'encode_memory': [3, 3, 3]}
+    assert rows == {'encode_image': [1, 1, 1], 'condition_on_memory': [3, 2], 'encode_memory': [3, 3, 3]}
     jobs = [tracker.begin_prompt(1, clip.prompt(name, 'mask', 1)) for name in 'ab']
     advance_together(jobs)
-    assert rows == {'encode_image': [1] * 4, 'condition_on_memory': [3, 3, 2], 'encode_memory': [3, 3, 3, 2]}
+    assert rows == {'encode_image': [1] * 4, 'condition_on_memory': [3, 2], 'encode_memory': [3, 3, 3, 2]}
 
 
 def test_a_prompt_in_whose_mask_nothing_is_left_says_so(micro64: Sam2Network, clip: Clip) -> None:
@@ -235,7 +235,7 @@ def test_a_prompt_in_whose_mask_nothing_is_left_says_so(micro64: Sam2Network, cl
     assert (first['a'].memory_reason, first['a'].state, first['a'].box) == ('first prompt; the mask is empty', O, None)
     assert first['b'].memory_reason == 'first prompt'
     second = tracker.step(clip.image(1), [Prompt('b', mask=speck)])
-    assert second['b'].memory_reason == 'correction; recent memories dropped; the mask is empty'
+    assert second['b'].memory_reason == 'prompted anew; the mask is empty'
 
 
 def test_memory_events_and_reasons(micro64: Sam2Network, clip: Clip) -> None:
