@@ -18,6 +18,7 @@ from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.nodes.images import array_to_image, camera_info, rgb_to_compressed
 from sam2_ros.nodes.pixels import ConversionError, compressed_to_rgb, image_to_array, image_to_rgb
 from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectState, Prompt
+from sam2_ros.tracking.arguments import quoted
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
@@ -68,7 +69,7 @@ def prompt_from_message(message: PromptMessage, *, object_id: str) -> Prompt:
 def _read_mask(mask: Image) -> np.ndarray:
     """(H, W) bool: where the mask is not zero."""
     if mask.encoding not in _MASK_ENCODINGS:
-        raise ConversionError('mask.encoding', f'{mask.encoding!r}; must be {" or ".join(_MASK_ENCODINGS)}')
+        raise ConversionError('mask.encoding', f'{quoted(mask.encoding)}; must be {" or ".join(_MASK_ENCODINGS)}')
     try:
         return image_to_array(mask) != 0
     except ConversionError as error:
@@ -83,7 +84,7 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
         occlusion_probability=float(result.occlusion_probability), predicted_iou=float(result.predicted_iou),
         first_seen=record.first_seen, last_seen=record.last_seen, frames_since_seen=result.hidden_frames,
         memory_event=_MEMORY_EVENTS[result.memory_event])
-    message.mask.header = header
+    message.mask = Image(header=header, encoding='mono8')  # 0 x 0 pixels; cv_bridge refuses an empty encoding
     if result.box is None:
         return message
     left, top, right, bottom = result.box

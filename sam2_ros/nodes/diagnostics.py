@@ -137,6 +137,9 @@ class Diagnostics:
         return _status('prompts', level, message, {
             'applied': counts.get('prompts_applied', 0), 'refused': counts.get('prompts_refused', 0),
             'applied, but with an empty mask': counts.get('empty_prompts', 0),
+            'applied, but the mask does not fit': counts.get('prompts_that_do_not_fit', 0),
+            'superseded by newer ones': counts.get('prompts_superseded', 0),
+            'catch-ups cut short': counts.get('catch_ups_cut_short', 0),
             'last refusal': self._journal.last_refusal})
 
     def _age(self, newest: TrackedObjectArray | None) -> float | None:

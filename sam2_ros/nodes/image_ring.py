@@ -29,6 +29,7 @@ class ArrivedImage:
     message: Any  # sensor_msgs/Image or CompressedImage
     time: float  # seconds since the stream began; never goes back
     arrived: float = field(default_factory=monotonic)  # seconds, monotonic clock
+    received_ns: int = 0  # nanoseconds, clock of the node: stands in for the stamp where there is none
     fate: Fate = Fate.WAITING
     skipped_before: int = 0  # images that were skipped for this one
     frame_index: int = -1  # of the tracker, once TRACKED

@@ -15,7 +15,12 @@ from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.prompt_jobs import PromptJobs
 from sam2_ros.nodes.requests import Answer, PromptRequest
 from sam2_ros.tracking import FrameResult, VideoTracker
+from sam2_ros.tracking.arguments import quoted
 
+PROMPT_SHARE = 0.15  # of the time that images may wait for work on prompts
+PROMPT_CREDIT = 0.5  # seconds of such work that may be saved up: for the prompts that come once in a while
+NAMES_SHOWN = 10  # of the tracked objects, when another is asked for
+MAX_COMMANDS = 1000  # prompts that wait until the image in work is done
 MAX_FAILURES = 10  # failed images in a row after which the process is given up
 
 
@@ -31,6 +36,33 @@ class _Command:
 
     work: Callable[[], Answer | None]
     answer: Callable[[Answer], None]
+
+
+class _PromptBudget:
+    """How long images may still wait for work on prompts: so much of the time goes to that, however many come."""
+
+    def __init__(self) -> None:
+        self._credit = PROMPT_CREDIT  # seconds
+        self._updated = time.monotonic()
+
+    @property
+    def left(self) -> bool:
+        """Whether there is time for more."""
+        return self._earned() > 0
+
+    @property
+    def wait(self) -> float:
+        """Seconds until there is."""
+        return max(0.001, -self._earned() / PROMPT_SHARE)
+
+    def spend(self, started: float, image: ArrivedImage | None) -> None:
+        """Work was done since `started` (monotonic clock) while `image` came, or nothing had to wait for it."""
+        credit, now = self._earned(), time.monotonic()
+        waited = 0.0 if image is None else max(0.0, now - max(started, image.arrived))
+        self._credit, self._updated = credit - waited, now
+
+    def _earned(self) -> float:
+        return min(PROMPT_CREDIT, self._credit + PROMPT_SHARE * (time.monotonic() - self._updated))
 
 
 class Inference:
@@ -50,6 +82,7 @@ class Inference:
         self._changed = threading.Condition()
         self._mailbox: ArrivedImage | None = None
         self._commands: list[_Command] = []
+        self._budget = _PromptBudget()
         self._stopping = False
         self._failures = 0  # in a row
         self._unreported = 0  # images skipped before others that could not be processed
@@ -69,7 +102,12 @@ class Inference:
 
     def submit(self, image: ArrivedImage, request: PromptRequest) -> None:
         """Queue a prompt on an arrived image; it is answered when it has been decoded on its image."""
-        self._command(lambda: self._jobs.add(image, request), request.answer)
+        if len(self._commands) < MAX_COMMANDS:
+            self._command(lambda: self._jobs.add(image, request), request.answer)
+            return
+        reason = f'{MAX_COMMANDS} prompts wait already; prompt an object once, not on every image'
+        self._journal.refuse_prompt(reason)
+        request.answer(Answer(reason))
 
     def remove(self, object_id: str, answer: Callable[[Answer], None]) -> None:
         """Queue the removal of an object."""
@@ -97,7 +135,8 @@ class Inference:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(self._has_work)
+                while not self._has_work():
+                    self._changed.wait(self._budget.wait if self._jobs.ready() else None)
                 if self._stopping:
                     break
                 commands, self._commands = self._commands, []
@@ -106,17 +145,28 @@ class Inference:
                 self._obey(command)
             if image is not None:
                 self._guarded(self._track, image)
-            for _ in range(self._jobs.share() if image is not None else 1):
-                if not self._stopping:
-                    self._guarded(self._jobs.serve)
+            self._serve(self._jobs.share() if image is not None else 1)
         if self._mailbox is not None:
             self._mailbox.fate = Fate.SKIPPED
         for command in self._commands:  # so that every request gets its answer
             self._obey(command)
         self._jobs.refuse_waiting('the node was deactivated')
 
+    def _serve(self, times: int) -> None:
+        """Work on prompts while there is time; when it is used up, objects that catch up go on from where they are."""
+        for _ in range(times):
+            if self._stopping or not self._jobs.ready():
+                return
+            if not self._budget.left:
+                self._guarded(self._jobs.cut_short)
+                return
+            started = time.monotonic()
+            self._guarded(self._jobs.serve)
+            self._budget.spend(started, self._mailbox)
+
     def _has_work(self) -> bool:
-        return bool(self._stopping or self._commands or self._mailbox is not None or self._jobs.ready())
+        ready = self._jobs.ready() and self._budget.left
+        return bool(self._stopping or self._commands or self._mailbox is not None or ready)
 
     def _guarded(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run a piece of work; a failing network costs that piece, and the process when it does not recover."""
@@ -175,8 +225,10 @@ class Inference:
 
     def _remove(self, object_id: str) -> Answer:
         if object_id not in self._tracker.object_ids:
-            known = ', '.join(self._tracker.object_ids) or 'none'
-            return Answer(f'no object is called {object_id!r}; tracked are: {known}')
+            known = ', '.join(self._tracker.object_ids[:NAMES_SHOWN]) or 'none'
+            more = len(self._tracker.object_ids) - NAMES_SHOWN
+            return Answer(f'no object is called {quoted(object_id)}; tracked are: {known}'
+                          + (f' and {more} more' if more > 0 else ''))
         self._tracker.remove(object_id)
         self._jobs.forget(object_id, f'{object_id!r} was removed')
         return Answer(object_id=object_id)

@@ -6,17 +6,33 @@ import re
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Protocol
 
 from sam2_ros.nodes.measurements import Latencies, Rate
 
 LOG_PERIOD = 5.0  # seconds between two lines about the same trouble, whatever the numbers in it
+MAX_LINES = 10  # about troubles of one kind in that time, whatever the sentences
+MAX_SENTENCE = 400  # characters that are logged and kept of a sentence
 
 
 class Logger(Protocol):
     """The part of an rclpy logger that is used."""
 
     def warning(self, message: str, /) -> object: ...
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of the log: when it was written, in seconds of the monotonic clock, and what it was about."""
+
+    when: float
+    kind: str
+
+
+def shortened(sentence: str) -> str:
+    """The sentence, cut where it is too long to be read: what comes from outside may be megabytes."""
+    return sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 3] + '...'
 
 
 class Journal:
@@ -30,7 +46,8 @@ class Journal:
         self.last_refusal = ''  # of a prompt
         self._logger = logger
         self._counts: Counter[str] = Counter()
-        self._logged: dict[str, float] = {}
+        self._logged: dict[str, list[_Line]] = {}  # by reason, those of the last LOG_PERIOD
+        self._unsaid: Counter[str] = Counter()  # by reason, events since the last line that were not logged
         self._lock = threading.Lock()
 
     def count(self, reason: str, number: int = 1) -> None:
@@ -39,21 +56,28 @@ class Journal:
 
     def note(self, reason: str, sentence: str) -> None:
         """Count an event and say it in the log, unless the same sentence was there a moment ago."""
-        now, kind = time.monotonic(), re.sub('[0-9]+', '', sentence)
+        self._say(reason, sentence, kind=re.sub('[0-9]+', '', sentence))
+
+    def refuse_prompt(self, sentence: str) -> None:
+        """Count a refused prompt and say why in the log, each time, as someone waits for it; of a flood only some."""
+        self.last_refusal = shortened(sentence)
+        self._say('prompts_refused', f'prompt refused: {sentence}', kind='')
+
+    def _say(self, reason: str, sentence: str, *, kind: str) -> None:
+        """Count, and log unless there were too many lines for this reason; of a `kind` that is not empty only one."""
+        now = time.monotonic()
         with self._lock:
             self._counts[reason] += 1
             number = self._counts[reason]
-            self._logged = {said: when for said, when in self._logged.items() if now - when < LOG_PERIOD}
-            if kind in self._logged:
+            said = [line for line in self._logged.get(reason, ()) if now - line.when < LOG_PERIOD]
+            self._logged[reason] = said
+            if len(said) >= MAX_LINES or (kind and any(line.kind == kind for line in said)):
+                self._unsaid[reason] += 1
                 return
-            self._logged[kind] = now
-        self._logger.warning(sentence if number == 1 else f'{sentence} ({reason}: {number} so far)')
-
-    def refuse_prompt(self, sentence: str) -> None:
-        """Count a refused prompt and say why in the log, each time: someone waits for it."""
-        self.count('prompts_refused')
-        self.last_refusal = sentence
-        self._logger.warning(f'prompt refused: {sentence}')
+            said.append(_Line(now, kind))
+            unsaid = self._unsaid.pop(reason, 0)
+        self._logger.warning(
+            shortened(sentence) + (f' ({reason}: {number} so far)' if unsaid or (kind and number > 1) else ''))
 
     def counts(self) -> dict[str, int]:
         """Events so far, by reason."""

@@ -16,6 +16,7 @@ from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.images import array_to_image
 from sam2_ros.nodes.labels import LabelTable
 from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.nodes.stamps import NANOSECONDS
 from sam2_ros.tracking import FrameResult, ObjectResult
 from sam2_ros.visualization import draw_overlay
 
@@ -50,6 +51,10 @@ class TrackerOutputs:
     @property
     def max_objects(self) -> int:
         return min(self._parameters['max_objects'], self._labels.highest)
+
+    @property
+    def max_points(self) -> int:
+        return self._parameters['max_prompt_points']
 
     def publish(self, image: ArrivedImage, rgb: np.ndarray, result: FrameResult) -> None:
         """Publish all outputs of a processed image, with its header. Pictures are made only where someone listens."""
@@ -95,6 +100,8 @@ class TrackerOutputs:
         what was seen since is no longer true.
         """
         object_id, stamp = result.object_id, image.header.stamp
+        if not image.stamp_ns:
+            stamp = Time(sec=image.received_ns // NANOSECONDS, nanosec=image.received_ns % NANOSECONDS)
         if object_id not in self._first_seen:
             self._first_seen[object_id] = stamp
             # as far back as prompts reach, and one more

@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from geometry_msgs.msg import Point, PointStamped
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from sam2_ros.msg import Prompt as PromptMessage
@@ -21,6 +18,7 @@ from sam2_ros.nodes.inference import Inference
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.requests import UNNAMED, Answer, PromptRequest, ignore
+from sam2_ros.nodes.service_calls import AnsweredService
 from sam2_ros.nodes.space_clicks import SpaceClicks
 from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
 from sam2_ros.srv import RemoveObject, SetPrompt
@@ -28,6 +26,7 @@ from sam2_ros.tracking import Prompt
 
 EXPIRY_PERIOD = 0.2  # seconds between two looks at prompts whose image does not come
 QUEUE_DEPTH = 50  # prompts; a detector may send one for every object at once
+MAX_EARLY = 100  # prompts that wait for their image
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ class PromptInputs:
         self._ring = ring
         self._journal = journal
         self._early: list[_Early] = []
-        self._calls: set[Future] = set()  # of services, whose answer was not sent yet
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(EXPIRY_PERIOD, self.images_arrived, clock=steady)
         image_topic = node.resolve_topic_name('image')
@@ -67,34 +65,27 @@ class PromptInputs:
                 (PointStamped, '~/click', self._on_stamped_pixel),
                 (PointStamped, '/clicked_point', self._on_point_in_space),
             )]
-        group = ReentrantCallbackGroup()  # a service that awaits its answer must not hold up the others
         self._services = [
-            node.create_service(type_, name, callback, callback_group=group) for type_, name, callback in (
-                (SetPrompt, '~/set_prompt', self._on_set_prompt),
-                (RemoveObject, '~/remove_object', self._on_remove_object),
-                (Trigger, '~/reset', self._on_reset),
+            AnsweredService(node, type_, name, ask=ask, fill=fill) for type_, name, ask, fill in (
+                (SetPrompt, '~/set_prompt', lambda call, give: self._take_message(call.prompt, give), _fill_set_prompt),
+                (RemoveObject, '~/remove_object', self._on_remove_object, _fill_remove_object),
+                (Trigger, '~/reset', self._on_reset, _fill_reset),
             )]
 
     @property
     def answering(self) -> bool:
         """Whether there are service calls whose answer was not sent yet."""
-        return bool(self._calls)
+        return any(service.answering for service in self._services)
 
     def close(self) -> None:
-        """Stop listening. Services that still owe an answer go after they have sent it."""
+        """Stop listening; what was not answered yet is refused."""
         self._space_clicks.close()
         self._node.destroy_timer(self._timer)
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self.refuse_calls('the node was cleaned up')
-        self._timer = self._node.create_timer(0.0, self._close_services, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._close_services()
-
-    def _close_services(self) -> None:
-        if not self._calls:
-            self._node.destroy_timer(self._timer)
-            for service in self._services:
-                self._node.destroy_service(service)
+        for service in self._services:
+            service.close()
 
     def deactivate(self) -> None:
         """Refuse what waits for its image."""
@@ -105,8 +96,8 @@ class PromptInputs:
 
     def refuse_calls(self, reason: str) -> None:
         """Refuse all service calls that were not answered yet."""
-        for future in self._calls:
-            self._give(future, Answer(reason))
+        for service in self._services:
+            service.refuse(reason)
 
     def images_arrived(self) -> None:
         """Look again for the images of the prompts that came before theirs."""
@@ -117,23 +108,17 @@ class PromptInputs:
     def _on_prompt(self, message: PromptMessage) -> None:
         self._take_message(message, ignore)
 
-    async def _on_set_prompt(self, request: SetPrompt.Request, response: SetPrompt.Response) -> SetPrompt.Response:
-        answer = await self._answer_of(lambda give: self._take_message(request.prompt, give))
-        response.success, response.reason, response.object_id = answer.success, answer.reason, answer.object_id
-        if answer.success:
-            response.header, response.object = answer.image.header, answer.tracked_object
-        return response
+    def _on_remove_object(self, call: RemoveObject.Request, give: Callable[[Answer], None]) -> None:
+        if self.inference is None:
+            give(Answer('the node is not active'))
+        else:
+            self.inference.remove(call.object_id, give)
 
-    async def _on_remove_object(self, request: RemoveObject.Request,
-                                response: RemoveObject.Response) -> RemoveObject.Response:
-        answer = await self._command(lambda inference, give: inference.remove(request.object_id, give))
-        response.success, response.reason, response.object_id = answer.success, answer.reason, answer.object_id
-        return response
-
-    async def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        answer = await self._command(lambda inference, give: inference.reset(give))
-        response.success, response.message = answer.success, answer.reason
-        return response
+    def _on_reset(self, _: Trigger.Request, give: Callable[[Answer], None]) -> None:
+        if self.inference is None:
+            give(Answer('the node is not active'))
+        else:
+            self.inference.reset(give)
 
     def _on_pixel(self, message: Point) -> None:
         self._click(message.x, message.y, stamp_ns=0)
@@ -168,7 +153,11 @@ class PromptInputs:
             self._place(request, stamp_ns)
 
     def _take_message(self, message: PromptMessage, give: Callable[[Answer], None]) -> None:
+        limit, count = self._parameters['max_prompt_points'], max(len(message.points), len(message.labels))
         try:
+            if count > limit:  # before they are looked at
+                raise ValueError(f'the prompt has {count} points or labels, but at most {limit} are accepted '
+                                 '(max_prompt_points)')
             prompt = prompt_from_message(message, object_id=message.object_id or UNNAMED)
         except (ValueError, TypeError) as error:
             self._journal.refuse_prompt(str(error))
@@ -190,7 +179,10 @@ class PromptInputs:
         expires = now + self._parameters['prompt_wait'] if expires is None else expires
         newest = self._ring.newest()
         if stamp_ns > (newest.stamp_ns if newest else 0) and now < expires:
-            self._early.append(_Early(stamp_ns, request, expires))
+            if len(self._early) < MAX_EARLY:
+                self._early.append(_Early(stamp_ns, request, expires))
+            else:
+                self._refuse(request, f'{MAX_EARLY} prompts wait for their image already')
         else:
             self._refuse(request, self._why_no_image(stamp_ns))
 
@@ -225,24 +217,17 @@ class PromptInputs:
         self._journal.refuse_prompt(reason)
         request.answer(Answer(reason))
 
-    async def _command(self, send: Callable[[Inference, Callable[[Answer], None]], None]) -> Answer:
-        if self.inference is None:
-            return Answer('the node is not active')
-        inference = self.inference
-        return await self._answer_of(lambda give: send(inference, give))
 
-    async def _answer_of(self, ask: Callable[[Callable[[Answer], None]], None]) -> Any:
-        """Wait for the answer without blocking the executor."""
-        future: Future = Future()
-        self._calls.add(future)
-        try:
-            ask(lambda answer: self._give(future, answer))
-            return await future
-        finally:
-            self._calls.discard(future)  # from here to the sent answer nothing else runs in this thread
+def _fill_set_prompt(response: SetPrompt.Response, answer: Answer) -> None:
+    response.success, response.object_id = answer.success, answer.object_id
+    response.reason = answer.reason or answer.remark
+    if answer.success:
+        response.header, response.object = answer.image.header, answer.tracked_object
 
-    def _give(self, future: Future, answer: Answer) -> None:
-        if not future.done():
-            future.set_result(answer)
-            if self._node.executor is not None:
-                self._node.executor.wake()  # it does not watch the future by itself
+
+def _fill_remove_object(response: RemoveObject.Response, answer: Answer) -> None:
+    response.success, response.reason, response.object_id = answer.success, answer.reason, answer.object_id
+
+
+def _fill_reset(response: Trigger.Response, answer: Answer) -> None:
+    response.success, response.message = answer.success, answer.reason

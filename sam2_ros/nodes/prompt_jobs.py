@@ -17,13 +17,15 @@ from sam2_ros.tracking import CatchUp, ObjectResult, Prompt, VideoTracker, advan
 NO_FRAME = -1  # frame index before the first image
 MAX_PROMPTS = 100  # at work at the same time; more would only grow old
 IMAGES_PER_LIVE = 2  # past images of a batch worked off after every live image: that gains one image on the camera
+MIN_BOX_OVERLAP = 0.3  # of the box of a mask with the box it was prompted with; less looks like another thing
 PATIENCE = 10.0  # seconds that a prompt waits for its object to catch up with an earlier one
 
 
 class ObjectMessages(Protocol):
-    """Makes the messages about single objects, and knows how many objects there may be."""
+    """Makes the messages about single objects, and knows how many objects, and points of a prompt, there may be."""
 
     max_objects: int
+    max_points: int
 
     def object_message(self, image: ArrivedImage, result: ObjectResult) -> Any: ...
 
@@ -60,6 +62,13 @@ class PromptJobs:
         self._named = 0  # objects named by us
 
     def add(self, image: ArrivedImage, request: PromptRequest) -> None:
+        """Take a prompt. It supersedes those for the same object that were not begun, unless it only refines them."""
+        for job in list(self._jobs):
+            if job.catch_up is None and _replaces(request, job.request):
+                self._jobs.remove(job)
+                self._journal.count('prompts_superseded')
+                job.request.answer(Answer(f'superseded: a newer prompt for {request.object_id!r} came before this one '
+                                          'was begun'))
         if len(self._jobs) < MAX_PROMPTS:
             self._jobs.append(_Job(image, request))
         else:
@@ -87,6 +96,14 @@ class PromptJobs:
         furthest = max((catch_up.remaining for catch_up in at_work), default=0)
         batches = {id(catch_up.next_image) for catch_up in at_work if catch_up.remaining == furthest}
         return new + IMAGES_PER_LIVE * len(batches)
+
+    def cut_short(self) -> None:
+        """Take all objects that are catching up to the newest image at once: there is no more time for them."""
+        for job in self._at_work():
+            if job.shown is not None and not job.catch_up.done:
+                job.catch_up.cut_short()
+                self._journal.count('catch_ups_cut_short')
+        self._jobs = [job for job in self._jobs if job.catch_up is None or not job.catch_up.done]
 
     def serve(self) -> None:
         """Work on a new prompt in its image, or on all that stand where the one furthest behind does by one image."""
@@ -178,6 +195,9 @@ class PromptJobs:
         prompt = replace(request.prompt, object_id=object_id)
         if request.extend:
             prompt = extended(image.prompts.get(object_id), prompt)
+        if len(prompt.points) > self._messages.max_points:
+            raise ValueError(f'the prompts for {object_id!r} on this image add up to {len(prompt.points)} points, but '
+                             f'at most {self._messages.max_points} are accepted (max_prompt_points)')
         return self._tracker.begin_prompt(index, prompt, image=rgb, time=image.time)
 
     def _shown(self, image: ArrivedImage) -> Iterable[Any]:
@@ -203,10 +223,11 @@ class PromptJobs:
         if not answered:
             image.prompts[result.object_id] = job.catch_up.prompt
             self._journal.count('prompts_applied')
-            if not message.has_box:
-                self._journal.note('empty_prompts', f'{result.object_id!r} was prompted, but there is nothing in its '
-                                   'mask: prompt it again, with a box around all of it or a click in its middle')
-            job.request.answer(Answer(object_id=result.object_id, image=image, tracked_object=message))
+            remark = misfit(job.catch_up.prompt, result)
+            if remark:
+                kind = 'prompts_that_do_not_fit' if message.has_box else 'empty_prompts'
+                self._journal.note(kind, f'{result.object_id!r} was prompted, but {remark}')
+            job.request.answer(Answer(object_id=result.object_id, image=image, tracked_object=message, remark=remark))
 
     def _give_up_all(self, jobs: Iterable[_Job], reason: str) -> None:
         for job in jobs:
@@ -229,6 +250,13 @@ class PromptJobs:
             self._journal.note('catch_up_ended', f'{object_id!r} stopped catching up: {reason}')
 
 
+def _replaces(newer: PromptRequest, older: PromptRequest) -> bool:
+    """Whether the newer prompt makes the older one needless; clicks refine what a box or a mask says."""
+    if newer.extend or not newer.object_id or newer.object_id != older.object_id:
+        return False
+    return not newer.prompt.only_refines or older.prompt.only_refines
+
+
 def _object_at(objects: Iterable[Any], prompt: Prompt) -> str | None:
     """The object that was clicked on, the smallest where several are; None beside all of them."""
     x, y = (int(value) for value in prompt.points[0])
@@ -238,6 +266,33 @@ def _object_at(objects: Iterable[Any], prompt: Prompt) -> str | None:
         if left <= x < right and top <= y < bottom and message.mask.data[(y - top) * message.mask.step + x - left]:
             hits.append((message.area, message.object_id))
     return min(hits)[1] if hits else None
+
+
+def misfit(prompt: Prompt, result: ObjectResult) -> str:
+    """How the mask that came out of a prompt contradicts it, as the end of a sentence; empty where it does not."""
+    if result.box is None:
+        if prompt.mask is not None and not prompt.mask.any():
+            return ''  # it was said to be hidden
+        return ('there is nothing in its mask: prompt it again, with a box around all of it or a click in its middle')
+    height, width = result.mask.shape
+    if prompt.box is not None:
+        overlap = _box_overlap(np.clip(prompt.box, 0, (width, height, width, height)), np.array(result.box))
+        if overlap < MIN_BOX_OVERLAP:
+            return (f'the box of its mask, {result.box}, overlaps with that of the prompt by {overlap:.2f} only '
+                    f'(intersection over union, less than {MIN_BOX_OVERLAP:g})')
+    pixels = np.minimum(prompt.points.astype(int), (width - 1, height - 1))
+    wrong = result.mask[pixels[:, 1], pixels[:, 0]] != (prompt.labels == 1)
+    if wrong.any():
+        x, y = prompt.points[wrong][0]
+        return f'the point ({x:g}, {y:g}) is {"outside" if prompt.labels[wrong][0] else "inside"} its mask'
+    return ''
+
+
+def _box_overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes x0, y0, x1, y1."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    common = float(np.prod(np.maximum(sides, 0)))
+    return common / (float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2])) - common)
 
 
 def extended(earlier: Prompt | None, prompt: Prompt) -> Prompt:

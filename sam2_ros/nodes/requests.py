@@ -14,12 +14,15 @@ UNNAMED = '(unnamed)'  # object_id of a Prompt until the inference thread knows 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a request. A refused one has a reason, a sentence; an applied prompt has the rest."""
+    """What became of a request. A refused one has a reason, a sentence; an applied prompt has the rest, and a remark,
+    a sentence, where its mask does not fit it.
+    """
 
     reason: str = ''
     object_id: str = ''
     image: ArrivedImage | None = None  # the prompted image
     tracked_object: Any = None  # TrackedObject on that image
+    remark: str = ''
 
     @property
     def success(self) -> bool:

@@ -2,6 +2,7 @@
 
 from sam2_ros.model import VARIANTS
 from sam2_ros.nodes.parameters import Change, ParameterRow, yaml_text
+from sam2_ros.nodes.pixels import MAX_PIXELS
 from sam2_ros.tracking.policies import POLICY_NAMES
 
 TRACKER_PARAMETERS = (
@@ -43,6 +44,13 @@ TRACKER_PARAMETERS = (
     ParameterRow('ring_megabytes', 300.0, 'Memory for the images kept for prompts on past images, as they came; as '
                  'much again, at most, for the same images at the size of the network.', 'MB', 1.0, 65536.0,
                  change=Change.UNCONFIGURED),
+    ParameterRow('max_image_pixels', MAX_PIXELS, 'Images of more pixels than this are dropped, compressed ones before '
+                 'they are decoded.', 'pixels', 1, 1_000_000_000),
+    ParameterRow('intensity_low', 0, 'Images of 16 bits: the value that is seen as black, if intensity_span is not 0.',
+                 low=0, high=65535),
+    ParameterRow('intensity_span', 0, 'Images of 16 bits: how far above intensity_low the value lies that is seen as '
+                 'white. 0: black and white follow the darkest and brightest hundredth of the images, slowly.',
+                 low=0, high=65535),
     ParameterRow('reorder_window', 1.0, 'An image stamped earlier than the one before it by no more than this was '
                  'overtaken on the way and is dropped; by more, the clock was set back or a bag starts again.', 's',
                  0.0, 60.0),
@@ -53,6 +61,8 @@ TRACKER_PARAMETERS = (
                  'clients round stamps).', 's', 0.0, 1.0),
     ParameterRow('prompt_wait', 0.5, 'A prompt stamped later than the newest image waits this long for its image, '
                  'then it is refused.', 's', 0.0, 10.0),
+    ParameterRow('max_prompt_points', 256, 'A prompt with more points than this is refused, those it extends included.',
+                 'points', 1, 4096),
     ParameterRow('click_object', '', 'Object that clicks go to. Empty: the object that was clicked on, or a new one.'),
     # Outputs.
     ParameterRow('label_encoding', 'mono8', 'Encoding of the label mask: mono8 holds 255 objects, mono16 65535.',

@@ -25,11 +25,12 @@ from tqdm import tqdm
 
 from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.nodes.conversions import Detection2DArray, prompt_from_message
+from sam2_ros.nodes.image_converter import ImageConverter
 from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.model_loading import load_model, make_tracker
 from sam2_ros.nodes.output_bag import STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
 from sam2_ros.nodes.outputs import TrackerOutputs
-from sam2_ros.nodes.pixels import ConversionError, compressed_to_rgb, image_to_rgb
+from sam2_ros.nodes.pixels import ConversionError
 from sam2_ros.nodes.prompt_jobs import extended
 from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
 from sam2_ros.nodes.tracker_parameters import TRACKER_PARAMETERS
@@ -44,8 +45,7 @@ from sam2_ros.tools.arguments import (
 from sam2_ros.tools.interruption import noted_interruption
 from sam2_ros.tracking import Prompt, VideoTracker
 
-IMAGE_TYPES = {'sensor_msgs/msg/Image': (Image, image_to_rgb),
-               'sensor_msgs/msg/CompressedImage': (CompressedImage, compressed_to_rgb)}
+IMAGE_TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage}
 CDR_STAMP = struct.Struct('<4xiI')  # a serialised message that begins with a header: 4 bytes, then its stamp
 OUTPUT_TOPICS = ('objects', 'occlusion_scores', 'label_mask', 'overlay', 'detections')
 
@@ -73,11 +73,13 @@ class BagTracker:
     prompts: Mapping[int, Sequence[Prompt]]
     report: Report
 
-    def take(self, message: Any, rgb: np.ndarray, *, number: int, time: float) -> None:
-        """Track image `number` and write what is found. `time`: seconds since the first message."""
+    def take(self, message: Any, rgb: np.ndarray, *, number: int, time: float, recorded: int) -> None:
+        """Track image `number` and write what is found. `time`: seconds since the first message; `recorded`: when it
+        was, in nanoseconds.
+        """
         prompts = [prompt for prompt in self.prompts.get(number, ()) if self._fits(prompt, rgb, number)]
         result = self.tracker.step(rgb, prompts, time=time)
-        self.outputs.publish(ArrivedImage(message, time), rgb, result)
+        self.outputs.publish(ArrivedImage(message, time, received_ns=recorded), rgb, result)
         self.report.images += 1
         self.report.prompts += len(prompts)
 
@@ -103,6 +105,7 @@ class ImageTopic:
     """What is tracked. A topic has a connection for every way in which it was published."""
 
     connections: Sequence[Connection]
+    converter: ImageConverter
 
     @property
     def count(self) -> int:
@@ -110,9 +113,8 @@ class ImageTopic:
 
     def read(self, raw: bytes) -> tuple[Any, np.ndarray]:
         """The message, and its pixels as (H, W, 3) uint8. Raises ConversionError."""
-        kind, to_rgb = IMAGE_TYPES[self.connections[0].msgtype]
-        message = deserialized(raw, kind)
-        return message, to_rgb(message)
+        message = deserialized(raw, IMAGE_TYPES[self.connections[0].msgtype])
+        return message, self.converter.to_rgb(message)
 
     def size(self, reader: Reader) -> tuple[int, int]:
         """(height, width) in pixels of the first image that can be read. Raises ValueError when none can."""
@@ -150,7 +152,7 @@ def messages_of(reader: Reader, connections: Sequence[Connection] = ()) -> Itera
         raise ReaderError(f'{reader.path} is damaged: {error}') from error
 
 
-def choose_image_topic(reader: Reader, wanted: str | None, *, node: str) -> ImageTopic:
+def choose_image_topic(reader: Reader, wanted: str | None, *, node: str, converter: ImageConverter) -> ImageTopic:
     """The topic to track. Raises ValueError when it is not there, or none was named and there are several."""
     topics: dict[str, list[Connection]] = {}
     for connection in reader.connections:
@@ -162,7 +164,7 @@ def choose_image_topic(reader: Reader, wanted: str | None, *, node: str) -> Imag
     topic = wanted or next(iter(topics))
     if topic not in topics:
         raise ValueError(f'there are no images on {topic}; {found}')
-    return ImageTopic(topics[topic])
+    return ImageTopic(topics[topic], converter)
 
 
 def recorded_prompts(reader: Reader, topic: str, *, images: ImageTopic, tolerance: float,
@@ -247,7 +249,8 @@ def track(reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageT
             except ConversionError as error:
                 tracker.skip(number, str(error))
             else:
-                tracker.take(message, rgb, number=number, time=(recorded - reader.start_time) / NANOSECONDS)
+                time = (recorded - reader.start_time) / NANOSECONDS
+                tracker.take(message, rgb, number=number, time=time, recorded=recorded)
             number += 1
             bar.update()
 
@@ -274,7 +277,7 @@ def _run(options: argparse.Namespace, report: Report) -> None:
     is_mcap = options.bag.suffix == '.mcap' or any(options.bag.glob('*.mcap*'))
     storage = options.storage or ('mcap' if is_mcap else 'sqlite3')
     with opened_input(options.bag) as reader:
-        images = choose_image_topic(reader, options.image, node=options.node)
+        images = choose_image_topic(reader, options.image, node=options.node, converter=ImageConverter(parameters))
         prompts = prompts_by_frame(options.prompt_parts or ())
         if prompts:
             check_prompts(prompts, size=images.size(reader), frame_count=images.count)

@@ -103,6 +103,16 @@ class CatchUp:
         """Add a new frame to what is to be done."""
         self._backlog.append(image)
 
+    def cut_short(self) -> None:
+        """Take the object to the newest frame at once, as if it had not seen the images still to process, as those are
+        that a busy tracker skips. Does nothing before the prompt has been applied to its image, or when it is done.
+        """
+        if not self.visits or self.done:
+            return
+        while self._backlog:
+            self.visits.append((self._backlog.popleft(), self.track))
+        self._finish(self)
+
     def call_off(self, why: str) -> None:
         """Give up; the object stays as it is without the prompt."""
         self._failure = why

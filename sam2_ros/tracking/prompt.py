@@ -69,6 +69,11 @@ class Prompt:
             raise ValueError(f'{self.object_id!r} is a new object and needs a positive point, a box or a mask')
 
     @property
+    def only_refines(self) -> bool:
+        """Points alone refine what an object is; a box or a mask says it anew."""
+        return self.box is None and self.mask is None
+
+    @property
     def is_box_only(self) -> bool:
         return self.box is not None and not len(self.points)
 

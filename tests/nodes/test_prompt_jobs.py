@@ -356,13 +356,14 @@ class EndlessJobs:
     """Prompts that are never done; the first step waits."""
 
     def __init__(self) -> None:
-        self.served = 0
+        self.served, self.asked = 0, False
         self.at_work, self.go_on = threading.Event(), threading.Event()
 
     def ready(self) -> bool:
-        return False
+        return self.asked  # not before the image
 
     def share(self) -> int:
+        self.asked = True
         return 200
 
     def serve(self) -> None:

@@ -166,16 +166,19 @@ def test_clicks_extend_or_replace_as_in_the_library(tracker: Client, micro_weigh
 def test_prompts_for_one_object_in_quick_succession(tracker: Client) -> None:
     for index in range(8):
         tracker.step(index)
-    futures = [tracker.ask_for_prompt('red', box=scene.box('red', index), stamp=tracker.stamp(index))
-               for index in (2, 4, 6)]
+    assert tracker.set_prompt('red', box=scene.box('red', 0), stamp=tracker.stamp(0)).success
+    futures = [tracker.ask_for_prompt('red', points=[scene.centre('red', index)], stamp=tracker.stamp(index),
+                                      extend=True) for index in (2, 4, 6)]
     tracker.wait_for(lambda: all(future.done() for future in futures), 'the answers')
     answers = [future.result() for future in futures]
     assert [(answer.success, answer.reason) for answer in answers] == [(True, '')] * 3
     library = library_tracker(tracker.weights, ring_frames=90)
     for index in range(8):
         library.step(scene.picture(index))
+    library.prompt(0, box_prompt('red', 0))
     for answer, index in zip(answers, (2, 4, 6), strict=True):
-        assert same(mask_of(answer.object), library.prompt(index, box_prompt('red', index))[0].mask)
+        click = Prompt('red', points=[scene.centre('red', index)])
+        assert same(mask_of(answer.object), library.prompt(index, click)[0].mask)
 
 
 def test_an_object_is_removed_while_it_catches_up(tracker: Client) -> None:
@@ -265,7 +268,8 @@ def test_stamps_that_name_no_image(micro_weights) -> None:
         assert reasons[20] == ('the stamp 1002.000 is 1.100 s in the future: the newest image is stamped 1000.900')
         assert client.set_prompt('red', box=scene.box('red', 7), stamp=stamp_of(1000.70001)).success
         client.diagnosed('prompts', lambda status, values: values == {
-            'applied': '1', 'refused': '4', 'applied, but with an empty mask': '0', 'last refusal': reasons[20]},
+            'applied': '1', 'refused': '4', 'applied, but with an empty mask': '0', 'last refusal': reasons[20],
+            'applied, but the mask does not fit': '0', 'superseded by newer ones': '0', 'catch-ups cut short': '0'},
             'the counts')
 
 
