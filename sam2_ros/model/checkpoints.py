@@ -4,6 +4,7 @@ The content decides how a file is read, not its name. Everything is read on the 
 """
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sam2_ros.model.sam2_network import Sam2Network
 
 _ZIP_MAGIC = b'PK\x03\x04'  # how a file of torch.save begins
 _KEYS_SHOWN = 3
+_QUOTE = 200  # characters of a message of others that are repeated
 _MEMORY_PARTS = ('memory_attention.', 'memory_encoder.', 'obj_ptr_proj.', 'mask_downsample.')
 
 Shapes = dict[str, tuple[int, ...]]
@@ -33,8 +35,9 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: the file is damaged, or its tensors are not exactly those of `model`; the message lists the
-            first missing, unexpected and misshapen keys and the variant that the file looks like. `model` is unchanged.
+        CheckpointError: the file is damaged, holds NaN, or its tensors are not exactly those of `model`; the message
+            lists the first missing, unexpected and misshapen keys and the variant that the file looks like. `model` is
+            unchanged.
     """
     load_into(model, load_state_dict(path), source=str(path))
 
@@ -71,6 +74,9 @@ def load_into(model: nn.Module, state_dict: Mapping[str, Tensor], *, source: str
     expected, given = _shapes(model.state_dict()), _shapes(state_dict)
     if expected != given:
         raise CheckpointError(f'{source} does not fit the network: {_differences(expected, given)}. {_guess(given)}')
+    wrong = [key for key, tensor in state_dict.items() if not torch.isfinite(tensor).all()]
+    if wrong:
+        raise CheckpointError(f'{source} has values that are not numbers (NaN or infinite) in {_first(wrong)}')
     model.load_state_dict(state_dict)
 
 
@@ -89,7 +95,14 @@ def _check_official(path: Path) -> None:
 def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:
+        if asked := re.search(r'GLOBAL (\S+)', str(error)):
+            raise CheckpointError(
+                f'{path} holds more than weights: it asks for {asked[1][:_QUOTE]!r}, which could run anything. It was '
+                'not run; take the file from a source you trust'
+            ) from error
+        raise CheckpointError(f'{path} cannot be read, it is truncated or damaged') from error
+    except Exception as error:  # a bit that is wrong may raise anything: KeyError, UnicodeDecodeError, struct.error ...
         raise CheckpointError(f'{path} cannot be read, it is truncated or damaged: {_first_line(error)}') from error
     state_dict = content.get('model') if isinstance(content, dict) else None
     if not isinstance(state_dict, dict) or not all(isinstance(value, Tensor) for value in state_dict.values()):
@@ -100,14 +113,14 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path, device='cpu')
-    except (safetensors.SafetensorError, OSError) as error:
+    except Exception as error:  # not only SafetensorError: damaged shapes and names raise others
         raise CheckpointError(
             f'{path} is neither a .pt nor a .safetensors file, or it is truncated or damaged: {_first_line(error)}'
         ) from error
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0][:_QUOTE]
 
 
 def _shapes(state_dict: Mapping[str, Tensor]) -> Shapes:
