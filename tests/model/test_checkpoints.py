@@ -129,7 +129,7 @@ def test_code_in_a_file_is_not_run(network: Sam2Network, tmp_path: Path) -> None
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(network, tmp_path / 'evil.pt')
     message = str(caught.value)
-    assert 'holds more than weights' in message and 'touch' in message and 'evil.pt' in message
+    assert 'holds more than weights' in message and "'getattr'" in message and 'evil.pt' in message
     assert not any(advice in message for advice in ('damaged', 'weights_only', 'add_safe_globals', 'Re-running'))
     assert len(message) < 400 + len(str(tmp_path))
     assert not (tmp_path / 'ran').exists()

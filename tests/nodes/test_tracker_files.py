@@ -18,6 +18,12 @@ def test_rviz_shows_image_and_overlay_and_has_the_click_tool() -> None:
     assert tools['rviz_default_plugins/PublishPoint']['Topic']['Value'] == '/clicked_point'
 
 
+def test_rviz_is_told_which_docks_to_show() -> None:
+    """It reads uninitialised memory where these are missing."""
+    window = yaml.safe_load((REPOSITORY / 'config/tracker.rviz').read_text())['Window Geometry']
+    assert (window['Hide Left Dock'], window['Hide Right Dock']) == (False, True)
+
+
 @pytest.mark.parametrize('name', ['tracker.launch.py', 'demo.launch.py'])
 def test_launch_files_name_files_and_nodes_that_exist(name: str) -> None:
     source = (REPOSITORY / 'launch' / name).read_text()

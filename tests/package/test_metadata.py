@@ -13,9 +13,10 @@ from setuptools import Distribution
 from tests.common import REPOSITORY
 
 # Python modules whose rosdep key is not their own name.
-ROSDEP_KEYS = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tf2_ros': 'tf2_ros_py', 'yaml': 'python3-yaml'}
+ROSDEP_KEYS = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm',
+               'yaml': 'python3-yaml'}
 # Too old in the distributions' packages, or in none: the README says how they get in.
-FROM_PIP = {'PIL', 'sam2', 'safetensors', 'torch', 'tqdm', 'rosbags'}
+FROM_PIP = {'PIL', 'sam2', 'safetensors', 'torch', 'rosbags'}
 # make test installs the build of OpenCV that needs no window system.
 INSTALLED_AS = {'PIL': 'pillow', 'opencv-python': 'opencv-python-headless'}
 
