@@ -128,7 +128,8 @@ class ImageSource:
             return
         if self._journal.waiting_since is None:
             self._journal.waiting_since = self._newest
-        self._on_image(ArrivedImage(message, time=self._order.elapsed, arrived=self._newest))
+        self._on_image(ArrivedImage(message, time=self._order.elapsed, arrived=self._newest,
+                                    received_ns=self._node.get_clock().now().nanoseconds))
 
     def _in_order(self, message: Any) -> bool:
         """Whether the image is taken, going by its stamp."""
