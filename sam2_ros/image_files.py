@@ -2,8 +2,41 @@
 
 from __future__ import annotations
 
+import re
+import struct
+from collections.abc import Iterator
+
+FORMATS = 'JPEG, PNG, WebP or TIFF'  # whose size is read here
+
 _JPEG_BEGIN, _JPEG_END, _JPEG_SCAN = b'\xff\xd8\xff', b'\xff\xd9', 0xda
-_NO_LENGTH = (0x01, *range(0xd0, 0xd8))  # JPEG markers that stand alone
+_JPEG_MARKER = re.compile(rb'\xff([\x01-\xfe])', re.DOTALL)
+_MAX_SEGMENTS = 10_000  # before the picture; a colour profile and a description in several parts take some hundred
+_JPEG_FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers of the segments that tell the size
+_NO_LENGTH = (0x01, *range(0xd0, 0xda))  # markers that stand alone
+_PNG_BEGIN, _PNG_HEADER = b'\x89PNG\r\n\x1a\n', b'\x00\x00\x00\rIHDR'
+_TIFF_ORDERS = {b'II*\0': '<', b'MM\0*': '>'}
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_NUMBERS = {3: 'H', 4: 'I'}  # types of the fields that hold them
+
+
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """(height, width) in pixels that a decoder would make of the file; None for other formats than FORMATS, and where
+    the size is missing or zero.
+    """
+    data = bytes(data)
+    try:
+        if data.startswith(_JPEG_BEGIN):
+            size = _jpeg_size(data)
+        elif data.startswith(_PNG_BEGIN + _PNG_HEADER):
+            width, height = struct.unpack_from('>II', data, 16)
+            size = (height, width)
+        elif data[:4] == b'RIFF' and data[8:12] == b'WEBP':
+            size = _webp_size(data)
+        else:
+            size = _tiff_size(data)
+    except (struct.error, KeyError):  # the file ends before it says so, or says it in a way of its own
+        return None
+    return size if size and min(size) > 0 else None
 
 
 def is_truncated(data: bytes) -> bool:
@@ -14,13 +47,62 @@ def is_truncated(data: bytes) -> bool:
     data = bytes(data)
     if not data.startswith(_JPEG_BEGIN):
         return False
-    at = 2
-    while at + 4 <= len(data):
-        marker = data[at + 1]
+    for marker, at in _jpeg_segments(data):
         if marker == _JPEG_SCAN:  # from here on, 0xff in the picture is never followed by 0xd9
             return data.find(_JPEG_END, at) < 0
-        if marker == 0xff:  # fill
-            at += 1
-        else:
-            at += 2 if marker in _NO_LENGTH else 2 + int.from_bytes(data[at + 2:at + 4], 'big')
     return True
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Markers and where their segments begin, found as decoders find them: whatever lies between them is skipped."""
+    at = 2
+    for _ in range(_MAX_SEGMENTS):
+        found = _JPEG_MARKER.search(data, at)
+        if found is None:
+            return
+        marker, at = found[1][0], found.end()
+        yield marker, at
+        if marker not in _NO_LENGTH:
+            at += int.from_bytes(data[at:at + 2], 'big')
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    for marker, at in _jpeg_segments(data):
+        if marker in _JPEG_FRAMES:
+            return struct.unpack_from('>HH', data, at + 3)
+        if marker == _JPEG_SCAN:
+            return None
+    return None
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    kind = data[12:16]
+    if kind == b'VP8X':  # 24 bits each, one less
+        return 1 + _little_endian(data[27:30]), 1 + _little_endian(data[24:27])
+    if kind == b'VP8L':  # 14 bits each, one less
+        bits, = struct.unpack_from('<I', data, 21)
+        return 1 + (bits >> 14 & 0x3fff), 1 + (bits & 0x3fff)
+    if kind == b'VP8 ':
+        width, height = struct.unpack_from('<HH', data, 26)
+        return height & 0x3fff, width & 0x3fff
+    return None
+
+
+def _little_endian(data: bytes) -> int:
+    if len(data) < 3:
+        raise struct.error('too short')
+    return int.from_bytes(data, 'little')
+
+
+def _tiff_size(data: bytes) -> tuple[int, int] | None:
+    order = _TIFF_ORDERS.get(data[:4])
+    if order is None:
+        return None
+    start, = struct.unpack_from(f'{order}I', data, 4)
+    count, = struct.unpack_from(f'{order}H', data, start)
+    values = {}
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(f'{order}HH', data, at)
+        if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
+            values[tag], = struct.unpack_from(f'{order}{_TIFF_NUMBERS[kind]}', data, at + 8)
+    return values[_TIFF_HEIGHT], values[_TIFF_WIDTH]

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.parameters import ParameterTable
-from sam2_ros.nodes.pixels import ConversionError, image_to_array
+from sam2_ros.nodes.pixels import ConversionError, check_compressed, check_image
 from sam2_ros.nodes.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
 from sam2_ros.transport import VARIABLES
 
@@ -53,6 +53,7 @@ class ImageSource:
         self.topic = f'{image_topic}/compressed' if compressed else image_topic
         self._order = order
         self._logged_reason: str | None = None  # of the silence, while there is one
+        self._hopeless = ''  # what was said about images that nobody can read, while such come
         journal.waiting_since = None
         self._newest = time.monotonic()  # arrival of the last message, or our start
         self._reliability = ReliabilityPolicy.BEST_EFFORT  # hears every publisher until we know what they offer
@@ -117,19 +118,29 @@ class ImageSource:
     def _receive(self, message: Any) -> None:
         self._newest = time.monotonic()
         self._journal.arrived.tick()
-        if self._type is Image:
-            try:
-                image_to_array(message)
-            except ConversionError as error:
-                if error.field != 'encoding':  # cv_bridge may know it: the conversion has the last word on that
-                    self._journal.note('invalid', f'an image is dropped: {error}')
-                    return
+        check = check_image if self._type is Image else check_compressed
+        try:
+            check(message, max_pixels=self._parameters['max_image_pixels'])
+        except ConversionError as error:
+            self._drop(error)
+            return
+        self._hopeless = ''
         if not self._in_order(message):
             return
         if self._journal.waiting_since is None:
             self._journal.waiting_since = self._newest
         self._on_image(ArrivedImage(message, time=self._order.elapsed, arrived=self._newest,
                                     received_ns=self._node.get_clock().now().nanoseconds))
+
+    def _drop(self, error: ConversionError) -> None:
+        """Count an image that cannot be read. That a camera sends what nobody can read is said once, until it ends."""
+        sentence = f'an image is dropped: {error}'
+        if sentence == self._hopeless:
+            self._journal.count('invalid')
+            return
+        self._journal.note('invalid', sentence)
+        if error.field in ('encoding', 'format', 'size'):
+            self._hopeless = sentence
 
     def _in_order(self, message: Any) -> bool:
         """Whether the image is taken, going by its stamp."""

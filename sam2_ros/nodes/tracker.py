@@ -10,9 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
 import rclpy
 import torch
 from rcl_interfaces.msg import SetParametersResult
@@ -23,6 +21,7 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from sam2_ros.nodes.diagnostics import Diagnostics, Snapshot
+from sam2_ros.nodes.image_converter import ImageConverter
 from sam2_ros.nodes.image_ring import ArrivedImage, ImageRing
 from sam2_ros.nodes.image_source import ImageSource
 from sam2_ros.nodes.inference import Inference
@@ -30,7 +29,6 @@ from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.model_loading import describe, load_model, make_tracker
 from sam2_ros.nodes.outputs import TrackerOutputs
 from sam2_ros.nodes.parameters import ParameterTable
-from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_rgb
 from sam2_ros.nodes.prompt_inputs import PromptInputs
 from sam2_ros.nodes.prompt_jobs import PromptJobs
 from sam2_ros.nodes.requests import ignore
@@ -56,6 +54,7 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._check_parameters)
         self._journal = Journal(self.get_logger())
         self._tracker: VideoTracker | None = None
+        self._converter: ImageConverter | None = None
         self._ring = ImageRing()
         self._order = StampOrder()
         self._jobs: PromptJobs | None = None
@@ -123,25 +122,22 @@ class TrackerNode(LifecycleNode):
     def _configure(self) -> None:
         model = load_model(self._settings)
         self._tracker = make_tracker(model, self._settings)
+        self._converter = ImageConverter(self._settings)
         self._outputs = TrackerOutputs(self, self._settings)
         self._jobs = PromptJobs(self._tracker, ring=self._ring, messages=self._outputs, journal=self._journal,
-                                to_rgb=self._to_rgb)
+                                to_rgb=self._converter.to_rgb)
         self._inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
         self._description = (self._settings['model'], str(model.device))
         self.get_logger().info(describe(self._settings, model))
 
     def _activate(self) -> None:
         self._inference = Inference(
-            self._tracker, jobs=self._jobs, outputs=self._outputs, journal=self._journal, to_rgb=self._to_rgb,
-            on_fatal=self._give_up)
+            self._tracker, jobs=self._jobs, outputs=self._outputs, journal=self._journal,
+            to_rgb=self._converter.to_rgb, on_fatal=self._give_up)
         self._inputs.inference = self._inference
         self._source = ImageSource(self, self._settings, journal=self._journal, order=self._order,
                                    on_image=self._take_image, on_time_jump=self._time_jumped)
         self.get_logger().info(f'listening to {self._source.topic}')
-
-    @property
-    def _to_rgb(self) -> Callable[[Any], np.ndarray]:
-        return compressed_to_rgb if self._settings['image_transport'] == 'compressed' else image_to_rgb
 
     def _autostart(self) -> None:
         self.destroy_timer(self._start)
@@ -150,7 +146,7 @@ class TrackerNode(LifecycleNode):
 
     def _forget(self) -> None:
         inputs, outputs = self._inputs, self._outputs
-        self._inputs = self._outputs = self._jobs = self._tracker = None
+        self._inputs = self._outputs = self._jobs = self._tracker = self._converter = None
         self._ring, self._order = ImageRing(), StampOrder()
         self._description = ('', '')
         for part in (inputs, outputs):
