@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 PERCENTILES = (1, 99)  # of the intensities; what lies outside is black or white
-ADAPTATION = 0.05  # share of the way to the range of the newest image that is gone at every image
+ADAPTATION = 0.05  # share of the way to the range of an image that is gone with it, and at most of the range itself
 MIN_SPAN = 16  # counts; the noise of an even picture is not blown up to more than this allows
 SAMPLES = 20_000  # pixels that are looked at
 
@@ -25,10 +25,11 @@ class AdaptiveRange:
         stride = max(1, int((values.shape[0] * values.shape[1] / SAMPLES) ** 0.5))
         low, middle, high = np.percentile(values[::stride, ::stride], (PERCENTILES[0], 50, PERCENTILES[1]))
         newest = np.array([low, high])
-        if np.ptp(self._range) < MIN_SPAN or not self._range[0] <= middle <= self._range[1]:
+        span = np.ptp(self._range)
+        if span < MIN_SPAN or not self._range[0] <= middle <= self._range[1]:
             self._range = newest
         elif np.ptp(newest) >= MIN_SPAN:
-            self._range = self._range + ADAPTATION * (newest - self._range)
+            self._range = self._range + ADAPTATION * np.clip(newest - self._range, -span, span)
         low, high = self._range
         missing = max(0.0, MIN_SPAN - (high - low))
         black = max(0, round(low - missing / 2))
