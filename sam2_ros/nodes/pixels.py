@@ -209,15 +209,15 @@ def check_compressed(image: Any, *, max_pixels: int = MAX_PIXELS) -> None:
     data = bytes(image.data)
     if not data:
         raise ConversionError('data', f'empty, but a {FORMATS} file is needed')
+    if is_truncated(data):
+        raise ConversionError('data', f'a JPEG file that is cut off after {len(data)} bytes')
     size = image_size(data)
     if size is None and kind.lower() in _VIDEO:
         raise ConversionError('format', f'{quote} is a packet of a video, which has to be decoded before; accepted is '
                                         f'a {FORMATS} file')
-    if size is None and (kind in LAYOUTS or kind.lower() in PLANES):
+    if size is None and 'compressed' not in image.format and (kind in LAYOUTS or kind.lower() in PLANES):
         raise ConversionError('format', f'{quote} with data that are no {FORMATS} file: raw pixels belong into a '
                                         'sensor_msgs/Image')
-    if is_truncated(data):
-        raise ConversionError('data', f'a JPEG file that is cut off after {len(data)} bytes')
     if size is None:
         raise ConversionError('data', f'{len(data)} bytes that are no {FORMATS} file (format: {quote})')
     _check_pixels(*size, max_pixels)

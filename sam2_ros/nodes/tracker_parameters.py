@@ -47,10 +47,10 @@ TRACKER_PARAMETERS = (
     ParameterRow('max_image_pixels', MAX_PIXELS, 'Images of more pixels than this are dropped, compressed ones before '
                  'they are decoded.', 'pixels', 1, 1_000_000_000),
     ParameterRow('intensity_low', 0, 'Images of 16 bits: the value that is seen as black, if intensity_span is not 0.',
-                 low=0, high=65535),
+                 'counts', 0, 65535),
     ParameterRow('intensity_span', 0, 'Images of 16 bits: how far above intensity_low the value lies that is seen as '
                  'white. 0: black and white follow the darkest and brightest hundredth of the images, slowly.',
-                 low=0, high=65535),
+                 'counts', 0, 65535),
     ParameterRow('reorder_window', 1.0, 'An image stamped earlier than the one before it by no more than this was '
                  'overtaken on the way and is dropped; by more, the clock was set back or a bag starts again.', 's',
                  0.0, 60.0),

@@ -192,6 +192,7 @@ def test_files_whose_size_is_not_known_are_refused() -> None:
 @pytest.mark.parametrize(('format_', 'complaint'), [
     ('nv12', 'raw pixels belong into a sensor_msgs/Image'), ('rgb8; raw', 'raw pixels belong into a sensor_msgs/Image'),
     ('h264', 'packet of a video'), ('hevc', 'packet of a video'),
+    ('rgb8; png compressed bgr8', 'data: 5000 bytes that are no'), ('jpeg', 'data: 5000 bytes that are no'),
     ('x' * 10**6, r'bytes that are no JPEG, PNG, WebP or TIFF file \(format: .xxx')])
 def test_what_is_no_file_is_called_by_its_name(format_: str, complaint: str) -> None:
     with pytest.raises(ConversionError, match=complaint) as error:
