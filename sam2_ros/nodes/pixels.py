@@ -16,7 +16,7 @@ from sam2_ros.nodes.stretch import stretched_alone
 MAX_PIXELS = 64_000_000  # of an image, if nothing else is said
 MAX_QUOTE = 80  # characters of a text that came with a message
 
-ToBytes = Callable[[np.ndarray], np.ndarray]  # makes (H, W, 3) uint8 of (H, W, 3) uint16
+ToBytes = Callable[[np.ndarray], np.ndarray]  # makes uint8 of uint16, (H, W) or (H, W, 3)
 
 
 class ConversionError(ValueError):
@@ -184,7 +184,14 @@ def image_to_rgb(image: Any, *, max_pixels: int = MAX_PIXELS, to_bytes: ToBytes 
     pixels, layout = image_to_array(image), LAYOUTS[image.encoding]
     if layout.dtype == 'u2':
         pixels = pixels.astype(np.uint16)  # a copy, because OpenCV misreads rows at odd addresses
-    rgb = pixels if layout.to_rgb is None else cv2.cvtColor(pixels, layout.to_rgb)
+    return _to_rgb(pixels, layout.to_rgb, to_bytes)
+
+
+def _to_rgb(pixels: np.ndarray, code: int | None, to_bytes: ToBytes) -> np.ndarray:
+    """(H, W, 3) uint8 of uint8 or uint16, by a code of OpenCV (None: it is RGB)."""
+    if pixels.dtype == np.uint16 and code == cv2.COLOR_GRAY2RGB:
+        pixels = to_bytes(pixels)  # as long as there is one channel; colours wait until opacity is gone
+    rgb = pixels if code is None else cv2.cvtColor(pixels, code)
     return to_bytes(rgb) if rgb.dtype == np.uint16 else rgb
 
 
@@ -240,9 +247,7 @@ def compressed_to_rgb(image: Any, *, max_pixels: int = MAX_PIXELS, to_bytes: ToB
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise ConversionError('data', f'{len(image.data)} bytes that cannot be decoded as a {FORMATS} file with 8 or '
                                       f'16 bits (format: {image.format[:MAX_QUOTE]!r})')
-    grey = pixels.ndim == 2
-    rgb = cv2.cvtColor(pixels, _code_of_grey(image.format) if grey else cv2.COLOR_BGR2RGB)
-    return to_bytes(rgb) if rgb.dtype == np.uint16 else rgb
+    return _to_rgb(pixels, cv2.COLOR_BGR2RGB if pixels.ndim == 3 else _code_of_grey(image.format), to_bytes)
 
 
 def _code_of_grey(format_: str) -> int:
