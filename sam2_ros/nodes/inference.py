@@ -55,10 +55,10 @@ class _PromptBudget:
         """Seconds until there is."""
         return max(0.001, -self._earned() / PROMPT_SHARE)
 
-    def spend(self, started: float, image: ArrivedImage | None) -> None:
-        """Work was done since `started` (monotonic clock) while `image` came, or nothing had to wait for it."""
+    def spend(self, started: float, waiting_since: float | None) -> None:
+        """Work was done since `started` (monotonic clock); an image waits for its end since then, None: no image."""
         credit, now = self._earned(), time.monotonic()
-        waited = 0.0 if image is None else max(0.0, now - max(started, image.arrived))
+        waited = 0.0 if waiting_since is None else max(0.0, now - max(started, waiting_since))
         self._credit, self._updated = credit - waited, now
 
     def _earned(self) -> float:
@@ -81,6 +81,7 @@ class Inference:
         self._on_fatal = on_fatal
         self._changed = threading.Condition()
         self._mailbox: ArrivedImage | None = None
+        self._mail_since = 0.0  # monotonic clock: since when the mailbox is not empty, newer images in it or not
         self._commands: list[_Command] = []
         self._budget = _PromptBudget()
         self._stopping = False
@@ -97,6 +98,8 @@ class Inference:
                 self._mailbox.fate = Fate.SKIPPED
                 image.skipped_before = self._mailbox.skipped_before + 1
                 self._journal.count('skipped')
+            else:
+                self._mail_since = image.arrived
             self._mailbox = image
             self._changed.notify()
 
@@ -162,7 +165,8 @@ class Inference:
                 return
             started = time.monotonic()
             self._guarded(self._jobs.serve)
-            self._budget.spend(started, self._mailbox)
+            with self._changed:
+                self._budget.spend(started, None if self._mailbox is None else self._mail_since)
 
     def _has_work(self) -> bool:
         ready = self._jobs.ready() and self._budget.left
