@@ -6,17 +6,18 @@ import numpy as np
 import torch
 
 from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectState
+from sam2_ros.tracking.postprocessing import box_of
 
 
 def object_result(object_id: str, mask: np.ndarray, *, logit: float = 3.0,
                   state: ObjectState = ObjectState.VISIBLE, hidden_frames: int = 0,
                   memory_event: MemoryEvent = MemoryEvent.NONE) -> ObjectResult:
     """What the tracker would say about an object with this mask, (H, W) bool."""
-    rows, columns = np.nonzero(mask)
-    box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1) if rows.size else None
+    box = box_of(mask)
+    left, top, right, bottom = box or (0, 0, 0, 0)
     low_res_logits = torch.full((8, 8), logit)
     return ObjectResult(
-        object_id=object_id, frame_index=4, mask=mask, box=box, area=int(rows.size),
+        object_id=object_id, frame_index=4, mask=mask, box=box, area=int(mask[top:bottom, left:right].sum()),
         hidden_frames=hidden_frames, object_score_logit=logit, predicted_iou=0.75, state=state,
         memory_event=memory_event, memory_reason='', anchors=0, low_res_logits=low_res_logits)
 

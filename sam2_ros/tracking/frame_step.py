@@ -25,14 +25,13 @@ class Outcome:
 
     Attributes:
         track: its state before the next image.
-        mask: (H, W) bool at image size, of `area` pixels, after `non_overlap`.
+        mask: (H, W) bool at image size, after `non_overlap`.
         logits: (S/4, S/4) on the network's device.
         written: what entered the memory, None if nothing did; reason: why, in words.
     """
 
     track: Track
     mask: np.ndarray
-    area: int
     logits: Tensor
     object_score_logit: float
     predicted_iou: float
@@ -94,14 +93,14 @@ class FrameStep:
         if non_overlap:
             logits = decoding.logits
             masks = resolve_overlaps(masks, lambda row: resize_logits(logits[row][None], size)[0].cpu().numpy())
-        areas = [int(np.count_nonzero(mask)) for mask in masks]
+        found = [bool(mask.any()) for mask in masks]
         plans = []
         for row, track in enumerate(tracks):
-            visibility = track.visibility.update(visible=areas[row] > 0, time=time)
+            visibility = track.visibility.update(visible=found[row], time=time)
             seen = replace(track, next_index=track.next_index + 1, visibility=visibility)
             if prompts[row]:
                 first = ('prompted anew' if known[row] else 'first prompt') if track.starts else ''
-                plans.append(self._plan_prompted(seen, first=first, empty=areas[row] == 0))
+                plans.append(self._plan_prompted(seen, first=first, empty=not found[row]))
             else:
                 plans.append(self._plan_tracked(seen, numbers[row], decoding.network.candidate_logits[row]))
         entries = self._encode(features, decoding, plans, tracks)
@@ -109,15 +108,14 @@ class FrameStep:
             Outcome(
                 track=plan.track if entry is None else replace(plan.track, bank=plan.track.bank.write(entry)),
                 mask=mask,
-                area=area,
                 logits=logits,
                 object_score_logit=number.object_score_logit,
                 predicted_iou=number.predicted_iou,
                 written=plan.written,
                 reason=plan.reason,
             )
-            for plan, entry, number, mask, area, logits in zip(
-                plans, entries, numbers, masks, areas, decoding.logits, strict=True
+            for plan, entry, number, mask, logits in zip(
+                plans, entries, numbers, masks, decoding.logits, strict=True
             )
         ]
 

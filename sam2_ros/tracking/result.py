@@ -39,7 +39,8 @@ class ObjectResult:
         object_id, frame_index: whose result this is, and of which frame of the tracker (counted from 0).
         mask: (H, W) bool at the size of the image; empty when the object is absent.
         box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None when absent.
-        area: pixels of the mask.
+            Specks, the pieces of the mask that are smaller than a tenth of the largest one, do not stretch it.
+        area: pixels of the mask within the box.
         hidden_frames: its images since it was last seen, this one included; 0 = seen in this one.
         object_score_logit: > 0 where the network sees the object, published as it is.
         predicted_iou: the network's own estimate of the quality of the mask, in [0, 1].

@@ -346,12 +346,14 @@ class VideoTracker:
 
 
 def _object_result(object_id: str, image: RecentImage, outcome: Outcome, state: ObjectState) -> ObjectResult:
+    box = box_of(outcome.mask)
+    x0, y0, x1, y1 = box or (0, 0, 0, 0)
     return ObjectResult(
         object_id=object_id,
         frame_index=image.frame_index,
         mask=outcome.mask,
-        box=box_of(outcome.mask),
-        area=outcome.area,
+        box=box,
+        area=int(np.count_nonzero(outcome.mask[y0:y1, x0:x1])),
         hidden_frames=outcome.track.visibility.hidden_frames,
         object_score_logit=outcome.object_score_logit,
         predicted_iou=outcome.predicted_iou,

@@ -153,16 +153,33 @@ def test_memory_events_keep_their_names(event: MemoryEvent) -> None:
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
-def test_a_mask_survives_its_message(mask: np.ndarray) -> None:
-    message = conversions.tracked_object(object_result('cup', mask), record=RECORD, header=HEADER)
+def test_the_mask_within_its_box_survives_its_message(mask: np.ndarray) -> None:
+    result = object_result('cup', mask)
+    message = conversions.tracked_object(result, record=RECORD, header=HEADER)
     height, width = mask.shape
+    left, top, right, bottom = result.box or (0, 0, 0, 0)
+    within = np.zeros_like(mask)
+    within[top:bottom, left:right] = mask[top:bottom, left:right]
     np.testing.assert_array_equal(
-        conversions.mask_from_object(message, image_height=height, image_width=width), mask)
+        conversions.mask_from_object(message, image_height=height, image_width=width), within)
+    assert message.has_box == mask.any()
     if mask.any():
-        rows, columns = np.nonzero(mask)
+        rows, columns = np.nonzero(within)
         assert message.centroid.x == pytest.approx(columns.mean(), abs=1e-5)
         assert message.centroid.y == pytest.approx(rows.mean(), abs=1e-5)
-        assert message.area == mask.sum()
+        assert message.area == within.sum()
+
+
+def test_specks_far_away_neither_stretch_the_box_nor_move_the_centroid() -> None:
+    mask = np.zeros((90, 120), bool)
+    mask[10:20, 10:30] = mask[80:83, 110:115] = True
+    result = frame_result(object_result('cup', mask), image_size=(90, 120))
+    message = conversions.tracked_object(result['cup'], record=RECORD, header=HEADER)
+    assert message.box.tolist() == [10, 10, 30, 20]
+    assert message.centroid == Point32(x=19.5, y=14.5)
+    assert message.area == np.count_nonzero(message.mask.data) == 200
+    labels = conversions.label_image(result, labels={'cup': 7}, encoding='mono8', header=HEADER)
+    assert np.count_nonzero(labels.data) == 215
 
 
 @pytest.mark.parametrize(('box', 'complaint'), [

@@ -119,6 +119,54 @@ def test_boxes_are_half_open() -> None:
     assert box_of(mask) == (3, 5, 12, 10)
 
 
+def test_a_box_leaves_out_specks_but_no_piece_of_an_object_that_is_cut_apart() -> None:
+    mask = np.zeros((240, 320), dtype=bool)
+    mask[40:80, 30:70] = True
+    for row, column in ((3, 5), (230, 310), (0, 319), (239, 0)):
+        mask[row, column] = True
+    mask[200:210, 290:297] = True
+    assert box_of(mask) == (30, 40, 70, 80)
+    mask[:, 48:52] = False  # a pole in front of it: twice 720 pixels beside 70
+    assert box_of(mask) == (30, 40, 70, 80)
+    mask[200:210, 290:310] = True  # 200 pixels are no speck
+    assert box_of(mask) == (30, 40, 310, 210)
+    ring = np.zeros((240, 320), dtype=bool)
+    ring[10:50, 10:50] = True
+    ring[11:49, 11:49] = False  # as large as what it encloses
+    ring[200:210, 200:210] = True
+    assert box_of(ring) == (10, 10, 50, 50)
+
+
+def expected_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Without outlines: components, their holes filled, inner ones gone."""
+    pieces = [ndimage.binary_fill_holes(labels == number) for labels, count in [ndimage.label(mask, EIGHT)]
+              for number in range(1, count + 1)]
+    if not pieces:
+        return None
+    least = max(piece.sum() for piece in pieces) / 10
+    rows, columns = np.nonzero(np.any([piece for piece in pieces if piece.sum() >= least], axis=0))
+    return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), smooth=st.floats(0.5, 4), height=st.integers(1, 60), width=st.integers(1, 60))
+def test_boxes_are_those_of_the_large_components(seed: int, smooth: float, height: int, width: int) -> None:
+    noise = np.random.default_rng(seed).normal(size=(height, width))
+    mask = ndimage.gaussian_filter(noise, smooth, mode='constant') > 0
+    box = box_of(mask)
+    assert box == expected_box(mask)
+    if box is None:
+        assert not mask.any()
+        return
+    x0, y0, x1, y1 = box
+    assert box_of(mask[:, ::-1]) == (width - x1, y0, width - x0, y1)
+    assert box_of(mask[::-1]) == (x0, height - y1, x1, height - y0)
+    transposed = box_of(mask.T)
+    assert transposed == (y0, x0, y1, x1)
+    rows, columns = np.nonzero(mask)
+    assert columns.min() <= x0 and rows.min() <= y0 and x1 <= columns.max() + 1 and y1 <= rows.max() + 1
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), hole=st.integers(0, 6), speck=st.integers(0, 6))
 def test_holes_are_filled_and_specks_removed(seed: int, hole: int, speck: int) -> None:

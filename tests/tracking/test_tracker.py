@@ -46,12 +46,11 @@ def test_what_a_result_says_agrees(micro64: Sam2Network, clip: Clip) -> None:
     for result in track(VideoTracker(micro64), clip, prompts, frames=5):
         for one in result.values():
             assert one.mask.shape == result.image_size
-            assert one.area == one.mask.sum()
             assert (one.mask == (one.mask_logits() > 0)).all()
             assert one.occlusion_probability == pytest.approx(1 - 1 / (1 + np.exp(-one.object_score_logit)))
             assert 0 <= one.predicted_iou <= 1
             if one.box is None:
-                assert one.area == 0
+                assert one.area == one.mask.sum() == 0
             else:
                 x0, y0, x1, y1 = one.box
                 assert one.mask[y0:y1, x0:x1].sum() == one.area
@@ -262,6 +261,15 @@ def test_large_holes_and_specks_limits_leave_one_solid_region(micro64: Sam2Netwo
     options = TrackerOptions(max_speck_area=16 * 16)
     emptied = VideoTracker(micro64, 'sam2', options=options).step(clip.image(0), [clip.prompt('a', 'point')])['a']
     assert emptied.area == 0
+
+
+def test_specks_stay_in_the_mask_and_out_of_box_and_area(micro64: Sam2Network, clip: Clip) -> None:
+    said = np.zeros((96, 120), bool)
+    said[12:60, 15:75] = said[84:, 105:] = True  # the speck is two cells of the low-resolution mask wide
+    result = VideoTracker(micro64).step(clip.image(0), [Prompt('a', mask=said)])['a']
+    assert result.mask[90, 112] and result.mask[30, 40]
+    assert result.box == pytest.approx((15, 12, 75, 60), abs=4)
+    assert result.area == result.mask[:72, :90].sum() < result.mask.sum()
 
 
 MISUSES: list[tuple[Callable[[VideoTracker, Clip], Any], type[Exception], str]] = [
