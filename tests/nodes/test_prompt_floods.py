@@ -25,13 +25,16 @@ def answers(client: Client, type_: type, name: str, requests: list) -> list:
     """The answers to calls that are all sent at once."""
     service = client.create_client(type_, f'{client.tracker}/{name}', qos_profile=PATIENT)
     assert service.wait_for_service(TIMEOUT)
-    order: list[int] = []
     futures = [service.call_async(request) for request in requests]
-    for number, future in enumerate(futures):
-        future.add_done_callback(lambda _, number=number: order.append(number))
-    client.wait_for(lambda: len(order) == len(futures), f'{len(futures)} answers of {name}, of which {len(order)} came')
+
+    def all_answered() -> bool:
+        # From the last to the first: an answer that is seen must not be ahead of one that is looked at after it.
+        done = [future.done() for future in reversed(futures)][::-1]
+        assert done == sorted(done, reverse=True), 'answers overtake each other'
+        return all(done)
+
+    client.wait_for(all_answered, f'{len(futures)} answers of {name}')
     client.destroy_client(service)
-    assert order == sorted(order)
     return [future.result() for future in futures]
 
 
