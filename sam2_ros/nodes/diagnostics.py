@@ -27,7 +27,8 @@ MEGABYTE = 1e6
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
 HANGS = 3.0  # times the usual latency after which images count as not processed at all
 AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
-DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
+DROPS = ('invalid', 'duplicate', 'reordered', 'stamp_outliers', 'failed', 'lost_in_transport')  # each worth a warning
+IN_PAIRS = 10  # reports in a row with duplicates after which two images per stamp are the habit of this camera
 NEXT_TRANSITION = {'unconfigured': 'configure', 'inactive': 'activate'}
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -53,6 +54,8 @@ class Diagnostics:
         self._journal = journal
         self._snapshot = snapshot
         self._counted: dict[str, int] = {}  # as of the last report
+        self._reports_with_duplicates = 0  # in a row
+        self._said: dict[str, str] = {}  # sentences in the log about what lasts, by subject, while it does
         self._idle_since: float | None = None  # seconds, monotonic clock
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -87,6 +90,10 @@ class Diagnostics:
 
     def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
+        self._reports_with_duplicates = self._reports_with_duplicates + 1 if 'duplicate' in dropped else 0
+        if self._reports_with_duplicates > IN_PAIRS:
+            del dropped['duplicate']
+        rivals = self._once('publishers', snapshot.source and snapshot.source.rivals())
         rate, processed = self._journal.arrived.per_second(), self._journal.published.per_second()
         level, message = OK, f'{rate:.1f} images/s'
         if snapshot.source is None:
@@ -95,7 +102,9 @@ class Diagnostics:
             level, message = ERROR, trouble
         elif dropped:
             level, message = WARN, 'images are dropped: ' + ', '.join(f'{n} {reason}' for reason, n in dropped.items())
-        elif processed < BEHIND * rate:
+        elif rivals:
+            level, message = WARN, rivals
+        elif processed < BEHIND * (rate - self._journal.doubles.per_second()):
             level = WARN
             message = f'falls behind: {processed:.1f} of {rate:.1f} images/s are processed, the others are skipped'
         values = {'topic': snapshot.source.topic if snapshot.source else '', 'images/s': f'{rate:.2f}',
@@ -108,13 +117,15 @@ class Diagnostics:
         waiting_since, latencies = self._journal.waiting_since, self._journal.latencies.percentiles()
         behind = time.monotonic() - waiting_since if waiting_since is not None else 0.0
         _, usual = latencies.get('total', (0.0, 0.0))  # a slow model is not a network that hangs
-        age = self._age(snapshot.newest)
+        age, namesakes = self._age(snapshot.newest), self._once('name', self._namesakes())
         if not snapshot.model:
             level, message = WARN, f'the node is {snapshot.state}: no model is loaded'
         elif snapshot.source and behind > max(snapshot.timeout, HANGS * usual):
             level, message = ERROR, f'images come, but none was processed for {behind:.0f} s'
         elif age is not None and age < -AHEAD_TOLERANCE:
             level, message = WARN, f'stamps are {-age:.1f} s ahead of the clock of this node (use_sim_time?)'
+        elif namesakes:
+            level, message = WARN, namesakes
         states = Counter(tracked.state for tracked in snapshot.newest.objects) if snapshot.newest else Counter()
         values: dict[str, Any] = {
             'model': snapshot.model, 'memory policy': snapshot.memory, 'device': snapshot.device,
@@ -128,6 +139,22 @@ class Diagnostics:
         if snapshot.device.startswith('cuda'):
             values['device memory, MB'] = f'{torch.cuda.memory_reserved(snapshot.device) / MEGABYTE:.0f}'
         return _status('tracking', level, message, values)
+
+    def _namesakes(self) -> str | None:
+        """What is wrong with several nodes of our name, as a sentence; None while there is one."""
+        name = self._node.get_fully_qualified_name()
+        number = sum(f'{namespace.rstrip("/")}/{other}' == name
+                     for other, namespace in self._node.get_node_names_and_namespaces())
+        if number < 2:
+            return None
+        return f'{number} nodes are named {name}: their outputs and services are mixed; give each a name or namespace'
+
+    def _once(self, subject: str, sentence: str | None) -> str | None:
+        """The sentence, which is said in the log when it is new."""
+        if sentence and self._said.get(subject) != sentence:
+            self._node.get_logger().warning(sentence)
+        self._said[subject] = sentence or ''
+        return sentence
 
     def _prompts(self, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         refused = fresh.get('prompts_refused', 0)

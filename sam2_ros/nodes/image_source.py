@@ -25,8 +25,14 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
+MAX_NAMES = 5  # of publishers, in a sentence
 QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
 
+WHY_DROPPED = {  # how it is counted, and the sentence
+    Arrival.DUPLICATE: ('duplicate', 'has the stamp of the one before'),
+    Arrival.REORDERED: ('reordered', 'is older than the one before'),
+    Arrival.OUTLIER: ('stamp_outliers', 'is much older than those around it'),
+}
 PROFILE_HINT = (f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
                 f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of both camera and tracker, or '
                 'let the camera publish reliably')
@@ -53,6 +59,7 @@ class ImageSource:
         self.topic = f'{image_topic}/compressed' if compressed else image_topic
         self._order = order
         self._logged_reason: str | None = None  # of the silence, while there is one
+        self._in_pairs = 0  # images after which one with the stamp of the one before it is news again
         self._hopeless = ''  # what was said about images that nobody can read, while such come
         journal.waiting_since = None
         self._newest = time.monotonic()  # arrival of the last message, or our start
@@ -68,6 +75,14 @@ class ImageSource:
         """Why no images come, as a sentence; None while they do."""
         reason = self._reason_of_silence(self._publishers())
         return reason and self._complaint_about(reason)
+
+    def rivals(self) -> str | None:
+        """What is wrong with several publishers, as a sentence; None while there is one or none."""
+        names = sorted(f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in self._publishers())
+        if len(names) < 2:
+            return None
+        return (f'{len(names)} publishers send images on {self.topic} ({", ".join(names[:MAX_NAMES])}): they are taken '
+                'for those of one camera; stop the others or remap image')
 
     def _subscribe(self) -> Any:
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
@@ -145,12 +160,22 @@ class ImageSource:
     def _in_order(self, message: Any) -> bool:
         """Whether the image is taken, going by its stamp."""
         stamp_ns = stamp_nanoseconds(message.header.stamp)
+        wrong = self._order.outliers
         arrival = self._order.classify(stamp_ns, arrived=self._newest,
                                        reorder_window=self._parameters['reorder_window'])
-        if arrival in (Arrival.DUPLICATE, Arrival.REORDERED):
-            why = 'has the stamp of the one before' if arrival is Arrival.DUPLICATE else 'is older than the one before'
-            self._journal.note(arrival.value, f'an image stamped {stamp_text(stamp_ns)} is dropped: it {why}')
+        for _ in range(self._order.outliers - wrong):
+            self._journal.note('stamp_outliers', 'an image was stamped ahead of those after it: a wrong stamp')
+        if arrival in WHY_DROPPED:
+            reason, why = WHY_DROPPED[arrival]
+            if arrival is Arrival.DUPLICATE:
+                self._journal.doubles.tick()
+            if arrival is Arrival.DUPLICATE and self._in_pairs:
+                self._journal.count(reason)
+            else:
+                self._journal.note(reason, f'an image stamped {stamp_text(stamp_ns)} is dropped: it {why}')
+            self._in_pairs = 2 if arrival is Arrival.DUPLICATE else self._in_pairs
             return False
+        self._in_pairs = max(0, self._in_pairs - 1)
         if arrival is Arrival.UNSTAMPED:
             self._journal.note('unstamped', 'images without a stamp are tracked, but no prompt can name them')
         elif arrival is Arrival.NEW_EPOCH:

@@ -40,6 +40,7 @@ class Journal:
 
     def __init__(self, logger: Logger) -> None:
         self.arrived = Rate()  # images
+        self.doubles = Rate()  # images with the stamp of the one before, which are dropped
         self.published = Rate()  # processed images
         self.waiting_since: float | None = None  # monotonic clock: first image that came after the newest processed one
         self.latencies = Latencies()

@@ -9,6 +9,7 @@ import numpy as np
 
 WINDOW = 300  # newest durations that percentiles are taken over
 RATE_SECONDS = 5.0  # span that rates are taken over
+LEAST_SPAN = 1.0  # seconds
 
 
 class Rate:
@@ -23,7 +24,8 @@ class Rate:
     def per_second(self) -> float:
         """Over the last RATE_SECONDS, or between the newest two events where these are rarer.
 
-        0 before the second event, and once the next one is overdue by as much as the newest two were apart.
+        0 before the second event, and once the next one is overdue by as much as the newest two were apart. Events of
+        less than a second count as those of a whole one: two right after a pause say little of what follows.
         """
         times, now = list(self._times), time.monotonic()
         recent = [moment for moment in times if moment > now - RATE_SECONDS]
@@ -31,7 +33,7 @@ class Rate:
             recent = times[-2:]
             if len(recent) < 2 or now - recent[1] > 2 * (recent[1] - recent[0]):
                 return 0.0
-        return (len(recent) - 1) / (recent[-1] - recent[0]) if recent[-1] > recent[0] else 0.0
+        return (len(recent) - 1) / max(recent[-1] - recent[0], LEAST_SPAN)
 
 
 class Latencies:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 NANOSECONDS = 1_000_000_000
 MAX_LEAD = 1.0  # seconds that stream time may gain on the clock from one image to the next; more is a wrong stamp
+DOUBTED_LEAD = 0.05  # seconds that a stamp may gain on the clock before it is doubted
+USUAL_STEPS = 2.0  # times what lies between two stamps as a rule, which a stamp may gain in a bag played fast
+STEPS = 5  # newest steps between stamps that the usual one is the median of
+LEAST_STEP_BACK = 0.1  # seconds; a bag that starts again goes back by more
+AGREEING = 3  # images in a row whose stamps go on from each other: now they are right
+LATE_SECONDS = 1.0  # after which images that are late count as right though fewer came
 
 
 class Arrival(Enum):
@@ -16,39 +26,111 @@ class Arrival(Enum):
     UNSTAMPED = 'unstamped'  # stamp of zero: taken in order of arrival, but no prompt can name it
     DUPLICATE = 'duplicate'  # the stamp of the image before it: the same image again
     REORDERED = 'reordered'  # a little older than the image before it: overtaken on the way
-    NEW_EPOCH = 'new_epoch'  # much older: a bag that starts again, simulated time, a clock that was set
+    OUTLIER = 'outlier'  # much older, and the images around it are not: a wrong stamp
+    NEW_EPOCH = 'new_epoch'  # older, as those just before it: a bag that starts again, a clock that was set
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an image stands: its stamp in nanoseconds, its arrival and its stream time in seconds."""
+
+    stamp_ns: int
+    arrived: float
+    elapsed: float
+
+
+@dataclass
+class _Row:
+    """Images that came one after the other, go on from each other, and do not fit those before them."""
+
+    first: _Place
+    newest: _Place
+    since: float             # arrival of the first of all images from the past that came in between, seconds
+    length: int = 1
 
 
 class StampOrder:
-    """Sorts arriving images by what their stamps say. Order itself is that of arrival, never that of the stamps."""
+    """Sorts arriving images by what their stamps say. Order itself is that of arrival, never that of the stamps.
+
+    A single wrong stamp changes nothing: a stamp that does not fit is believed when AGREEING images in a row agree.
+    Until then images from ahead are taken all the same, as a stream may have a gap; images from the past are not.
+    """
 
     def __init__(self) -> None:
         self.elapsed = 0.0  # seconds of stream time up to the newest accepted image; never goes back
-        self._newest_ns = 0
-        self._arrived: float | None = None  # when the newest accepted image did
-        self._late_since: float | None = None  # arrival of the first of a row of images that were overtaken
+        self.outliers = 0  # accepted images whose stamps, too far ahead, turned out to be wrong
+        self._last_ns = 0  # stamp of the last stamped arrival
+        self._steps: deque[float] = deque(maxlen=STEPS)  # seconds from a stamp to a later one that came next
+        self._trusted: _Place | None = None  # the newest image whose stamp is believed
+        self._row: _Row | None = None  # of images after it, whose stamps are doubted
+        self._loop_begin = 0  # stamp of the image at which the stream began again, in nanoseconds; 0: it never did
 
     def classify(self, stamp_ns: int, *, arrived: float, reorder_window: float) -> Arrival:
         """Place the next arrival. `stamp_ns` in nanoseconds; `arrived` in seconds of the monotonic clock;
-        `reorder_window` in seconds: a stamp that goes back by less is REORDERED, by more NEW_EPOCH; so is one that
-        goes back by less when nothing else has come for longer than that, as in a short bag that is looped.
+        `reorder_window` in seconds: a single stamp that goes back by less is REORDERED, by more an OUTLIER.
         """
-        pause = 0.0 if self._arrived is None else arrived - self._arrived
+        if self._trusted is None:
+            self._trusted = _Place(0, arrived, 0.0)
+        trusted, pause = self._trusted, arrived - self._trusted.arrived
         if stamp_ns == 0:
-            self.elapsed += pause
-            self._arrived = arrived
+            self.elapsed = max(self.elapsed, trusted.elapsed + pause)
             return Arrival.UNSTAMPED
-        if stamp_ns == self._newest_ns:
+        if stamp_ns == self._last_ns:
             return Arrival.DUPLICATE
-        ahead = (stamp_ns - self._newest_ns) / NANOSECONDS
-        if -reorder_window <= ahead < 0:
-            self._late_since = arrived if self._late_since is None else self._late_since
-            if arrived - self._late_since <= reorder_window:
-                return Arrival.REORDERED
-        if self._newest_ns and ahead > 0:
-            self.elapsed += min(ahead, pause + MAX_LEAD)
-        self._newest_ns, self._arrived, self._late_since = stamp_ns, arrived, None
-        return Arrival.NEXT if ahead > 0 else Arrival.NEW_EPOCH
+        usual = float(np.median(self._steps)) if self._steps else 0.0
+        if 0 < self._last_ns < stamp_ns:
+            self._steps.append((stamp_ns - self._last_ns) / NANOSECONDS)
+        self._last_ns = stamp_ns
+        if trusted.stamp_ns == 0:
+            return self._trust(stamp_ns, arrived, gained=pause)
+        ahead = (stamp_ns - trusted.stamp_ns) / NANOSECONDS
+        if 0 < ahead <= max(pause + DOUBTED_LEAD, USUAL_STEPS * usual):
+            self._end_row(stamp_ns)
+            return self._trust(stamp_ns, arrived, gained=min(ahead, pause + MAX_LEAD))
+        row = self._extend_row(stamp_ns, arrived, usual)
+        if ahead > 0:
+            if row.length >= AGREEING:
+                return self._trust(stamp_ns, arrived, gained=min(ahead, pause + AGREEING * MAX_LEAD))
+            self.elapsed = max(self.elapsed, trusted.elapsed + min(ahead, pause))
+            return Arrival.NEXT
+        if self._begins_again(row, step_back=(trusted.stamp_ns - row.first.stamp_ns) / NANOSECONDS):
+            self._loop_begin = row.first.stamp_ns
+            since = (stamp_ns - row.first.stamp_ns) / NANOSECONDS
+            self._trust(stamp_ns, arrived, gained=min(since, pause + MAX_LEAD))
+            return Arrival.NEW_EPOCH
+        return Arrival.REORDERED if -ahead <= reorder_window else Arrival.OUTLIER
+
+    def _trust(self, stamp_ns: int, arrived: float, *, gained: float) -> Arrival:
+        """Go on from this image. `gained`: seconds of stream time since the one that was trusted before."""
+        self.elapsed = max(self.elapsed, self._trusted.elapsed + gained if self._trusted else 0.0)
+        self._trusted, self._row = _Place(stamp_ns, arrived, self.elapsed), None
+        return Arrival.NEXT
+
+    def _extend_row(self, stamp_ns: int, arrived: float, usual: float) -> _Row:
+        """The row of doubted images that this one goes on with, or a new one."""
+        place, row, since = _Place(stamp_ns, arrived, self.elapsed), self._row, arrived
+        if row is not None:
+            step = (stamp_ns - row.newest.stamp_ns) / NANOSECONDS
+            if 0 < step <= max(arrived - row.newest.arrived + DOUBTED_LEAD, USUAL_STEPS * usual):
+                row.newest, row.length = place, row.length + 1
+                return row
+            if self._trusted and row.newest.stamp_ns <= self._trusted.stamp_ns:
+                since = row.since
+            self._end_row(stamp_ns)
+        self._row = _Row(place, place, since)
+        return self._row
+
+    def _end_row(self, stamp_ns: int) -> None:
+        """The stream goes on with this stamp: doubted ones that are ahead of it were wrong."""
+        if self._row is not None and self._row.newest.stamp_ns > stamp_ns:
+            self.outliers += self._row.length
+        self._row = None
+
+    def _begins_again(self, row: _Row, *, step_back: float) -> bool:
+        """Whether the stream goes on from this row of images from the past."""
+        if row.first.stamp_ns == self._loop_begin or row.newest.arrived - row.since > LATE_SECONDS:
+            return True
+        return row.length >= AGREEING and step_back > LEAST_STEP_BACK
 
 
 def stamp_nanoseconds(stamp: Any) -> int:

@@ -126,10 +126,12 @@ def test_simulated_time_and_a_bag_that_starts_again(micro_weights: Path) -> None
         play(0)
         assert client.set_prompt('red', box=scene.box('red', 0), stamp=client.stamp(0)).success
         played = [0]
-        for _ in range(2):
-            objects = [play(index) for index in range(1, 15)][-1]
+        for first in (1, 3):  # of the bag's second turn the first two images are not believed
+            for index in range(1, first):
+                client.publish(index)
+            objects = [play(index) for index in range(first, 15)][-1]
             assert [tracked.object_id for tracked in objects.objects] == ['red']
-            played += range(1, 15)
+            played += range(first, 15)
             assert client.is_right(objects.objects[0], played)
             clock.publish(Clock(clock=stamp_of(client.begin + 1.45)))
             # In simulated time the newest output is young, and reports go on though the clock stands still.

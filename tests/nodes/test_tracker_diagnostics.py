@@ -56,3 +56,46 @@ def test_stamps_ahead_of_the_clock_are_told(micro_weights: Path) -> None:
         client.step(0)
         status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.WARN, 'a warning')
         assert 'ahead of the clock of this node (use_sim_time?)' in status.message
+
+
+def test_two_cameras_on_one_topic_are_told(tracker: Client) -> None:
+    tracker.step(0)
+    second = tracker.create_publisher(Image, tracker.camera.topic_name, 10)
+    status = tracker.diagnosed('images', lambda status, _: '2 publishers' in status.message, 'two publishers')
+    assert status.level == DiagnosticStatus.WARN and f'2 publishers send images on {tracker.camera.topic_name}' in status.message
+    assert tracker.log_line('2 publishers send images')
+    tracker.destroy_publisher(second)
+    tracker.diagnosed('images', lambda status, _: 'publishers' not in status.message, 'one publisher')
+
+
+def test_two_nodes_of_one_name_are_told(tracker: Client) -> None:
+    tracker.step(0)
+    double = rclpy.create_node(tracker.tracker.lstrip('/'), context=tracker.context, enable_rosout=False)
+    status = tracker.diagnosed('tracking', lambda status, _: '2 nodes' in status.message, 'two nodes')
+    assert status.level == DiagnosticStatus.WARN and status.message.startswith(f'2 nodes are named {tracker.tracker}: ')
+    assert tracker.log_line('2 nodes are named')
+    double.destroy_node()
+
+
+def test_a_camera_with_two_images_per_stamp_is_no_lasting_trouble(
+        tracker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnostics, 'IN_PAIRS', 2)
+    stop = threading.Event()
+
+    def send_pairs() -> None:
+        for index in count():
+            for _ in range(2):
+                tracker.publish(index)
+            if stop.wait(0.1):
+                return
+
+    sender = threading.Thread(target=send_pairs)
+    sender.start()
+    try:
+        tracker.diagnosed('images', lambda status, values: status.level == DiagnosticStatus.OK
+                          and int(values['duplicate']) > 20, 'pairs that are usual by now')
+    finally:
+        stop.set()
+        sender.join()
+    lines = [line.msg for line in tracker.received['log'] if 'has the stamp of the one before' in line.msg]
+    assert len(lines) == 1

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from sam2_ros.nodes.images import array_to_image
 from sam2_ros.transport import VARIABLES
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import IMAGE, Client, graph
+from tests.nodes.graph import IMAGE, Client, graph, stamp_of
 
 
 @pytest.fixture
@@ -89,9 +89,18 @@ def test_images_without_stamps_are_tracked(tracking: Client) -> None:
     assert [tracked.object_id for tracked in tracking.step(4).objects] == ['red', 'blue']
 
 
+def jump_back(client: Client) -> None:
+    """The stamps of all images to come are 500 s earlier; the node waits for three that agree before it believes it."""
+    client.begin -= 500
+    before = client.counts()['stamp_outliers']
+    for index in (1, 2):
+        client.publish(index)
+    client.counted('stamp_outliers', before + 2)
+
+
 def test_stamps_that_jump_back(tracking: Client) -> None:
     before = tracking.counts()['time_jumps']
-    tracking.begin -= 500
+    jump_back(tracking)
     assert_red_is_tracked(tracking, 3)
     tracking.counted('time_jumps', before + 1)
     assert 'stamps jump back to' in tracking.log_line('jump back')
@@ -100,9 +109,24 @@ def test_stamps_that_jump_back(tracking: Client) -> None:
 
 def test_a_jump_back_may_reset_the_objects(tracking: Client) -> None:
     assert tracking.set_parameter('on_time_jump', 'reset').successful
-    tracking.begin -= 500
+    jump_back(tracking)
     objects = tracking.step(3)
     assert objects.frame_index == 0 and not objects.objects
+    assert tracking.set_parameter('on_time_jump', 'keep').successful
+
+
+@pytest.mark.parametrize('error', [0.5, 5.0, 1e6, -900.0])
+def test_a_single_wrong_stamp_neither_resets_the_objects_nor_costs_other_images(
+        tracking: Client, error: float) -> None:
+    assert tracking.set_parameter('on_time_jump', 'reset').successful
+    before, jumps = tracking.counts()['stamp_outliers'], tracking.counts()['time_jumps']
+    tracking.publish(3, stamp=stamp_of(tracking.begin + 0.3 + error))
+    if error > 0:
+        tracking.output('objects', stamp_of(tracking.begin + 0.3 + error))
+    for index in (4, 5, 6):
+        assert [tracked.object_id for tracked in tracking.step(index).objects] == ['red']
+    tracking.counted('stamp_outliers', before + 1)
+    assert tracking.counts()['time_jumps'] == jumps
     assert tracking.set_parameter('on_time_jump', 'keep').successful
 
 
