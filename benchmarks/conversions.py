@@ -27,14 +27,14 @@ from sam2_ros.nodes.conversions import (
     tracked_objects,
 )
 from sam2_ros.nodes.pixels import LAYOUTS
-from sam2_ros.tools.synthetic_scene import SyntheticScene
+from sam2_ros.tools.ladybirds import LadybirdScene
 from sam2_ros.visualization import draw_overlay
 from tests.results import frame_result, object_result
 
 REPEATS = 50
 SIZES = {'1280x720': (720, 1280), '1920x1080': (1080, 1920)}
 HEADER = Header()
-RECORD = TrackRecord(label=1, first_seen=Time(), last_seen=Time(), frames_since_seen=0)
+RECORD = TrackRecord(label=1, first_seen=Time(), last_seen=Time())
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
@@ -56,7 +56,7 @@ def _message(encoding: str, height: int, width: int) -> Image:
 
 
 def _rows(height: int, width: int) -> dict[str, float]:
-    scene = SyntheticScene(height, width)
+    scene = LadybirdScene(height, width)
     rgb, masks = scene.frame(0), scene.masks(0)
     result = frame_result(*(object_result(name, mask) for name, mask in masks.items()), image_size=(height, width))
     labels = {name: number for number, name in enumerate(masks, start=1)}
@@ -74,7 +74,7 @@ def _rows(height: int, width: int) -> dict[str, float]:
             result, records=records, frames_skipped=0, header=HEADER),
         'three objects to label image': lambda: label_image(result, labels=labels, encoding='mono8', header=HEADER),
         'overlay of three objects': lambda: draw_overlay(rgb, result, labels=labels),
-        'frame of the synthetic scene': lambda: scene.frame(0),
+        'frame of the ladybird scene': lambda: scene.frame(0),
     }
     return {name: _milliseconds(work) for name, work in works.items()}
 

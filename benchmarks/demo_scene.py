@@ -19,7 +19,7 @@ from tqdm import tqdm
 from sam2_ros.evaluation.report import markdown_table
 from sam2_ros.model import VARIANTS, build_sam2
 from sam2_ros.model.build import bundled_weights
-from sam2_ros.tools.synthetic_scene import LADYBIRDS, SyntheticScene
+from sam2_ros.tools.ladybirds import LADYBIRDS, LadybirdScene
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 from sam2_ros.tracking.postprocessing import box_of
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--sizes', nargs='+', type=int, default=[VARIANTS[MODEL].image_size], metavar='PIXELS')
     parser.add_argument('--policies', nargs='+', choices=POLICY_NAMES, default=list(POLICY_NAMES), metavar='NAME')
     options = parser.parse_args(arguments)
-    scene = SyntheticScene(HEIGHT, WIDTH)
+    scene = LadybirdScene(HEIGHT, WIDTH)
     start = box_of(scene.masks(0)[LADYBIRDS[0]])
     trackers = {
         (size, policy): VideoTracker(build_sam2(MODEL, image_size=size), memory=policy)

@@ -29,7 +29,7 @@ from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.tools.arguments import DEFAULT_MODEL
 from sam2_ros.tools.interruption import end_with_parent
-from sam2_ros.tools.synthetic_scene import SyntheticScene
+from sam2_ros.tools.ladybirds import LadybirdScene
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 from sam2_ros.tracking.preprocessing import normalize, shrink
 
@@ -84,7 +84,7 @@ class Measurement:
 class Feed:
     """A camera that holds its newest frame. The official predictor takes it for the list of its network inputs."""
 
-    scene: SyntheticScene
+    scene: LadybirdScene
     model: Sam2Network
     length: int
     index: int = -1
@@ -102,7 +102,7 @@ class Feed:
         return normalize(shrink(self.rgb, self.model.image_size, 'bicubic'), self.model.device, torch.float32)[0]
 
 
-def prompts_for(count: int, scene: SyntheticScene) -> list[Prompt]:
+def prompts_for(count: int, scene: LadybirdScene) -> list[Prompt]:
     """`count` boxes on the first frame: the ladybirds that can be seen, then patches of the ground."""
     boxes = []
     for mask in scene.masks(0).values():
@@ -171,7 +171,7 @@ def measure(case: Case) -> Measurement:
     """Run one case in this process."""
     torch.set_num_threads(case.threads)
     total = case.warmup + case.frames
-    feed = Feed(SyntheticScene(*case.camera), build_model(case), total)
+    feed = Feed(LadybirdScene(*case.camera), build_model(case), total)
     sides = [our_masks(case, feed)] + ([official_masks(case, feed)] if case.official else [])
     seconds = np.zeros((len(sides), total))
     visible, overlaps = [], []
@@ -327,7 +327,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
         raise ValueError('--warmup and --frames must be at least 1')
     if options.official and find_spec('sam2') is None:
         raise ValueError('--official needs the official code: pip install sam2')
-    prompts_for(max(options.objects), SyntheticScene(*options.camera))
+    prompts_for(max(options.objects), LadybirdScene(*options.camera))
     dtypes = options.dtypes or [str(choose_dtype(AUTO, device)).removeprefix('torch.')]
     return [
         Case(model=model, checkpoint=options.checkpoint, image_size=size, dtype=dtype, device=str(device),

@@ -31,12 +31,13 @@ from sam2_ros.tools.arguments import (
     prompts_by_frame,
 )
 from sam2_ros.tools.inputs import check_inputs_stay
-from sam2_ros.tools.synthetic_scene import LADYBIRDS, SyntheticScene
+from sam2_ros.tools.sprites import SpriteScene
 from sam2_ros.tools.video_sink import video_files
-from sam2_ros.tools.video_source import ACCEPTED, FrameSource, files_of, open_source
+from sam2_ros.tools.video_source import ACCEPTED, SCENES, FrameSource, files_of, open_source
 from sam2_ros.tracking import Prompt, VideoTracker
+from sam2_ros.tracking.postprocessing import box_of
 
-SYNTHETIC_FRAMES = 300  # long enough for the prompted ladybird to walk under the leaf and come out again
+SCENE_FRAMES = 300  # long enough for what hides in a drawn scene to come out again
 MEASURED_STEPS, IGNORED_STEPS = 10, 5  # of the tracker, to see how fast this machine is
 OVERHEAD = 0.03  # seconds per image for messages, drawing and writing, on a slow machine
 RATE_MARGIN = 1.5  # player and recorder share the processor with the tracker
@@ -155,12 +156,16 @@ def affordable_rate(source: FrameSource, tracker: VideoTracker, *, prompts: Sequ
     return min(source.frame_rate, round(1 / (RATE_MARGIN * step_seconds + OVERHEAD), 1))
 
 
-def ladybird_box(size: tuple[int, int]) -> PromptPart:
-    """A box around the first ladybird of the synthetic scene."""
-    mask = SyntheticScene(*size).masks(0)[LADYBIRDS[0]]
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    return PromptPart('box', ','.join(str(edge) for edge in box), tuple(float(edge) for edge in box))
+def scene_prompts(scene: SpriteScene) -> list[PromptPart]:
+    """Boxes around the things in the first frame that a scene is there to be tracked by, each under its name."""
+    masks = scene.masks(0)
+    parts = []
+    for name in scene.prompted:
+        box = box_of(masks[name])
+        if box is None:
+            raise ValueError(f'{name} cannot be seen in the first frame')
+        parts += [PromptPart('name', name, name), PromptPart('box', ','.join(map(str, box)), tuple(map(float, box)))]
+    return parts
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -184,11 +189,11 @@ def main(args: Sequence[str] | None = None) -> int:
         source = open_source(options.video)
         check_inputs_stay(files_of(options.video), files=[
             *video_files(options.out / 'overlay'), *(options.out / name for name in OTHER_FILES)])
-        synthetic = options.video == 'synthetic'
-        frames = options.frames or (SYNTHETIC_FRAMES if synthetic else None)
+        scene = SCENES.get(options.video)
+        frames = options.frames or (SCENE_FRAMES if scene else None)
         if frames and source.frame_count:
             frames = min(frames, source.frame_count)
-        parts = options.prompt_parts or ([ladybird_box(source.size)] if synthetic else [])
+        parts = options.prompt_parts or (scene_prompts(scene(*source.size)) if scene else [])
         if not parts:
             raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the '
                              f'{source.size[1]}x{source.size[0]} images')

@@ -23,13 +23,11 @@ from sam2_ros.tools.sprites import (
     noise,
     rectangle,
     scaled,
-    trimmed,
     turned,
 )
 
 PERIOD = 450                 # frames until the scene repeats itself, without a seam
-FRAME_RATE = 30.0            # frames per second at which things move at a natural pace
-PROMPTED = ('red robot', 'blue robot', 'forklift')     # whom the demo follows; the others are there to be mixed up
+PROMPTED = ('red_robot', 'blue_robot', 'forklift')     # whom the demo follows; the others are there to be mixed up
 
 _DARK: Colour = (38, 40, 46)
 _WHITE: Colour = (236, 234, 226)
@@ -63,17 +61,19 @@ def _vehicles() -> dict[str, _Vehicle]:
     ring = {'length': 0.20, 'centre': (0.12, 0.0), 'radii': (0.57, 0.32)}
     inner = {'length': 0.20, 'centre': (0.12, -0.045), 'radii': (0.30, 0.115)}
     return {
-        'red robot': _Vehicle(_draw_robot((204, 44, 38), 'bars'), phase=-0.13, **ring),
-        'orange robot': _Vehicle(_draw_robot((232, 132, 34), 'bars'), phase=0.95, **ring),
-        'green robot': _Vehicle(_draw_robot((70, 150, 70), 'cross'), phase=-1.9, **ring),
-        'blue robot': _Vehicle(_draw_robot((40, 92, 190), 'dot'), phase=0.4, **inner),
-        'turquoise robot': _Vehicle(_draw_robot((70, 180, 190), 'dot'), phase=0.4 + math.pi, **inner),
+        'red_robot': _Vehicle(_draw_robot((204, 44, 38), 'bars'), phase=-0.13, **ring),
+        'orange_robot': _Vehicle(_draw_robot((232, 132, 34), 'bars'), phase=0.95, **ring),
+        'green_robot': _Vehicle(_draw_robot((70, 150, 70), 'cross'), phase=-1.9, **ring),
+        'blue_robot': _Vehicle(_draw_robot((40, 92, 190), 'dot'), phase=0.4, **inner),
+        'turquoise_robot': _Vehicle(_draw_robot((70, 180, 190), 'dot'), phase=0.4 + math.pi, **inner),
         'forklift': _Vehicle(_draw_forklift(), length=0.25, centre=(-0.69, 0.0), radii=(0.09, 0.27), phase=1.0),
     }
 
 
 class DemoScene(SpriteScene):
     """The scene at one image size. `names` are those of all that moves."""
+
+    prompted = PROMPTED
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__(height, width)
@@ -94,8 +94,9 @@ class DemoScene(SpriteScene):
             sprite = turned(self._sprites[name], heading)
             yield self._at('shadow', _shadow(sprite, 0.02 * self._unit), x + 0.008, y + 0.014)
             yield self._at(name, sprite, x, y)
-        yield self._at('shadow', _shadow(self._roof, 0.05 * self._unit), _ROOF_CENTRE[0] + 0.012, _ROOF_CENTRE[1] + 0.022)
-        yield self._at('roof', self._roof, *_ROOF_CENTRE)
+        x, y = _ROOF_CENTRE
+        yield self._at('shadow', _shadow(self._roof, 0.05 * self._unit), x + 0.012, y + 0.022)
+        yield self._at('roof', self._roof, x, y)
 
     def _at(self, name: str, sprite: np.ndarray, x: float, y: float) -> Layer:
         return self._layer(name, sprite, self.width / 2 + x * self._unit, self.height / 2 + y * self._unit)

@@ -40,6 +40,7 @@ class LadybirdScene(SpriteScene):
     """The scene at one image size."""
 
     names = LADYBIRDS
+    prompted = LADYBIRDS[:1]
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__(height, width)

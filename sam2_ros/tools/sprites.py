@@ -11,6 +11,7 @@ import numpy as np
 
 DRAWING = 512                # pixels of the canvas on which a sprite is drawn, before it is scaled down
 SMALLEST = 64                # pixels, side of an image of a scene
+FRAME_RATE = 30.0            # frames per second at which things in scenes move at a natural pace
 
 Colour = tuple[int, int, int]
 
@@ -28,7 +29,8 @@ class Layer:
 class SpriteScene:
     """A scene at one image size. Frame `index` is the same picture whatever was asked for before."""
 
-    names: tuple[str, ...]   # of the objects that have a mask
+    names: tuple[str, ...]       # of the objects that have a mask
+    prompted: tuple[str, ...]    # those of them that are there to be tracked; the others can be mixed up with them
 
     def __init__(self, height: int, width: int) -> None:
         """`height` and `width` are in pixels. Raises ValueError when one is below 64."""
@@ -144,7 +146,7 @@ def rectangle(canvas: np.ndarray, centre: tuple[float, float], half: tuple[float
     angle = np.linspace(0, math.pi / 2, 9)
     arc = radius * np.stack([np.cos(angle), np.sin(angle)], 1) + (reach_x - radius, reach_y - radius)
     points = np.concatenate([arc, arc[::-1] * (-1, 1), arc * (-1, -1), arc[::-1] * (1, -1)])
-    polygon(canvas, points + (x, y), colour)
+    polygon(canvas, points + np.array((x, y)), colour)
 
 
 def noise(random: np.random.Generator, height: int, width: int, *, scales: tuple[tuple[int, float], ...],

@@ -1,4 +1,4 @@
-"""Where frames come from: a video file, a folder of images, a webcam, a stream, or the synthetic scene."""
+"""Where frames come from: a video file, a folder of images, a webcam, a stream, or a scene that is drawn."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ import cv2
 import numpy as np
 
 from sam2_ros.tools.decoding import decode_image
-from sam2_ros.tools.synthetic_scene import FRAME_RATE, SyntheticScene
+from sam2_ros.tools.demo_scene import DemoScene
+from sam2_ros.tools.ladybirds import LadybirdScene
+from sam2_ros.tools.sprites import FRAME_RATE, SpriteScene
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 LEAST_SHARE = 0.9      # of the announced frames; containers without an index only estimate their number
-ACCEPTED = "a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or 'synthetic'"
+SCENES: dict[str, type[SpriteScene]] = {'synthetic': DemoScene, 'ladybirds': LadybirdScene}
+ACCEPTED = ("a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or one of the drawn scenes "
+            "'synthetic' and 'ladybirds'")
 
 
 class SourceError(OSError):
@@ -45,7 +49,7 @@ class FrameSource:
 
 
 def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
-    """Open a source of frames by its name, see ACCEPTED. The synthetic scene is 1280 x 720 by itself.
+    """Open a source of frames by its name, see ACCEPTED. Drawn scenes are 1280 x 720 by themselves.
 
     `width` and `height` resize the frames, in pixels; if one is 0 it follows from the other, and with both 0
     frames keep their size. Raises SourceError when the source does not exist, holds no frames, or cannot be
@@ -54,8 +58,8 @@ def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
     if width < 0 or height < 0:
         raise ValueError(f'the size {width} x {height} is negative; give 0 to keep the size of the source')
     path = Path(source).expanduser()
-    if source == 'synthetic':
-        return _synthetic(*_target_size((720, 1280), width, height))
+    if source in SCENES:
+        return _scene(source, *_target_size((720, 1280), width, height))
     if source and path.is_dir():        # Path('') is the current folder
         return _folder(path, width, height)
     if source.isdecimal() or path.is_char_device() or '://' in source:
@@ -66,8 +70,8 @@ def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
 
 
 def files_of(source: str) -> list[Path]:
-    """The files that `open_source` reads; none for a webcam, a stream or the synthetic scene."""
-    if source == 'synthetic':
+    """The files that `open_source` reads; none for a webcam, a stream or a drawn scene."""
+    if source in SCENES:
         return []
     address = urlsplit(source)
     path = Path(unquote(address.path) if address.scheme == 'file' else source).expanduser()
@@ -91,12 +95,12 @@ def _resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _synthetic(height: int, width: int) -> FrameSource:
+def _scene(name: str, height: int, width: int) -> FrameSource:
     try:
-        scene = SyntheticScene(height, width)
+        scene = SCENES[name](height, width)
     except ValueError as error:
         raise SourceError(str(error)) from error
-    return FrameSource('synthetic', (height, width), FRAME_RATE, None,
+    return FrameSource(name, (height, width), FRAME_RATE, None,
                        lambda: map(scene.frame, itertools.count()))
 
 

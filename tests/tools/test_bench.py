@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sam2_ros.tools.bench import OFFICIAL, PLAIN, SOAK, Case, Feed, Measurement, build_model, main, measure, prompts_for
-from sam2_ros.tools.synthetic_scene import SyntheticScene
+from sam2_ros.tools.ladybirds import LadybirdScene
 from sam2_ros.tracking import VideoTracker
 
 
@@ -19,7 +19,7 @@ def case(micro_weights):
 
 
 def test_boxes_begin_with_the_ladybirds():
-    scene = SyntheticScene(360, 640)
+    scene = LadybirdScene(360, 640)
     prompts = prompts_for(10, scene)
     assert len({tuple(prompt.box) for prompt in prompts}) == len({prompt.object_id for prompt in prompts}) == 10
     for prompt in prompts:
@@ -34,7 +34,7 @@ def test_boxes_begin_with_the_ladybirds():
 @pytest.mark.parametrize('count', [0, 10_000])
 def test_objects_that_do_not_fit_are_refused(count):
     with pytest.raises(ValueError, match=f'not {count}'):
-        prompts_for(count, SyntheticScene(96, 160))
+        prompts_for(count, LadybirdScene(96, 160))
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
@@ -57,7 +57,7 @@ def test_memory_is_that_of_this_process(case):
 def test_random_weights_see_every_object(case):
     """Otherwise the memory would stay empty and the figures too good."""
     case = replace(case, model='sam2.1_hiera_tiny', checkpoint=None, memory='dam')
-    model, scene = build_model(case), SyntheticScene(*case.camera)
+    model, scene = build_model(case), LadybirdScene(*case.camera)
     tracker = VideoTracker(model, memory=case.memory)
     tracker.step(scene.frame(0), prompts_for(2, scene))
     for result in tracker.step(scene.frame(1)).values():
@@ -65,7 +65,7 @@ def test_random_weights_see_every_object(case):
 
 
 def test_the_feed_shows_only_its_newest_frame(case):
-    feed = Feed(SyntheticScene(96, 160), build_model(case), 5)
+    feed = Feed(LadybirdScene(96, 160), build_model(case), 5)
     feed.show(3)
     assert feed[3].shape == (3, 64, 64)
     assert len(feed) == 5

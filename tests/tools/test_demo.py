@@ -12,9 +12,9 @@ import cv2
 import pytest
 
 from sam2_ros.tools.arguments import check_prompts, prompts_by_frame
-from sam2_ros.tools.demo import ladybird_box, main
-from sam2_ros.tools.synthetic_scene import LADYBIRDS, SyntheticScene
+from sam2_ros.tools.demo import main, scene_prompts
 from sam2_ros.tools.video_sink import VideoSink
+from sam2_ros.tools.video_source import SCENES
 from tests.nodes import tracker_scene
 
 FRAMES = 25
@@ -129,11 +129,13 @@ def test_a_mistake_is_said_before_anything_starts(words, tmp_path, more, reason,
     assert not (tmp_path / 'demo').exists()
 
 
-def test_the_synthetic_scene_comes_with_a_prompt():
-    part = ladybird_box((360, 640))
-    prompts = prompts_by_frame([part])
+@pytest.mark.parametrize('name', SCENES)
+def test_a_scene_comes_with_prompts(name):
+    scene = SCENES[name](360, 640)
+    prompts = prompts_by_frame(scene_prompts(scene))
     check_prompts(prompts, size=(360, 640), frame_count=1)
-    mask = SyntheticScene(360, 640).masks(0)[LADYBIRDS[0]]
-    x0, y0, x1, y1 = prompts[0][0].box.astype(int)
-    assert mask[y0:y1, x0:x1].sum() == mask.sum() > 0
-    assert part.text == f'{x0},{y0},{x1},{y1}'
+    assert [prompt.object_id for prompt in prompts[0]] == list(scene.prompted)
+    for prompt in prompts[0]:
+        mask = scene.masks(0)[prompt.object_id]
+        x0, y0, x1, y1 = prompt.box.astype(int)
+        assert mask[y0:y1, x0:x1].sum() == mask.sum() > 0

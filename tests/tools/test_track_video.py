@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sam2_ros.model import build_sam2
-from sam2_ros.tools.synthetic_scene import SyntheticScene
+from sam2_ros.tools.ladybirds import LadybirdScene
 from sam2_ros.tools.track_video import CSV_COLUMNS, main, track_video
 from sam2_ros.tools.video_sink import VideoSink
 from sam2_ros.tools.video_source import FrameSource, open_source
@@ -26,7 +26,7 @@ FRAMES, HEIGHT, WIDTH = 6, 96, 160
 
 @pytest.fixture(scope='module')
 def scene():
-    return SyntheticScene(HEIGHT, WIDTH)
+    return LadybirdScene(HEIGHT, WIDTH)
 
 
 @pytest.fixture(scope='module')

@@ -54,9 +54,9 @@ def test_frames_of_a_video(video: Path) -> None:
         assert np.abs(frame.astype(int) - _frame(brightness)).mean() < 4
 
 
-@pytest.mark.parametrize('kind', ['folder', 'video', 'synthetic'])
+@pytest.mark.parametrize('kind', ['folder', 'video', 'synthetic', 'ladybirds'])
 def test_iterating_again_starts_at_the_first_frame(kind: str, folder: Path, video: Path) -> None:
-    source = open_source({'folder': str(folder), 'video': str(video), 'synthetic': 'synthetic'}[kind], width=128)
+    source = open_source({'folder': str(folder), 'video': str(video)}.get(kind, kind), width=128)
     first = list(itertools.islice(source, 2))
     np.testing.assert_array_equal(list(itertools.islice(source, 2)), first)
 
@@ -72,11 +72,17 @@ def test_frames_are_resized(asked: dict[str, int], size: tuple[int, int], folder
         assert [frame.shape for frame in source] == [(*size, 3)] * source.frame_count
 
 
-def test_the_synthetic_scene_is_endless_and_of_any_size() -> None:
-    source = open_source('synthetic', height=90)
-    assert (source.size, source.frame_count) == ((90, 160), None)
+@pytest.mark.parametrize('name', ['synthetic', 'ladybirds'])
+def test_drawn_scenes_are_endless_and_of_any_size(name: str) -> None:
+    source = open_source(name, height=90)
+    assert (source.name, source.size, source.frame_count) == (name, (90, 160), None)
     assert next(iter(source)).shape == (90, 160, 3)
-    assert open_source('synthetic').size == (720, 1280)
+    assert open_source(name).size == (720, 1280)
+
+
+def test_drawn_scenes_differ() -> None:
+    first, second = (next(iter(open_source(name, height=90))) for name in ('synthetic', 'ladybirds'))
+    assert (first != second).any(axis=2).mean() > 0.5
 
 
 @pytest.mark.parametrize('name', ['no/such/file.mp4', 'no_such_folder/', ''])

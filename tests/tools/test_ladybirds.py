@@ -5,29 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam2_ros.tools.synthetic_scene import LADYBIRDS, PERIOD, SyntheticScene
+from sam2_ros.tools.ladybirds import LADYBIRDS, PERIOD, LadybirdScene
 
 
 @pytest.fixture(scope='module')
-def scene() -> SyntheticScene:
-    return SyntheticScene(180, 320)
+def scene() -> LadybirdScene:
+    return LadybirdScene(180, 320)
 
 
 @pytest.fixture(scope='module')
-def areas(scene: SyntheticScene) -> dict[str, np.ndarray]:
+def areas(scene: LadybirdScene) -> dict[str, np.ndarray]:
     """Visible pixels of each ladybird in every second frame of a period."""
     masks = [scene.masks(index) for index in range(0, PERIOD, 2)]
     return {name: np.array([frame[name].sum() for frame in masks]) for name in LADYBIRDS}
 
 
-def test_frames_do_not_depend_on_what_was_asked_before(scene: SyntheticScene) -> None:
+def test_frames_do_not_depend_on_what_was_asked_before(scene: LadybirdScene) -> None:
     frame = scene.frame(123)
     scene.frame(5)
     np.testing.assert_array_equal(scene.frame(123), frame)
-    np.testing.assert_array_equal(SyntheticScene(180, 320).frame(123), frame)
+    np.testing.assert_array_equal(LadybirdScene(180, 320).frame(123), frame)
 
 
-def test_the_scene_repeats_without_a_seam(scene: SyntheticScene) -> None:
+def test_the_scene_repeats_without_a_seam(scene: LadybirdScene) -> None:
     np.testing.assert_array_equal(scene.frame(PERIOD), scene.frame(0))
     across = np.abs(scene.frame(PERIOD - 1).astype(int) - scene.frame(0)).mean()
     within = np.abs(scene.frame(0).astype(int) - scene.frame(1)).mean()
@@ -41,7 +41,7 @@ def test_every_ladybird_is_whole_at_the_start_and_hidden_at_some_time(areas: dic
         assert 30 <= hidden <= 120, (name, hidden)      # frames: one to four seconds
 
 
-def test_masks_show_red_ladybirds_and_nothing_else(scene: SyntheticScene) -> None:
+def test_masks_show_red_ladybirds_and_nothing_else(scene: LadybirdScene) -> None:
     for index in range(0, PERIOD, 60):
         frame, masks = scene.frame(index).astype(int), scene.masks(index)
         everything = np.logical_or.reduce(list(masks.values()))
@@ -53,13 +53,13 @@ def test_masks_show_red_ladybirds_and_nothing_else(scene: SyntheticScene) -> Non
                 assert (redness[mask] > 100).mean() > 0.35, (index, name)
 
 
-def test_ladybirds_look_alike(scene: SyntheticScene) -> None:
+def test_ladybirds_look_alike(scene: LadybirdScene) -> None:
     frame, masks = scene.frame(0), scene.masks(0)
     colours = np.array([frame[masks[name]].mean(0) for name in LADYBIRDS])
     assert np.abs(colours - colours[0]).max() < 12
 
 
-def test_ladybirds_move_steadily(scene: SyntheticScene) -> None:
+def test_ladybirds_move_steadily(scene: LadybirdScene) -> None:
     centres = []
     for index in range(40):
         rows, columns = np.nonzero(scene.masks(index)['ladybird_2'])
@@ -71,7 +71,7 @@ def test_ladybirds_move_steadily(scene: SyntheticScene) -> None:
 
 @pytest.mark.parametrize('size', [(64, 64), (64, 300), (200, 64)])
 def test_other_shapes(size: tuple[int, int]) -> None:
-    scene = SyntheticScene(*size)
+    scene = LadybirdScene(*size)
     for index in range(0, PERIOD, 50):
         assert scene.frame(index).shape == (*size, 3)
         assert all(mask.shape == size for mask in scene.masks(index).values())
@@ -79,4 +79,4 @@ def test_other_shapes(size: tuple[int, int]) -> None:
 
 def test_too_small() -> None:
     with pytest.raises(ValueError, match='63 x 100 pixels, but needs at least 64 x 64'):
-        SyntheticScene(100, 63)
+        LadybirdScene(100, 63)
