@@ -63,7 +63,7 @@ class PromptInputs:
                 (Point, f'{image_topic}/compressed_mouse_left', self._on_pixel),
                 (Point, '~/overlay_mouse_left', self._on_pixel),
                 (PointStamped, '~/click', self._on_stamped_pixel),
-                (PointStamped, '/clicked_point', self._on_point_in_space),
+                (PointStamped, 'clicked_point', self._on_point_in_space),
             )]
         self._services = [
             AnsweredService(node, type_, name, ask=ask, fill=fill) for type_, name, ask, fill in (
@@ -76,6 +76,10 @@ class PromptInputs:
     def answering(self) -> bool:
         """Whether there are service calls whose answer was not sent yet."""
         return any(service.answering for service in self._services)
+
+    def time_jumped(self) -> None:
+        """Stamps jumped back: what was known of where the camera stood is of another time."""
+        self._space_clicks.forget_transforms()
 
     def close(self) -> None:
         """Stop listening; what was not answered yet is refused."""

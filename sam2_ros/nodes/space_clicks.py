@@ -10,6 +10,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 
+from sam2_ros.image_files import image_size
 from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.projection import project_point, rotate
 
@@ -19,6 +20,12 @@ except ImportError:  # not part of a minimal ROS installation: points must then 
     tf2_ros = None
 
 
+def _named_rectified(topic: str) -> bool:
+    """Whether the name of an image topic says that the images are rectified, as image_proc's image_rect_color does."""
+    *folders, name = topic.strip('/').split('/')
+    return not {'rect', 'rectified'}.isdisjoint([*name.split('_'), *folders[-1:]])
+
+
 class SpaceClicks:
     """Projects points into the image through the CameraInfo beside it, from any frame where tf2 is installed."""
 
@@ -26,13 +33,14 @@ class SpaceClicks:
         self._node = node
         folder = image_topic.rsplit('/', 1)[0]
         self._info_topic = f'{folder}/camera_info'
-        self._rectified = 'rect' in image_topic.rsplit('/', 1)[1]  # image_proc calls its output image_rect
+        self._rectified = _named_rectified(image_topic)
         self._info: CameraInfo | None = None
         self._subscription = node.create_subscription(
             CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data)
         self._transforms = None
         if tf2_ros is not None:
-            self._transforms = tf2_ros.Buffer()
+            # with the node the buffer is emptied when the clock jumps back
+            self._transforms = tf2_ros.Buffer(node=node)
             self._listener = tf2_ros.TransformListener(self._transforms, node)
 
     def close(self) -> None:
@@ -45,11 +53,25 @@ class SpaceClicks:
         if self._info is None:
             raise ValueError(f'a point in space needs the calibration, but no CameraInfo came on {self._info_topic}')
         point = np.array((click.point.x, click.point.y, click.point.z))
-        camera_frame = self._info.header.frame_id or image.header.frame_id
-        if click.header.frame_id not in ('', camera_frame):
-            point = self._in_camera_frame(point, click.header.frame_id, camera_frame, at=image.header.stamp)
-        size = (getattr(image.message, 'height', self._info.height), getattr(image.message, 'width', self._info.width))
+        # tf2 knows no leading slash, which older drivers still put there
+        camera_frame = (self._info.header.frame_id or image.header.frame_id).lstrip('/')
+        frame = click.header.frame_id.lstrip('/')
+        if frame not in ('', camera_frame):
+            point = self._in_camera_frame(point, frame, camera_frame, at=image.header.stamp)
+        size = self._image_size(image)
         return project_point(point, self._info, rectified=self._rectified, image_size=size)
+
+    def forget_transforms(self) -> None:
+        """Stamps jumped back: transforms of later stamps are of another time."""
+        if self._transforms is not None:
+            self._transforms.clear()
+
+    def _image_size(self, image: ArrivedImage) -> tuple[int, int]:
+        """(height, width) in pixels; of a compressed image what its header says, or the calibration."""
+        message = image.message
+        if hasattr(message, 'height'):
+            return message.height, message.width
+        return image_size(message.data) or (self._info.height, self._info.width)
 
     def _keep_info(self, message: CameraInfo) -> None:
         self._info = message

@@ -166,6 +166,7 @@ class TrackerNode(LifecycleNode):
         self._inputs.images_arrived()
 
     def _time_jumped(self) -> None:
+        self._inputs.time_jumped()
         if self._settings['on_time_jump'] == 'reset':
             self._inference.reset(ignore)
 

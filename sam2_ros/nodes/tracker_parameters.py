@@ -52,7 +52,8 @@ TRACKER_PARAMETERS = (
                  'white. 0: black and white follow the darkest and brightest hundredth of the images, slowly.',
                  'counts', 0, 65535),
     ParameterRow('reorder_window', 1.0, 'An image stamped earlier than the one before it by no more than this was '
-                 'overtaken on the way and is dropped; by more, the clock was set back or a bag starts again.', 's',
+                 'overtaken on the way, by more it is wrong; either is dropped. Three in a row that agree are a '
+                 'clock that was set back or a bag that starts again.', 's',
                  0.0, 60.0),
     ParameterRow('on_time_jump', 'keep', 'What happens to the objects when stamps jump back.',
                  choices=('keep', 'reset')),

@@ -34,8 +34,12 @@ class ExtrapolationException(TransformException):
 class Buffer:
     """Camera poses by time in nanoseconds (0: the latest), where a tf2_ros.Buffer would keep what it heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: Node) -> None:
+        assert node is not None  # otherwise a jump of simulated time goes unnoticed
         self.poses: dict[int, Transform] = {}
+
+    def clear(self) -> None:
+        self.poses.clear()
 
     def lookup_transform(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
         if (target_frame, source_frame) != ('camera', 'map'):
@@ -100,6 +104,38 @@ def test_the_newest_pose_is_taken_where_that_of_the_image_is_not_known(clicks: S
     # (1 - 2, 0 + 1, 2 + 3) = (-1, 1, 5) of the camera
     assert pixel(clicks, 'map') == pytest.approx((319.5 - 320 / 5, 239.5 + 320 / 5))
     assert pixel(clicks, 'map', stamp=0.0) == pytest.approx((319.5 - 320 / 5, 239.5 + 320 / 5))
+
+
+def test_when_stamps_jump_back_the_old_poses_are_forgotten(clicks: SpaceClicks) -> None:
+    clicks._transforms.poses = {0: pose(1.0, 0.0, 2.0)}
+    clicks.forget_transforms()
+    with pytest.raises(ValueError, match='extrapolation'):
+        pixel(clicks, 'map')
+
+
+def test_a_leading_slash_of_a_frame_does_not_matter(clicks: SpaceClicks) -> None:
+    clicks._transforms.poses = {0: pose(1.0, 0.0, 2.0)}
+    assert pixel(clicks, '/camera') == pixel(clicks, 'camera')
+    assert pixel(clicks, '/map') == pixel(clicks, 'map')
+    clicks._info.header.frame_id = '/camera'
+    assert pixel(clicks, 'camera') == pytest.approx((319.5 + 320 / 3, 239.5 + 320 * 2 / 3))
+    assert pixel(clicks, 'map') == pytest.approx((319.5 - 320 / 5, 239.5 + 320 / 5))
+
+
+@pytest.mark.parametrize(('topic', 'rectified'), [
+    ('/camera/image_rect', True), ('/camera/image_rect_color', True), ('/stereo/left/rect/image', True),
+    ('/camera/color_rectified', True), ('/camera/image_corrected', False), ('/direct/image_raw', False),
+    ('/camera/image_raw', False), ('/rect_lab/camera/image_raw', False)])
+def test_rectified_images_are_known_by_a_word_of_the_topic(node: Node, topic: str, rectified: bool) -> None:
+    made = SpaceClicks(node, image_topic=topic)
+    info = camera_info(height=480, width=640, horizontal_fov=np.pi / 2, header=Header(frame_id='camera'))
+    info.d = [0.1, 0.0, 0.0, 0.0, 0.0]
+    made._keep_info(info)
+    across = 320 / 4 * (1 if rectified else 1.00625)
+    image = ArrivedImage(Image(header=Header(frame_id='camera'), height=480, width=640), time=0.0)
+    click = PointStamped(header=Header(frame_id='camera'), point=Point(x=0.5, y=0.0, z=2.0))
+    assert made.pixel(click, image)[0] == pytest.approx(319.5 + across)
+    made.close()
 
 
 def test_points_of_the_camera_need_no_pose(clicks: SpaceClicks) -> None:

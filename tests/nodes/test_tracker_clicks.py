@@ -102,7 +102,7 @@ class Space:
         self._client = client
         self._info = camera_info(height=scene.HEIGHT, width=scene.WIDTH, horizontal_fov=np.pi / 2,
                                  header=Header(frame_id='camera'))
-        self._points = publisher(client, PointStamped, '/clicked_point')
+        self._points = publisher(client, PointStamped, f'{client.get_namespace()}/clicked_point')
         self._infos = publisher(client, CameraInfo, INFO)
 
     def calibrate(self) -> None:
@@ -140,6 +140,11 @@ def test_points_in_space(tracker: Client) -> None:
     space.click(scene.centre('red', 2), stamp=tracker.stamp(-5))
     assert tracker.log_line('no image was processed at or before the click')
     assert len(tracker.step(index + 1).objects) == 1
+
+
+def test_trackers_in_namespaces_do_not_share_the_clicks_in_space(tracker: Client) -> None:
+    assert tracker.count_subscribers(f'{tracker.get_namespace()}/clicked_point') == 1
+    assert tracker.count_subscribers('/clicked_point') == 0
 
 
 def test_clicks_that_make_no_sense_are_refused(tracker: Client) -> None:
