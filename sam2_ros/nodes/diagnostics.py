@@ -27,7 +27,7 @@ MEGABYTE = 1e6
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
 HANGS = 3.0  # times the usual latency after which images count as not processed at all
 AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
-DROPS = ('invalid', 'duplicate', 'reordered', 'stamp_outliers', 'failed', 'lost_in_transport')  # each worth a warning
+DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
 IN_PAIRS = 10  # reports in a row with duplicates after which two images per stamp are the habit of this camera
 NEXT_TRANSITION = {'unconfigured': 'configure', 'inactive': 'activate'}
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -104,12 +104,14 @@ class Diagnostics:
             level, message = WARN, 'images are dropped: ' + ', '.join(f'{n} {reason}' for reason, n in dropped.items())
         elif rivals:
             level, message = WARN, rivals
+        elif fresh.get('stamp_outliers'):
+            level, message = WARN, f'{fresh["stamp_outliers"]} images had a stamp that does not fit those around it'
         elif processed < BEHIND * (rate - self._journal.doubles.per_second()):
             level = WARN
             message = f'falls behind: {processed:.1f} of {rate:.1f} images/s are processed, the others are skipped'
         values = {'topic': snapshot.source.topic if snapshot.source else '', 'images/s': f'{rate:.2f}',
                   'skipped': counts.get('skipped', 0)}
-        reasons = (*DROPS, 'unstamped', 'time_jumps', 'format_changes')
+        reasons = (*DROPS, 'stamp_outliers', 'unstamped', 'time_jumps', 'format_changes')
         return _status('images', level, message, values | {reason: counts.get(reason, 0) for reason in reasons})
 
     def _tracking(self, snapshot: Snapshot) -> DiagnosticStatus:

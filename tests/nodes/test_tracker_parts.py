@@ -80,7 +80,7 @@ def test_a_single_wrong_stamp_changes_nothing_but_itself(rate: float, error: flo
     stamps = [1000 + number / rate for number in range(100)]
     right, order = StampOrder(), StampOrder()
     arrivals(stamps, period=1 / rate / speed, order=right)
-    found = arrivals(stamps[:50] + [stamps[50] + error] + stamps[51:], period=1 / rate / speed, order=order)
+    found = arrivals([*stamps[:50], stamps[50] + error, *stamps[51:]], period=1 / rate / speed, order=order)
     assert Arrival.NEW_EPOCH not in found
     others = [arrival for number, arrival in enumerate(found) if number != 50]
     assert others.count(Arrival.NEXT) >= (99 if abs(error) > 0.2 else 95)
