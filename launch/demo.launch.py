@@ -10,6 +10,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from sam2_ros.transport import large_image_environment
+
 SHARE = Path(get_package_share_directory('sam2_ros'))
 IMAGE = '/camera/image_raw'
 
@@ -27,5 +29,5 @@ def generate_launch_description() -> LaunchDescription:
         package='sam2_ros', executable='video_player', name='video_player', output='screen',
         # a text even where it looks like a number, such as that of a webcam
         parameters=[{'source': ParameterValue(LaunchConfiguration('source'), value_type=str)}],
-        remappings=[('image', IMAGE)])
+        remappings=[('image', IMAGE)], additional_env=large_image_environment())
     return LaunchDescription([*arguments, tracker, player])

@@ -4,18 +4,21 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from sam2_ros.nodes.startup import base_topic
 from sam2_ros.transport import large_image_environment
 
+RESPAWN_DELAY = 2.0  # seconds
 SHARE = Path(get_package_share_directory('sam2_ros'))
 
 ARGUMENTS = (
-    DeclareLaunchArgument('image', default_value='image', description='Image topic of the camera.'),
+    DeclareLaunchArgument('image', default_value='image', description='Image topic of the camera; with /compressed at '
+                          'its end the JPEG images there.'),
     DeclareLaunchArgument('transport', default_value='', choices=['', 'raw', 'compressed'],
                           description='raw: the image topic, compressed: <image>/compressed. Empty: see params_file.'),
     DeclareLaunchArgument('model', default_value='', description='Network, see params_file. Empty: as in params_file.'),
@@ -26,7 +29,13 @@ ARGUMENTS = (
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the tracker.'),
     DeclareLaunchArgument('use_sim_time', default_value='', choices=['', 'true', 'false', 'True', 'False'],
                           description='Take the time from /clock. Empty: as in params_file.'),
+    DeclareLaunchArgument('respawn', default_value='true', choices=['true', 'false'], description='Start the tracker '
+                          'again when it ends by itself, as it does when the GPU fails.'),
     DeclareLaunchArgument('rviz', default_value='false', description='Start RViz with image, overlay and click tool.'),
+    DeclareLaunchArgument('frame', default_value='', description='Fixed frame of RViz. Empty: camera.'),
+    DeclareLaunchArgument('points', default_value='points', description='Point cloud that RViz shows.'),
+    DeclareLaunchArgument('camera_info', default_value='', description='Calibration for RViz. Empty: camera_info '
+                          'beside the image.'),
 )
 # Launch argument -> parameter; those that are given win over the parameter file.
 OVERRIDES = {'transport': 'image_transport', 'model': 'model', 'checkpoint': 'checkpoint', 'device': 'device'}
@@ -42,18 +51,28 @@ def _tracker(context: LaunchContext) -> list[Node]:
     return [Node(
         package='sam2_ros', executable='tracker', name='tracker', namespace=LaunchConfiguration('namespace'),
         output='screen', parameters=[params_file, overrides, *_sim_time(context)],
-        remappings=[('image', LaunchConfiguration('image'))],
+        remappings=[('image', LaunchConfiguration('image'))], additional_env=large_image_environment(),
+        respawn=LaunchConfiguration('respawn').perform(context) == 'true', respawn_delay=RESPAWN_DELAY,
     )]
 
 
 def _rviz(context: LaunchContext) -> list[Node]:
+    image, namespace, frame, points, camera_info, transport = (
+        LaunchConfiguration(name).perform(context)
+        for name in ('image', 'namespace', 'frame', 'points', 'camera_info', 'transport'))
     # RViz looks for the calibration beside the name `image`, not beside the topic that name stands for.
-    folder, slash, _ = LaunchConfiguration('image').perform(context).rpartition('/')
+    folder, slash, _ = base_topic(image).rpartition('/')
+    remappings = [
+        # it shows raw images only: where there are none, what the tracker draws
+        ('image', 'tracker/overlay' if transport == 'compressed' or base_topic(image) != image else image),
+        ('/camera_info', camera_info or f'{folder}{slash}camera_info'),
+        ('points', points),
+        ('/clicked_point', f'/{namespace.strip("/")}/clicked_point' if namespace.strip('/') else '/clicked_point'),
+    ]
     return [Node(
-        package='rviz2', executable='rviz2', arguments=['-d', str(SHARE / 'config/tracker.rviz')],
-        namespace=LaunchConfiguration('namespace'), parameters=_sim_time(context),
-        remappings=[('image', LaunchConfiguration('image')), ('/camera_info', f'{folder}{slash}camera_info')],
-        condition=IfCondition(LaunchConfiguration('rviz')))]
+        package='rviz2', executable='rviz2', namespace=namespace, parameters=_sim_time(context), remappings=remappings,
+        arguments=['-d', str(SHARE / 'config/tracker.rviz'), *(['-f', frame] if frame else [])],
+        additional_env=large_image_environment(), condition=IfCondition(LaunchConfiguration('rviz')))]
 
 
 def _sim_time(context: LaunchContext) -> list[dict[str, bool]]:
@@ -62,6 +81,4 @@ def _sim_time(context: LaunchContext) -> list[dict[str, bool]]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    environment = [SetEnvironmentVariable(name, value) for name, value in large_image_environment().items()]
-    return LaunchDescription(
-        [*ARGUMENTS, *environment, OpaqueFunction(function=_tracker), OpaqueFunction(function=_rviz)])
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_tracker), OpaqueFunction(function=_rviz)])

@@ -1,7 +1,7 @@
 """A video as a camera: ros2 launch sam2_ros video_player.launch.py source:=video.mp4 image:=/camera/image_raw"""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -29,10 +29,10 @@ def generate_launch_description():
               for name, (_, type_, _) in PARAMETERS.items()}
     player = Node(
         package='sam2_ros', executable='video_player', name='video_player', output='screen', parameters=[values],
-        namespace=LaunchConfiguration('namespace'), remappings=[('image', LaunchConfiguration('image'))])
+        namespace=LaunchConfiguration('namespace'), remappings=[('image', LaunchConfiguration('image'))],
+        additional_env=large_image_environment())
     return LaunchDescription([
         *arguments,
         DeclareLaunchArgument('image', default_value='image', description='Topic of the images.'),
         DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
-        *[SetEnvironmentVariable(name, value) for name, value in large_image_environment().items()],
         player])

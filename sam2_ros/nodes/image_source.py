@@ -17,6 +17,7 @@ from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.pixels import ConversionError, check_compressed, check_image
 from sam2_ros.nodes.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
+from sam2_ros.nodes.startup import subscribed_topic
 from sam2_ros.transport import VARIABLES
 
 try:
@@ -53,10 +54,9 @@ class ImageSource:
         self._journal = journal
         self._on_image = on_image
         self._on_time_jump = on_time_jump
-        compressed = parameters['image_transport'] == 'compressed'
+        self.topic, compressed = subscribed_topic(node.resolve_topic_name('image'),
+                                                  transport=parameters['image_transport'])
         self._type: type = CompressedImage if compressed else Image
-        image_topic = node.resolve_topic_name('image')
-        self.topic = f'{image_topic}/compressed' if compressed else image_topic
         self._order = order
         self._logged_reason: str | None = None  # of the silence, while there is one
         self._in_pairs = 0  # images after which one with the stamp of the one before it is news again

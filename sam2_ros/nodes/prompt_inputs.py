@@ -21,6 +21,7 @@ from sam2_ros.nodes.requests import UNNAMED, Answer, PromptRequest, ignore
 from sam2_ros.nodes.service_calls import AnsweredService
 from sam2_ros.nodes.space_clicks import SpaceClicks
 from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
+from sam2_ros.nodes.startup import base_topic
 from sam2_ros.srv import RemoveObject, SetPrompt
 from sam2_ros.tracking import Prompt
 
@@ -54,7 +55,7 @@ class PromptInputs:
         self._early: list[_Early] = []
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(EXPIRY_PERIOD, self.images_arrived, clock=steady)
-        image_topic = node.resolve_topic_name('image')
+        image_topic = base_topic(node.resolve_topic_name('image'))
         self._space_clicks = SpaceClicks(node, image_topic=image_topic)
         self._subscriptions = [
             node.create_subscription(type_, topic, callback, QUEUE_DEPTH) for type_, topic, callback in (

@@ -7,7 +7,8 @@ import csv
 import shlex
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -32,10 +33,12 @@ from sam2_ros.nodes.images import array_to_image
 from sam2_ros.nodes.parameters import Change, ParameterRow, ParameterTable
 from sam2_ros.nodes.pixels import image_to_rgb
 from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
+from sam2_ros.nodes.startup import refusals_as_sentences
 from sam2_ros.srv import SetPrompt
 from sam2_ros.tools.arguments import add_prompt_arguments, prompts_by_frame
 from sam2_ros.tools.video_sink import VideoSink
 from sam2_ros.tracking import Prompt
+from sam2_ros.visualization import ScoreStrip, draw_prompts
 
 RECORDER_PARAMETERS = (
     ParameterRow('folder', 'demo', 'Folder that the recording is written to.', change=Change.NEVER),
@@ -67,6 +70,12 @@ class Recording:
         self._newest = {'image': 0, 'objects': 0, 'overlay': 0}  # stamps, nanoseconds
         self._latencies: list[float] = []  # seconds
         self._states: dict[str, Counter[str]] = {}
+        self._labels: dict[str, int] = {}
+        self._strip = ScoreStrip()
+        # by stamp, in nanoseconds, until the overlay comes that they belong to ...
+        self._scores: deque[tuple[int, dict[str, float]]] = deque()
+        self._prompts: deque[tuple[int, Sequence[Prompt]]] = deque()
+        self._overlays: deque[tuple[int, np.ndarray]] = deque()  # ... which waits for the scores
         self._files = ExitStack()
         self._video = self._files.enter_context(VideoSink(folder / 'overlay', frame_rate=frame_rate))
         # line buffered: what happens to the process later, the rows are there
@@ -82,13 +91,21 @@ class Recording:
         self.images += 1
         self._newest['image'] = stamp_ns
 
+    def take_prompts(self, prompts: Sequence[Prompt], *, stamp_ns: int) -> None:
+        """What the image of this stamp is prompted with: drawn on its overlay, or the next there is."""
+        for prompt in prompts:
+            self._labels.setdefault(prompt.object_id, len(self._labels) + 1)
+        self._prompts.append((stamp_ns, prompts))
+
     def take_objects(self, message: TrackedObjectArray, *, latency: float) -> None:
-        """`latency`: seconds from the stamp of the image to the arrival of this message."""
+        """`latency`: seconds from the stamp of the image to the arrival of this message. Raises OSError."""
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         self.processed += 1
         self._newest['objects'] = stamp_ns
         self._skipped += message.frames_skipped
         self._latencies.append(latency)
+        self._labels |= {tracked.object_id: tracked.label for tracked in message.objects}
+        self._scores.append((stamp_ns, {tracked.object_id: tracked.object_score_logit for tracked in message.objects}))
         for tracked in message.objects:
             state = STATE_NAMES[tracked.state]
             self._states.setdefault(tracked.object_id, Counter())[state] += 1
@@ -96,10 +113,26 @@ class Recording:
             self._table.writerow((f'{stamp_ns // NANOSECONDS}.{stamp_ns % NANOSECONDS:09d}', message.frame_index,
                                   tracked.object_id, state, f'{tracked.object_score_logit:.4f}',
                                   f'{tracked.occlusion_probability:.4f}', *box))
+        self._write_overlays(until=stamp_ns)
 
     def take_overlay(self, message: Image) -> None:
-        self._video.write(image_to_rgb(message))
-        self._newest['overlay'] = stamp_nanoseconds(message.header.stamp)
+        """Raises OSError."""
+        stamp_ns = stamp_nanoseconds(message.header.stamp)
+        self._overlays.append((stamp_ns, image_to_rgb(message)))
+        self._newest['overlay'] = stamp_ns
+        # objects and overlays come in any order; a message that got lost holds up nothing for long
+        longest_wait = self._overlays[-QUEUE_DEPTH][0] if len(self._overlays) >= QUEUE_DEPTH else 0
+        self._write_overlays(until=max(self._newest['objects'], longest_wait))
+
+    def _write_overlays(self, *, until: int) -> None:
+        """Write the overlays up to this stamp, each with the scores up to its own."""
+        while self._overlays and self._overlays[0][0] <= until:
+            stamp_ns, rgb = self._overlays.popleft()
+            while self._scores and self._scores[0][0] <= stamp_ns:
+                self._strip.add(self._scores.popleft()[1])
+            while self._prompts and self._prompts[0][0] <= stamp_ns:
+                rgb = draw_prompts(rgb, self._prompts.popleft()[1], labels=self._labels)
+            self._video.write(self._strip.draw_under(rgb, labels=self._labels))
 
     def close(self) -> str:
         """Write the summary, which is returned as well, a Markdown text, and close all files. Raises OSError when one
@@ -118,6 +151,7 @@ class Recording:
         lines += ['', 'Latency: from the stamp of an image to the arrival of its objects in this process.']
         text = '\n'.join(lines) + '\n'
         try:
+            self._write_overlays(until=self._newest['overlay'])
             (self._folder / 'summary.md').write_text(text)
         finally:
             self._files.close()
@@ -163,7 +197,9 @@ class Recorder(Node):
 
     def _on_image(self, message: Image) -> None:
         self._news = time.monotonic()
-        for prompt in self._prompts.pop(self.recording.images, ()):
+        prompts = self._prompts.pop(self.recording.images, ())
+        self.recording.take_prompts(prompts, stamp_ns=stamp_nanoseconds(message.header.stamp))
+        for prompt in prompts:
             request = SetPrompt.Request(prompt=prompt_message(prompt, header=message.header))
             self._unanswered += 1
             self._set_prompt.call_async(request).add_done_callback(self._on_answer)
@@ -178,7 +214,10 @@ class Recorder(Node):
     def _on_objects(self, message: TrackedObjectArray) -> None:
         self._news = time.monotonic()
         latency = self.get_clock().now().nanoseconds - stamp_nanoseconds(message.header.stamp)
-        self.recording.take_objects(message, latency=latency / NANOSECONDS)
+        try:
+            self.recording.take_objects(message, latency=latency / NANOSECONDS)
+        except OSError as error:
+            self._finish(str(error))
         self._bar.update()
 
     def _on_overlay(self, message: Image) -> None:
@@ -248,11 +287,13 @@ def _read_prompts(words: str) -> dict[int, list[Prompt]]:
 
 def main(args: list[str] | None = None) -> None:
     """Record until the camera is gone. Exit code 0, or 1 with a sentence when something failed."""
-    rclpy.init(args=args)
+    with refusals_as_sentences():
+        rclpy.init(args=args)
     failure = 'interrupted'
     recorder = None
     try:
-        recorder = Recorder()
+        with refusals_as_sentences():
+            recorder = Recorder()
         rclpy.spin_until_future_complete(recorder, recorder.finished)
         if recorder.finished.done():  # rclpy may also stop waiting because ROS was shut down
             failure = recorder.finished.result()

@@ -33,6 +33,7 @@ from sam2_ros.nodes.prompt_inputs import PromptInputs
 from sam2_ros.nodes.prompt_jobs import PromptJobs
 from sam2_ros.nodes.requests import ignore
 from sam2_ros.nodes.stamps import StampOrder
+from sam2_ros.nodes.startup import refusals_as_sentences
 from sam2_ros.nodes.tracker_parameters import TRACKER_PARAMETERS
 from sam2_ros.tracking import VideoTracker
 
@@ -221,13 +222,15 @@ def run(args: Sequence[str] | None = None) -> int:
             raise KeyboardInterrupt
 
     # Without rclpy's own handlers the graph stays up until the image in work has been published.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    with refusals_as_sentences():
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     node = None
     try:
         executor = SingleThreadedExecutor()
-        node = TrackerNode()
+        with refusals_as_sentences():
+            node = TrackerNode()
         executor.add_node(node)
         spin(executor, until=interrupted.is_set)
     except ValueError as error:

@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 from sam2_ros.nodes.images import array_to_image, camera_info, rgb_to_compressed
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.player_parameters import PLAYER_PARAMETERS
+from sam2_ros.nodes.startup import refusals_as_sentences
 from sam2_ros.tools.video_source import FrameSource, SourceError, open_source
 
 QUEUE_DEPTH = 5          # images, as in the sensor data profile
@@ -107,9 +108,11 @@ class VideoPlayer(Node):
 
 
 def main(args: list[str] | None = None) -> None:
-    rclpy.init(args=args)
+    with refusals_as_sentences():
+        rclpy.init(args=args)
     try:
-        player = VideoPlayer()
+        with refusals_as_sentences():
+            player = VideoPlayer()
         rclpy.spin_until_future_complete(player, player.finished)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

@@ -293,9 +293,9 @@ def client_of(tracker: str, *, image: str = IMAGE) -> Iterator[Client]:
 
 
 @contextmanager
-def graph(weights: Path, **parameters: Any) -> Iterator[Client]:
+def graph(weights: Path, *, image: str = IMAGE, **parameters: Any) -> Iterator[Client]:
     """A tracker that runs in this process, as its client sees it. Its diagnostics come faster than usual, so that tests
-    need not wait for them.
+    need not wait for them. `image`: the topic that is named to it, IMAGE or that of its compressed images.
     """
     made = Graph()
     try:
@@ -303,10 +303,10 @@ def graph(weights: Path, **parameters: Any) -> Iterator[Client]:
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
             tracker = TrackerNode(
                 context=made.context, namespace=f'/graph_{os.getpid()}_{made.domain}',
-                cli_args=['--ros-args', '-r', f'image:={IMAGE}'],
+                cli_args=['--ros-args', '-r', f'image:={image}'],
                 parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
         client = Client(made.context, tracker=tracker.get_fully_qualified_name(), image=IMAGE,
-                        compressed=values.get('image_transport') == 'compressed')
+                        compressed=values.get('image_transport') == 'compressed' or image != IMAGE)
         client.tracker_node, client.weights = tracker, weights
         made.run(tracker)
         made.run(client)

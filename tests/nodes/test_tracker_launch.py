@@ -10,10 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from sam2_ros.transport import VARIABLES
 from tests.common import REPOSITORY
 from tests.nodes.graph import IMAGE, TIMEOUT, Client, client_of
 
 pytest.importorskip('ros2launch', reason='ros2 launch is not installed; it is not on PyPI')
+from launch.utilities import perform_substitutions
+
+DEFAULTS = {'image': 'image', 'namespace': '', 'use_sim_time': '', 'rviz': 'true', 'frame': '', 'points': 'points',
+            'camera_info': '', 'transport': '', 'model': '', 'checkpoint': '', 'device': '', 'respawn': 'true',
+            'params_file': str(REPOSITORY / 'config/tracker.yaml')}
 
 
 @contextmanager
@@ -49,7 +55,43 @@ def test_rviz_finds_the_calibration_beside_the_image() -> None:
     context = LaunchContext()
     expected = {'/camera/image_raw': '/camera/camera_info', 'image': 'camera_info', '/image': '/camera_info'}
     for image, info in expected.items():
-        context.launch_configurations.update(image=image, namespace='', use_sim_time='', rviz='true')
+        context.launch_configurations.update(DEFAULTS, image=image)
         (rviz,) = launch_file['_rviz'](context)
         rviz._perform_substitutions(context)
-        assert dict(rviz.expanded_remapping_rules) == {'image': image, '/camera_info': info}
+        rules = dict(rviz.expanded_remapping_rules)
+        assert (rules['image'], rules['/camera_info'], rules['points']) == (image, info, 'points')
+
+
+def test_what_rviz_is_told() -> None:
+    from launch import LaunchContext
+    launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
+    context = LaunchContext()
+    context.launch_configurations.update(
+        DEFAULTS, image='/cam/image/compressed', namespace='front', frame='map', points='/cloud', camera_info='/info')
+    (rviz,) = launch_file['_rviz'](context)
+    rviz._perform_substitutions(context)
+    assert dict(rviz.expanded_remapping_rules) == {
+        'image': 'tracker/overlay', '/camera_info': '/info', 'points': '/cloud',
+        '/clicked_point': '/front/clicked_point'}
+    assert rviz._Node__arguments[-2:] == ['-f', 'map']
+
+
+@pytest.mark.parametrize('name', ['tracker', 'video_player', 'demo'])
+def test_the_transport_profile_is_for_what_the_launch_file_starts(name: str) -> None:
+    from launch.actions import SetEnvironmentVariable
+    launch_file = runpy.run_path(str(REPOSITORY / f'launch/{name}.launch.py'))
+    entities = launch_file['generate_launch_description']().entities
+    assert not any(isinstance(entity, SetEnvironmentVariable) for entity in entities)
+
+
+def test_the_tracker_starts_again_and_has_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    from launch import LaunchContext
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
+    context = LaunchContext()
+    context.launch_configurations.update(DEFAULTS)
+    (tracker,) = launch_file['_tracker'](context)
+    given = {perform_substitutions(context, name) for name, _ in tracker.process_description.additional_env}
+    assert given == set(VARIABLES)
+    assert tracker._ExecuteLocal__respawn is True

@@ -1,0 +1,52 @@
+"""What a node finds when it begins: names and arguments that ROS refuses, and the image topic. Needs no graph."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+COMPRESSED = '/compressed'
+NAMES = 'names are words of letters, digits and _, which begin with no digit, with single slashes between them'
+
+
+@contextmanager
+def refusals_as_sentences() -> Iterator[None]:
+    """Around `rclpy.init` and the making of a node: what ROS refuses on the command line ends the process with exit
+    code 2 and one sentence, not with a traceback.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        print(f'error: {sentence}', file=sys.stderr)
+        sys.exit(2)
+
+
+def _sentence(error: RuntimeError) -> str | None:
+    """What is wrong with the command line; None when it is not that."""
+    if type(error).__name__ == 'UnknownROSArgsError':
+        return f'unknown ROS arguments: {error}'
+    if found := re.search(r"Couldn't parse (remap rule: .*?)\. Error:", str(error)):
+        return f'ROS refuses the {found[1]}; {NAMES}'
+    if found := re.search(r"(Couldn't parse .*?)(, at /|$)", str(error)):
+        return f'ROS refuses the command line: {found[1]}'
+    if re.search('invalid (node )?(name|namespace)', str(error)):
+        return f'ROS refuses the name or namespace of the node; {NAMES}'
+    return None
+
+
+def base_topic(image_topic: str) -> str:
+    """The topic beside which camera_info lies: that of the raw images, also where the compressed one is given."""
+    return image_topic.removesuffix(COMPRESSED)
+
+
+def subscribed_topic(image_topic: str, *, transport: str) -> tuple[str, bool]:
+    """Topic to subscribe to, and whether its images are compressed. `image_topic`: what `image` is remapped to;
+    `transport`: 'raw' or 'compressed'. A topic that ends in /compressed is compressed, whatever the transport.
+    """
+    compressed = transport == 'compressed' or image_topic.endswith(COMPRESSED)
+    return (base_topic(image_topic) + COMPRESSED if compressed else image_topic), compressed
