@@ -1,4 +1,4 @@
-"""The synthetic scene: repeatable, seamless, and true to the masks it gives."""
+"""The ladybird scene: repeatable, seamless, and true to the masks it gives."""
 
 from __future__ import annotations
 
