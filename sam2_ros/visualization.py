@@ -1,22 +1,28 @@
-"""Tracked objects drawn over the camera image. A pure function, shared by the node and the tools."""
+"""What is drawn over camera images and under them: tracked objects, prompts, scores. For the node and the tools."""
 
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from sam2_ros.tracking.postprocessing import box_of
+from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.result import ObjectResult, ObjectState
 
 Colour = tuple[int, int, int]
 
 MASK_OPACITY = 0.45
+STRIP_FRAMES = 300           # that a strip of scores shows; older ones leave it at the left
+STRIP_LIMIT = 10.0           # logit at the upper edge of a strip; larger ones are drawn there, too
 _HIDDEN_COLOUR: Colour = (200, 200, 205)
 _DARK: Colour = (20, 20, 24)
 _LIGHT: Colour = (255, 255, 255)
+_ZERO_LINE: Colour = (105, 105, 112)
 _LONGEST_NAME = 24           # characters of an object id that fit on a plate
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -99,6 +105,71 @@ def draw_overlay(rgb: np.ndarray, result: Mapping[str, ObjectResult], *,
     return canvas
 
 
+def draw_prompts(rgb: np.ndarray, prompts: Iterable[Prompt], *, labels: Mapping[str, int]) -> np.ndarray:
+    """Draw what was prompted: boxes as dashes of white and the colour of the object, masks by their contour, points
+    as discs with a plus (on the object) or a minus (beside it), and the id under each box and mask.
+
+    `rgb`: (H, W, 3) uint8, mostly an overlay; it is not changed. `labels`: as for `draw_overlay`. Returns a new image.
+    """
+    canvas = rgb.copy(order='C')
+    style = _style(canvas.shape[0])
+    for prompt in prompts:
+        colour = label_colour(labels[prompt.object_id])
+        if prompt.mask is not None:
+            contours, _ = cv2.findContours(prompt.mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(canvas, contours, -1, _LIGHT, style.line, cv2.LINE_AA)
+        edges = prompt.box if prompt.mask is None else box_of(prompt.mask)
+        if edges is not None:
+            left, top, right, bottom = (round(float(edge)) for edge in edges)
+            if prompt.mask is None:
+                _draw_dashes(canvas, _Rect(left, top, right, bottom), (colour, _LIGHT), style)
+            _draw_prompt_plate(canvas, _Rect(left, top, right, bottom), f'{_short(prompt.object_id)}  prompt', style)
+        for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
+            _draw_point(canvas, (round(float(x)), round(float(y))), bool(label), colour, style)
+    return canvas
+
+
+class ScoreStrip:
+    """The object scores of the newest frames as curves, for the foot of a video: who is seen, and how surely.
+
+    A score is the logit of the tracker: above zero the object is seen, below it is hidden.
+    """
+
+    def __init__(self) -> None:
+        self._frames: deque[dict[str, float]] = deque(maxlen=STRIP_FRAMES)
+
+    def add(self, scores: Mapping[str, float]) -> None:
+        """Take the scores of the next frame, by object id. An object that is not among them has a gap there."""
+        self._frames.append(dict(scores))
+
+    def draw_under(self, rgb: np.ndarray, *, labels: Mapping[str, int]) -> np.ndarray:
+        """The image with the strip under it: (H + h, W, 3) uint8, H + h even, as encoders of video want it.
+
+        `rgb`: (H, W, 3) uint8. `labels`: as for `draw_overlay`. Time runs to the right; the zero line lies half-way.
+        """
+        height, width = rgb.shape[:2]
+        style = _style(height)
+        rows = max(height // 7, 2 * style.plate_height)
+        strip = np.full((rows + (height + rows) % 2, width, 3), _DARK, np.uint8)
+        middle, reach = (strip.shape[0] - 1) / 2, (strip.shape[0] - 1) / 2 - style.line - 1
+        cv2.line(strip, (0, round(middle)), (width - 1, round(middle)), _ZERO_LINE, style.line)
+        for word, bottom in (('seen', round(middle)), ('hidden', strip.shape[0])):
+            cv2.putText(strip, word, (style.padding, bottom - style.padding), _FONT, style.font_scale, _ZERO_LINE, 1,
+                        cv2.LINE_AA)
+        for object_id in dict.fromkeys(object_id for frame in self._frames for object_id in frame):
+            colour = label_colour(labels[object_id])
+            before: tuple[int, int] | None = None
+            for number, frame in enumerate(self._frames):
+                if object_id not in frame:
+                    before = None
+                    continue
+                height_of_score = max(-1.0, min(1.0, frame[object_id] / STRIP_LIMIT))
+                here = round(number * (width - 1) / (STRIP_FRAMES - 1)), round(middle - reach * height_of_score)
+                cv2.line(strip, before or here, here, colour, style.line + 1, cv2.LINE_AA)
+                before = here
+        return np.concatenate((rgb, strip))
+
+
 def _style(image_height: int) -> _Style:
     font_scale = min(2.5, max(0.4, 0.55 * image_height / 720))
     (_, text_height), _ = cv2.getTextSize('Ag', _FONT, font_scale, 1)
@@ -106,9 +177,12 @@ def _style(image_height: int) -> _Style:
 
 
 def _text(object_id: str, tracked: ObjectResult) -> str:
-    name = object_id if len(object_id) <= _LONGEST_NAME else object_id[:_LONGEST_NAME - 3] + '...'
     state = tracked.state.value.replace('_', ' ')
-    return f'{name}  {1 - tracked.occlusion_probability:.2f} {state}'
+    return f'{_short(object_id)}  {1 - tracked.occlusion_probability:.2f} {state}'
+
+
+def _short(object_id: str) -> str:
+    return object_id if len(object_id) <= _LONGEST_NAME else object_id[:_LONGEST_NAME - 3] + '...'
 
 
 def _draw_mask(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: _Style) -> None:
@@ -135,13 +209,37 @@ def _draw_box(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: 
     if tracked.state is not ObjectState.CATCHING_UP:
         cv2.rectangle(canvas, first, last, colour, style.line)
         return
+    _draw_dashes(canvas, _Rect(left, top, right, bottom), (colour,), style)
+
+
+def _draw_dashes(canvas: np.ndarray, box: _Rect, colours: tuple[Colour, ...], style: _Style) -> None:
+    """The edges of a box: dashes of the first colour, and of the second, if there is one, in the gaps."""
     dash = 6 * style.line
-    for x in range(left, right, 2 * dash):
-        for y in (top, bottom - 1):
-            cv2.line(canvas, (x, y), (min(x + dash, right - 1), y), colour, style.line)
-    for y in range(top, bottom, 2 * dash):
-        for x in (left, right - 1):
-            cv2.line(canvas, (x, y), (x, min(y + dash, bottom - 1)), colour, style.line)
+    for number, colour in enumerate(colours):
+        for x in range(box.left + number * dash, box.right, 2 * dash):
+            for y in (box.top, box.bottom - 1):
+                cv2.line(canvas, (x, y), (min(x + dash, box.right - 1), y), colour, style.line)
+        for y in range(box.top + number * dash, box.bottom, 2 * dash):
+            for x in (box.left, box.right - 1):
+                cv2.line(canvas, (x, y), (x, min(y + dash, box.bottom - 1)), colour, style.line)
+
+
+def _draw_prompt_plate(canvas: np.ndarray, box: _Rect, text: str, style: _Style) -> None:
+    """Below the box: the plate of a tracked object is above it."""
+    width, height = _plate_width(text, style), style.plate_height
+    left = max(0, min(box.left, canvas.shape[1] - width))
+    top = max(0, min(box.bottom + 2 * style.line, canvas.shape[0] - height))
+    _draw_text(canvas, _Rect(left, top, left + width, top + height), text, _LIGHT, style, indent=0)
+
+
+def _draw_point(canvas: np.ndarray, centre: tuple[int, int], positive: bool, colour: Colour, style: _Style) -> None:
+    radius = style.text_height
+    (x, y), reach = centre, radius // 2
+    cv2.circle(canvas, centre, radius, colour if positive else _DARK, -1, cv2.LINE_AA)
+    cv2.circle(canvas, centre, radius, _LIGHT, style.line, cv2.LINE_AA)
+    cv2.line(canvas, (x - reach, y), (x + reach, y), _LIGHT, style.line)
+    if positive:
+        cv2.line(canvas, (x, y - reach), (x, y + reach), _LIGHT, style.line)
 
 
 def _draw_plate(canvas: np.ndarray, tracked: ObjectResult, text: str, colour: Colour, style: _Style,

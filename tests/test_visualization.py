@@ -1,4 +1,4 @@
-"""The overlay: what is drawn where, that it can be read, and that nothing else changes."""
+"""The overlay, prompts and scores: what is drawn where, that it can be read, and that nothing else changes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sam2_ros.tracking import ObjectState
-from sam2_ros.visualization import MASK_OPACITY, draw_overlay, label_colour
+from sam2_ros.tracking import ObjectState, Prompt
+from sam2_ros.visualization import (
+    MASK_OPACITY,
+    STRIP_FRAMES,
+    STRIP_LIMIT,
+    ScoreStrip,
+    draw_overlay,
+    draw_prompts,
+    label_colour,
+)
 from tests.results import frame_result, object_result
 
 HEIGHT, WIDTH = 180, 320
@@ -155,3 +163,104 @@ def test_a_mask_of_another_size_is_refused() -> None:
 def test_an_object_without_a_label_is_refused() -> None:
     with pytest.raises(KeyError):
         draw_overlay(_picture(), frame_result(object_result('cup', _square(80, 40))), labels={'box': 1})
+
+
+def _is_colour(region: np.ndarray, label: int) -> np.ndarray:
+    """Where pixels have the colour of a label, apart from what smoothing makes of it."""
+    return np.abs(region.astype(int) - label_colour(label)).max(-1) < 40
+
+
+def _rows_of_curve(image: np.ndarray, frame: int, label: int) -> np.ndarray:
+    """Rows of the strip, below an image of HEIGHT, that a curve takes in the column of a frame."""
+    column = round(frame * (WIDTH - 1) / (STRIP_FRAMES - 1))
+    return np.flatnonzero(_is_colour(image[HEIGHT:, column], label))
+
+
+def _strip(*frames: dict[str, float]) -> np.ndarray:
+    strip = ScoreStrip()
+    for scores in frames:
+        strip.add(scores)
+    return strip.draw_under(_picture(), labels={'cup': 1, 'box': 2})
+
+
+def test_without_scores_the_strip_shows_the_zero_line_half_way() -> None:
+    image = _strip()
+    np.testing.assert_array_equal(image[:HEIGHT], _picture())
+    strip = image[HEIGHT:]
+    bright = strip[:, WIDTH - 1].astype(int).sum(1)
+    assert abs(np.flatnonzero(bright == bright.max()).mean() - (len(strip) - 1) / 2) <= 0.5
+    assert image.shape[1:] == (WIDTH, 3) and 20 < len(strip) < HEIGHT / 2
+
+
+@pytest.mark.parametrize(('score', 'share'), [
+    (0.0, 0.5), (STRIP_LIMIT, 0.0), (-STRIP_LIMIT, 1.0), (STRIP_LIMIT / 2, 0.25), (-STRIP_LIMIT / 2, 0.75),
+    (1000.0, 0.0), (-1000.0, 1.0),
+])
+def test_a_curve_runs_where_its_score_is(score: float, share: float) -> None:
+    """`share` of the height of the strip, from its top."""
+    image = _strip(*[{'cup': score}] * 100)
+    rows = _rows_of_curve(image, 50, 1)
+    height = image.shape[0] - HEIGHT
+    assert len(rows) and abs(rows.mean() / (height - 1) - share) < 0.07
+    assert not len(_rows_of_curve(image, 105, 1))          # nothing is drawn of frames to come
+
+
+def test_every_object_has_its_curve_and_a_gap_where_it_has_no_score() -> None:
+    image = _strip(*[{'cup': 5.0, 'box': -5.0}] * 50, *[{'cup': 5.0}] * 50, *[{'cup': 5.0, 'box': -5.0}] * 50)
+    for frame in (25, 75, 125):
+        assert len(_rows_of_curve(image, frame, 1))
+        assert bool(len(_rows_of_curve(image, frame, 2))) == (frame != 75)
+
+
+def test_old_scores_leave_at_the_left() -> None:
+    image = _strip(*[{'cup': 5.0}] * STRIP_FRAMES, *[{'cup': -5.0}] * (STRIP_FRAMES // 2))
+    middle = (image.shape[0] - HEIGHT) / 2
+    assert _rows_of_curve(image, STRIP_FRAMES // 4, 1).max() < middle < _rows_of_curve(image, STRIP_FRAMES - 9, 1).min()
+
+
+@pytest.mark.parametrize('height', [1, 2, 95, 96, 719, 720])
+def test_with_the_strip_the_height_is_even(height: int) -> None:
+    strip = ScoreStrip()
+    strip.add({'cup': 1.0})
+    image = strip.draw_under(np.zeros((height, 40, 3), np.uint8), labels={'cup': 1})
+    assert image.shape[0] % 2 == 0 and image.shape[0] > height
+
+
+def _dashes(overlay: np.ndarray, row: int, left: int, right: int, label: int) -> tuple[float, float]:
+    """Shares of white and of the colour of a label in a part of a row."""
+    part = overlay[row, left:right]
+    return (part == 255).all(1).mean(), _is_colour(part, label).mean()
+
+
+def test_the_prompted_box_is_drawn_in_dashes_of_white_and_its_colour() -> None:
+    picture = _picture()
+    image = draw_prompts(picture, [Prompt('cup', box=(40, 60.4, 140, 120.0))], labels={'cup': 2})
+    for row in (60, 119):
+        white, coloured = _dashes(image, row, 40, 140, 2)
+        assert white > 0.3 and coloured > 0.3
+    np.testing.assert_array_equal(image[:57], 128)
+    np.testing.assert_array_equal(image[64:116, 44:136], 128)
+    np.testing.assert_array_equal(picture, 128)
+    assert _contrast(image[122:140, 40:100]) > 4.5          # the id, below the box
+
+
+def test_prompted_points_say_whether_they_are_on_the_object() -> None:
+    prompt = Prompt('cup', points=[(60, 90), (200, 90)], labels=[1, 0])
+    image = draw_prompts(_picture(), [prompt], labels={'cup': 3})
+    discs = [image[80:101, x - 10:x + 11] for x in (60, 200)]
+    assert _is_colour(discs[0], 3).sum() > 30
+    assert not _is_colour(discs[1], 3).any() and (discs[1].max(2) < 40).sum() > 30
+    assert (discs[0][8:13, 10] == 255).any(1).sum() > (discs[1][8:13, 10] == 255).any(1).sum()       # plus, minus
+
+
+def test_a_prompted_mask_is_outlined() -> None:
+    mask = _square(60, 40)
+    image = draw_prompts(_picture(), [Prompt('cup', mask=mask)], labels={'cup': 1})
+    assert (image[60, 45:95] > 200).all() and (image[70:110, 50:90] == 128).all()
+    empty = draw_prompts(_picture(), [Prompt('cup', mask=np.zeros_like(mask))], labels={'cup': 1})
+    np.testing.assert_array_equal(empty, 128)
+
+
+def test_a_prompt_may_reach_beyond_the_image() -> None:
+    prompt = Prompt('cup', box=(-50, -40, 1000, 900), points=[(0, 0)])
+    assert draw_prompts(_picture(), [prompt], labels={'cup': 1}).shape == (HEIGHT, WIDTH, 3)

@@ -29,7 +29,7 @@ from sam2_ros.tools.interruption import noted_interruption
 from sam2_ros.tools.video_sink import VideoSink, video_files
 from sam2_ros.tools.video_source import ACCEPTED, FrameSource, files_of, open_source
 from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
-from sam2_ros.visualization import draw_overlay
+from sam2_ros.visualization import ScoreStrip, draw_overlay, draw_prompts
 
 CSV_COLUMNS = ('frame', 'id', 'state', 'object_score_logit', 'occlusion_probability', 'predicted_iou',
                'x0', 'y0', 'x1', 'y1', 'area', 'memory_event', 'memory_reason', 'anchors')
@@ -55,6 +55,7 @@ class ResultWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._labels: dict[str, int] = {}
+        self._strip = ScoreStrip()
         self._visible: dict[str, int] = {}
         self._first_frames: dict[str, int] = {}
         self._whole = 0  # frames of which everything was written
@@ -86,8 +87,8 @@ class ResultWriter:
             raise OSError(f'{"; ".join(dict.fromkeys(problems))}. The first {self._whole} frames are whole in '
                           f'{self._folder}: {", ".join(whole)}') from error
 
-    def write(self, rgb: np.ndarray, result: FrameResult) -> None:
-        """Add the next frame. Raises OSError."""
+    def write(self, rgb: np.ndarray, result: FrameResult, prompts: Sequence[Prompt]) -> None:
+        """Add the next frame, on which `prompts` were given. Raises OSError."""
         for object_id, tracked in result.items():
             self._labels.setdefault(object_id, len(self._labels) + 1)
             self._visible[object_id] = self._visible.get(object_id, 0) + (tracked.box is not None)
@@ -98,7 +99,9 @@ class ResultWriter:
                     *(tracked.box or ('',) * 4), tracked.area, tracked.memory_event.value, tracked.memory_reason,
                     tracked.anchors))
             self._write_mask(object_id, result.frame_index, tracked.mask)
-        self._video.write(draw_overlay(rgb, result, labels=self._labels))
+        self._strip.add({object_id: tracked.object_score_logit for object_id, tracked in result.items()})
+        overlay = draw_prompts(draw_overlay(rgb, result, labels=self._labels), prompts, labels=self._labels)
+        self._video.write(self._strip.draw_under(overlay, labels=self._labels))
         self._whole += 1
 
     def written(self) -> Written:
@@ -147,7 +150,8 @@ def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[
     with ResultWriter(out, frame_rate=source.frame_rate) as writer:
         frames = tqdm(itertools.islice(source, max_frames), total=count, unit='frame', desc=source.name)
         for index, rgb in enumerate(frames):
-            writer.write(rgb, tracker.step(rgb, prompts.get(index, ())))
+            given = prompts.get(index, ())
+            writer.write(rgb, tracker.step(rgb, given), given)
         written = writer.written()
     return replace(written, unused=tuple(frame for frame in sorted(prompts) if frame >= written.frames))
 

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.nodes.conversions import prompt_from_message
 from sam2_ros.nodes.images import array_to_image
-from sam2_ros.nodes.recorder import CSV_COLUMNS, Recording, prompt_message
+from sam2_ros.nodes.recorder import CSV_COLUMNS, QUEUE_DEPTH, Recording, prompt_message
 from sam2_ros.tracking import ObjectState, Prompt
 
 
@@ -73,6 +73,62 @@ def test_a_lost_image_is_counted(recording):
         recording.take_image(second)
     recording.take_objects(TrackedObjectArray(header=header(0)), latency=0.1)
     assert '| missing for other reasons | 2 |' in recording.close()
+
+
+def overlay(second, grey):
+    return array_to_image(np.full((240, 320, 3), grey, np.uint8), 'rgb8', header=header(second))
+
+
+def cup_message(second, logit):
+    cup = tracked('cup', TrackedObject.VISIBLE, logit=logit, box=[1.0, 2.0, 30.0, 40.0])
+    cup.label = 1
+    return TrackedObjectArray(header=header(second), objects=[cup])
+
+
+def frames_of(folder):
+    capture = cv2.VideoCapture(str(folder / 'overlay.mp4'))
+    return [capture.read()[1] for _ in range(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))]
+
+
+@pytest.mark.parametrize('order', ['objects first', 'overlays first', 'objects long before'])
+def test_each_overlay_has_the_scores_up_to_its_own(recording, tmp_path, order):
+    """Whatever came first. The curve begins at the left, above the middle, and grows by one frame at a time."""
+    steps = {'objects first': 'OoOoOo', 'overlays first': 'oOoOoO', 'objects long before': 'OOOooo'}[order]
+    counts = {'o': 0, 'O': 0}
+    for step in steps:
+        second, grey = counts[step], 50 * (counts[step] + 1)
+        counts[step] += 1
+        if step == 'O':
+            recording.take_objects(cup_message(second, 5.0), latency=0.1)
+        else:
+            recording.take_overlay(overlay(second, grey))
+    recording.close()
+    frames = frames_of(tmp_path / 'recording')
+    assert [round(float(frame[:200].mean()), -1) for frame in frames] == [50, 100, 150]
+    lit = [(frame[240:].max(2) > 150).sum() for frame in frames]
+    assert 0 < lit[0] < lit[1] < lit[2]
+
+
+@pytest.mark.parametrize('count', [2, QUEUE_DEPTH + 5])
+def test_overlays_without_scores_are_written_too(recording, tmp_path, count):
+    for second in range(count):
+        recording.take_overlay(overlay(second, 50 + second))
+    recording.close()
+    brightness = [frame[:200].mean() for frame in frames_of(tmp_path / 'recording')]
+    assert brightness == pytest.approx(list(range(50, 50 + count)), abs=3)
+
+
+@pytest.mark.parametrize('skipped', [False, True])
+def test_the_overlay_of_the_prompted_image_shows_the_prompt(recording, tmp_path, skipped):
+    """Or that of the next image, where the tracker skipped it."""
+    recording.take_image(5)
+    recording.take_prompts([Prompt('cup', box=(40, 60, 240, 160))], stamp_ns=5)
+    for second in (1, 2) if skipped else (0, 1, 2):
+        recording.take_objects(TrackedObjectArray(header=header(second)), latency=0.1)
+        recording.take_overlay(overlay(second, 50))
+    recording.close()
+    shown = [(frame[59:62, 40:240].min(2) > 190).any(0).mean() for frame in frames_of(tmp_path / 'recording')]
+    assert shown[0] > 0.25 and max(shown[1:]) < 0.1
 
 
 def test_nothing_recorded_is_a_summary_too(recording):

@@ -90,11 +90,26 @@ def test_two_objects_one_of_them_later(run, scene, tmp_path, capsys):
     mask = mask_of(out, 'red', 0) > 0
     assert (mask & first).sum() / (mask | first).sum() > 0.4  # the object that was prompted, not another
     capture = cv2.VideoCapture(str(out / 'overlay.mp4'))
-    assert [capture.get(field) for field in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT,
-                                             cv2.CAP_PROP_FRAME_COUNT)] == [WIDTH, HEIGHT, FRAMES]
+    width, height, count = (capture.get(field) for field in (
+        cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_COUNT))
+    assert (width, count) == (WIDTH, FRAMES)
+    assert height > HEIGHT and height % 2 == 0  # the curves of the scores are below the image
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(15)
     printed = capsys.readouterr().out
     assert 'red: visible in' in printed and f'of {FRAMES} frames' in printed and 'overlay.mp4' in printed
+
+
+def test_the_overlay_shows_the_prompts_where_they_were_given(micro_model, tmp_path):
+    """On their own frames only: white dashes along the box."""
+    still = np.full((360, 640, 3), 90, np.uint8)
+    source = FrameSource('stream', (360, 640), 10.0, None, lambda: iter([still] * 4))
+    prompts = {0: [Prompt('a', box=(100, 100, 300, 250))], 2: [Prompt('b', box=(350, 50, 600, 200))]}
+    track_video(source, VideoTracker(micro_model), prompts=prompts, out=tmp_path / 'out')
+    capture = cv2.VideoCapture(str(tmp_path / 'out/overlay.mp4'))
+    frames = [capture.read()[1] for _ in range(4)]
+    for row, columns, at in ((100, slice(100, 300), 0), (50, slice(350, 600), 2)):
+        dashes = [(frame[row - 1:row + 2, columns].min(2) > 190).any(0).mean() for frame in frames]
+        assert dashes[at] > 0.25 and max(dashes[:at] + dashes[at + 1:]) < 0.1, dashes
 
 
 def test_it_stops_after_the_frames_asked_for(run, scene, tmp_path):
