@@ -19,23 +19,24 @@ from rosbags.typesys.store import Typestore
 from sam2_ros.nodes.conversions import Detection2DArray
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+PICTURES = ('overlay', 'overlay/compressed')  # outputs for people, written where they are asked for
 WRITER_VERSION = 8  # of the bag format; the older one of the two that can be written
 
 
 class BagPublisher:
-    """Writes into a bag what a node would publish."""
+    """Writes into a bag what a node would publish. `connection`: None when it is not wanted."""
 
-    def __init__(self, bag: OutputBag, connection: Connection, *, wanted: bool) -> None:
+    def __init__(self, bag: OutputBag, connection: Connection | None) -> None:
         self._bag = bag
         self._connection = connection
-        self._wanted = wanted
 
     def publish(self, message: Any) -> None:
+        assert self._connection is not None, 'pictures are made for listeners only'
         self._bag.write(self._connection, self._bag.time, serialize_message(message))
 
     def get_subscription_count(self) -> int:
         """Pictures are made only for those who listen."""
-        return int(self._wanted)
+        return int(self._connection is not None)
 
 
 class BagLostError(Exception):
@@ -49,15 +50,17 @@ class OutputBag:
     writer: Writer
     typestore: Typestore
     node: str
-    overlay: bool  # whether pictures for people are wanted
+    pictures: frozenset[str]  # those of PICTURES that are wanted
     time: int = 0  # at which the next messages are recorded, nanoseconds
 
     def create_publisher(self, message_type: type, topic: str, *_: object, **__: object) -> BagPublisher:
         """Quality of service means nothing here."""
         name = topic.replace('~', self.node, 1)
         kind = f'{message_type.__module__.partition(".")[0]}/msg/{message_type.__name__}'
-        connection = self.writer.add_connection(name, kind, typestore=self.typestore)
-        return BagPublisher(self, connection, wanted=self.overlay or not name.endswith('/overlay'))
+        output = name.removeprefix(f'{self.node}/')
+        wanted = output not in PICTURES or output in self.pictures
+        connection = self.writer.add_connection(name, kind, typestore=self.typestore) if wanted else None
+        return BagPublisher(self, connection)
 
     def write(self, connection: Connection, recorded: int, raw: bytes | memoryview) -> None:
         """Raises BagLostError: sqlite3 forgets what it was given before, too, when the disk is full."""

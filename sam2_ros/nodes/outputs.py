@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.msg import OcclusionScoreArray, TrackedObject, TrackedObjectArray
 from sam2_ros.nodes import conversions
 from sam2_ros.nodes.image_ring import ArrivedImage
-from sam2_ros.nodes.images import array_to_image
+from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.labels import LabelTable
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.stamps import NANOSECONDS
@@ -21,6 +21,7 @@ from sam2_ros.tracking import FrameResult, ObjectResult
 from sam2_ros.visualization import draw_overlay
 
 QUEUE_DEPTH = 10
+JPEG_QUALITY = 80  # of the overlay, 0 to 100
 HIGHEST_LABEL = {'mono8': 255, 'mono16': 65535}
 
 
@@ -39,12 +40,14 @@ class TrackerOutputs:
         self._scores = node.create_publisher(OcclusionScoreArray, '~/occlusion_scores', QUEUE_DEPTH)
         self._label_mask = node.create_publisher(Image, '~/label_mask', QUEUE_DEPTH)
         self._overlay = node.create_publisher(Image, '~/overlay', QUEUE_DEPTH)
+        self._overlay_jpeg = node.create_publisher(CompressedImage, '~/overlay/compressed', QUEUE_DEPTH)
         self._detections: Any = None
         if conversions.Detection2DArray is not None:
             self._detections = node.create_publisher(conversions.Detection2DArray, '~/detections', QUEUE_DEPTH)
 
     def close(self) -> None:
-        for publisher in (self._objects, self._scores, self._label_mask, self._overlay, self._detections):
+        for publisher in (self._objects, self._scores, self._label_mask, self._overlay, self._overlay_jpeg,
+                          self._detections):
             if publisher is not None:
                 self._node.destroy_publisher(publisher)
 
@@ -70,9 +73,13 @@ class TrackerOutputs:
         if self._label_mask.get_subscription_count():
             self._label_mask.publish(
                 conversions.label_image(result, labels=labels, encoding=self._encoding, header=header))
-        if self._overlay.get_subscription_count():
+        raw, jpeg = self._overlay.get_subscription_count(), self._overlay_jpeg.get_subscription_count()
+        if raw or jpeg:
             overlay = draw_overlay(rgb, result, labels=labels)
-            self._overlay.publish(array_to_image(overlay, 'rgb8', header=header))
+            if raw:
+                self._overlay.publish(array_to_image(overlay, 'rgb8', header=header))
+            if jpeg:
+                self._overlay_jpeg.publish(rgb_to_compressed(overlay, header=header, jpeg_quality=JPEG_QUALITY))
         for message in objects.objects:
             image.keep_object(message)
         self.newest = objects

@@ -28,7 +28,7 @@ from sam2_ros.nodes.conversions import Detection2DArray, prompt_from_message
 from sam2_ros.nodes.image_converter import ImageConverter
 from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.model_loading import load_model, make_tracker
-from sam2_ros.nodes.output_bag import STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
+from sam2_ros.nodes.output_bag import PICTURES, STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
 from sam2_ros.nodes.outputs import TrackerOutputs
 from sam2_ros.nodes.pixels import ConversionError
 from sam2_ros.nodes.prompt_jobs import extended
@@ -47,7 +47,7 @@ from sam2_ros.tracking import Prompt, VideoTracker
 
 IMAGE_TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage}
 CDR_STAMP = struct.Struct('<4xiI')  # a serialised message that begins with a header: 4 bytes, then its stamp
-OUTPUT_TOPICS = ('objects', 'occlusion_scores', 'label_mask', 'overlay', 'detections')
+OUTPUT_TOPICS = ('objects', 'occlusion_scores', 'label_mask', 'overlay', 'overlay/compressed', 'detections')
 
 
 class Stopped(Exception):
@@ -287,9 +287,10 @@ def _run(options: argparse.Namespace, report: Report) -> None:
         if not prompts:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
         tracker = make_tracker(load_model(parameters), parameters)
-        overlay = options.overlay or f'{options.node}/overlay' in reader.topics
+        pictures = frozenset(name for name in PICTURES if f'{options.node}/{name}' in reader.topics)
+        pictures |= {'overlay'} if options.overlay else frozenset()
         with noted_interruption() as interrupted, opened_bag(options.out, STORAGES[storage]) as writer:
-            bag = OutputBag(writer, make_typestore(), options.node, overlay)
+            bag = OutputBag(writer, make_typestore(), options.node, pictures)
             outputs = TrackerOutputs(bag, parameters)
             report.begun = True
             track(reader, bag, tracker=BagTracker(tracker, outputs, prompts, report), images=images,

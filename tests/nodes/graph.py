@@ -49,7 +49,8 @@ DOMAINS = (1 + (_RUN * 13 + 50 * _WORKER + number % 50) % 100 for number in iter
 IMAGE = f'/camera_{os.getpid()}/image_raw'
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 OUTPUTS = {
-    'objects': TrackedObjectArray, 'occlusion_scores': OcclusionScoreArray, 'label_mask': Image, 'overlay': Image}
+    'objects': TrackedObjectArray, 'occlusion_scores': OcclusionScoreArray, 'label_mask': Image, 'overlay': Image,
+    'overlay/compressed': CompressedImage}
 
 
 def stamp_of(seconds: float) -> Time:

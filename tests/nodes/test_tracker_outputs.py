@@ -85,6 +85,25 @@ def test_the_label_mask(micro_weights, encoding: str) -> None:
             assert ((labels == tracked_object.label) == mask_of(tracked_object)).all()
 
 
+def test_the_overlay_as_jpeg(tracker: Client) -> None:
+    tracker.step(0)
+    assert tracker.set_prompt('red', box=scene.box('red', 0)).success
+    raw, jpeg = tracker.listen('overlay'), tracker.listen('overlay/compressed')
+    made = tracker.tracker_node._outputs
+    for publisher in (made._overlay, made._overlay_jpeg):
+        tracker.wait_for(publisher.get_subscription_count, 'the listener')
+    tracker.step(1)
+    message = tracker.output('overlay/compressed', tracker.stamp(1))
+    assert message.format == 'rgb8; jpeg compressed bgr8'
+    expected = image_to_array(tracker.output('overlay', tracker.stamp(1))).astype(int)
+    decoded = compressed_to_rgb(message)
+    assert decoded.shape == expected.shape and np.abs(decoded - expected).mean() < 8
+    for subscription in (raw, jpeg):
+        tracker.destroy_subscription(subscription)
+    for publisher in (made._overlay, made._overlay_jpeg):
+        tracker.wait_for(lambda publisher=publisher: not publisher.get_subscription_count(), 'nobody to listen')
+
+
 def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[object] = []
     monkeypatch.setattr(

@@ -345,7 +345,7 @@ def test_new_bags_explain_their_own_types(run, tmp_path):
 def test_topics_of_bags_without_definitions_are_copied_where_the_type_is_known(tmp_path, kind, copied):
     """Such bags were written before ROS 2 Iron."""
     with Writer(tmp_path / 'bag', version=8) as writer:
-        bag = OutputBag(writer, make_typestore(), '/tracker', overlay=False)
+        bag = OutputBag(writer, make_typestore(), '/tracker', pictures=frozenset())
         nothing = MessageDefinition(MessageDefinitionFormat.NONE, '')
         old = Connection(7, '/notes', kind, nothing, '', 1, ConnectionExtRosbag2('cdr', []), None)
         connection = bag.add_copy_of(old)
