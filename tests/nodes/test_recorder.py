@@ -115,7 +115,7 @@ def test_overlays_without_scores_are_written_too(recording, tmp_path, count):
         recording.take_overlay(overlay(second, 50 + second))
     recording.close()
     brightness = [frame[:200].mean() for frame in frames_of(tmp_path / 'recording')]
-    assert brightness == pytest.approx(list(range(50, 50 + count)), abs=3)
+    assert brightness == pytest.approx(list(range(50, 50 + count)), abs=6)
 
 
 @pytest.mark.parametrize('skipped', [False, True])
