@@ -20,7 +20,7 @@ ACTIVATE := source scripts/activate.sh
 
 help:
 	@echo 'make test    lint, types, build and tests'
-	@echo 'make demo    track an object: [VIDEO=file] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2]'
+	@echo 'make demo    track objects: [VIDEO=file|ladybirds] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2]'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
 	@echo 'make env     only the environment, $(VENV)/'

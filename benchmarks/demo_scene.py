@@ -1,4 +1,4 @@
-"""Which ladybird the tracker holds in the scene of `make demo`, where the prompted one hides among look-alikes.
+"""Which ladybird the tracker holds in `make demo VIDEO=ladybirds`, where the prompted one hides among look-alikes.
 
     python -m benchmarks.demo_scene > benchmarks/demo_scene.md
 """
@@ -61,11 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     rows = [[policy, str(size), *(str(count[column]) for column in COLUMNS)]
             for (size, policy), count in counts.items()]
-    print('# The scene of `make demo`, in numbers\n')
+    print('# A scene of look-alike ladybirds, in numbers\n')
     print(f'    {shlex.join(["python", "-m", "benchmarks.demo_scene", *arguments])}\n')
     print(f'{MODEL}, weights {digest}…; {datetime.date.today()}. The first ladybird is prompted with a box in the '
-          f'first of {FRAMES} frames, then\nhides under a leaf while others of its kind walk by. Frames in which the '
-          'mask is on\n')
+          f'first of {FRAMES} frames, then\nhides under a leaf while others of its kind walk by; `make demo '
+          'VIDEO=ladybirds` shows it. Frames in which the mask is on\n')
     print(markdown_table(['memory', 'size', *COLUMNS], rows))
 
 

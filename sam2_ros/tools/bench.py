@@ -296,7 +296,7 @@ def _camera(text: str) -> tuple[int, int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m sam2_ros.tools.bench',
-        description='Measure the tracker on the synthetic scene; every combination of the lists is one row.')
+        description='Measure the tracker on the ladybird scene; every combination of the lists is one row.')
     parser.add_argument('--models', type=_list(str, tuple(VARIANTS)), default=[DEFAULT_MODEL], metavar='LIST',
                         help='variants; without bundled weights and --checkpoint they get random ones')
     parser.add_argument('--checkpoint', type=Path, help='weights, if there is one model')
