@@ -20,6 +20,7 @@ from sam2_ros.msg import TrackedObjectArray
 from sam2_ros.nodes.conversions import STATE_NAMES
 from sam2_ros.nodes.image_source import ImageSource
 from sam2_ros.nodes.journal import Journal
+from sam2_ros.nodes.qos import make_publisher
 from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
 
 PERIOD = 1.0  # seconds
@@ -57,7 +58,7 @@ class Diagnostics:
         self._reports_with_duplicates = 0  # in a row
         self._said: dict[str, str] = {}  # sentences in the log about what lasts, by subject, while it does
         self._idle_since: float | None = None  # seconds, monotonic clock
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._publisher = make_publisher(node, DiagnosticArray, '/diagnostics', 10)
         self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _report(self) -> None:

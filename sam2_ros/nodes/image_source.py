@@ -16,6 +16,7 @@ from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.pixels import ConversionError, check_compressed, check_image
+from sam2_ros.nodes.qos import QUEUE, chosen_reliability, make_subscription
 from sam2_ros.nodes.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
 from sam2_ros.nodes.startup import subscribed_topic
 from sam2_ros.transport import VARIABLES
@@ -63,7 +64,9 @@ class ImageSource:
         self._hopeless = ''  # what was said about images that nobody can read, while such come
         journal.waiting_since = None
         self._newest = time.monotonic()  # arrival of the last message, or our start
-        self._reliability = ReliabilityPolicy.BEST_EFFORT  # hears every publisher until we know what they offer
+        self._chosen = chosen_reliability(node, self.topic)
+        # best effort hears every publisher until we know what they offer
+        self._reliability = self._chosen or ReliabilityPolicy.BEST_EFFORT
         self._subscription = self._subscribe()
         self._timer = node.create_timer(FOLLOW_PERIOD, self._look_after, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -88,7 +91,8 @@ class ImageSource:
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
         events = SubscriptionEventCallbacks(
             message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change))
-        return self._node.create_subscription(self._type, self.topic, self._receive, profile, event_callbacks=events)
+        return make_subscription(self._node, self._type, self.topic, self._receive, profile, policies=QUEUE,
+                                 event_callbacks=events)
 
     def _publishers(self) -> list[TopicEndpointInfo]:
         return self._node.get_publishers_info_by_topic(self.topic)
@@ -98,7 +102,7 @@ class ImageSource:
         return.
         """
         publishers = self._publishers()
-        if publishers:
+        if publishers and self._chosen is None:
             reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
             wanted = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
             if wanted != self._reliability:
@@ -126,6 +130,8 @@ class ImageSource:
         if len(others) == len({info.topic_type for info in publishers}):
             return f'it is published as {", ".join(others)}, but this node listens to {expected} (image_transport)'
         best_effort = any(info.qos_profile.reliability != ReliabilityPolicy.RELIABLE for info in publishers)
+        if best_effort and self._chosen is ReliabilityPolicy.RELIABLE:
+            return 'the publisher is best effort, but qos_overrides makes this node ask for reliable images'
         if best_effort and self._type is Image:
             return f'the publisher is there and best effort; {PROFILE_HINT}'
         return 'the publisher is there but sends nothing that arrives'

@@ -16,6 +16,7 @@ from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.labels import LabelTable
 from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.nodes.qos import make_publisher
 from sam2_ros.nodes.stamps import NANOSECONDS
 from sam2_ros.tracking import FrameResult, ObjectResult
 from sam2_ros.visualization import draw_overlay
@@ -36,14 +37,14 @@ class TrackerOutputs:
         self._first_seen: dict[str, Time] = {}
         self._seen: dict[str, deque[tuple[float, Time]]] = {}  # arrival and stamp of the images that showed it
         self.newest: TrackedObjectArray | None = None
-        self._objects = node.create_publisher(TrackedObjectArray, '~/objects', QUEUE_DEPTH)
-        self._scores = node.create_publisher(OcclusionScoreArray, '~/occlusion_scores', QUEUE_DEPTH)
-        self._label_mask = node.create_publisher(Image, '~/label_mask', QUEUE_DEPTH)
-        self._overlay = node.create_publisher(Image, '~/overlay', QUEUE_DEPTH)
-        self._overlay_jpeg = node.create_publisher(CompressedImage, '~/overlay/compressed', QUEUE_DEPTH)
+        self._objects = make_publisher(node, TrackedObjectArray, '~/objects', QUEUE_DEPTH)
+        self._scores = make_publisher(node, OcclusionScoreArray, '~/occlusion_scores', QUEUE_DEPTH)
+        self._label_mask = make_publisher(node, Image, '~/label_mask', QUEUE_DEPTH)
+        self._overlay = make_publisher(node, Image, '~/overlay', QUEUE_DEPTH)
+        self._overlay_jpeg = make_publisher(node, CompressedImage, '~/overlay/compressed', QUEUE_DEPTH)
         self._detections: Any = None
         if conversions.Detection2DArray is not None:
-            self._detections = node.create_publisher(conversions.Detection2DArray, '~/detections', QUEUE_DEPTH)
+            self._detections = make_publisher(node, conversions.Detection2DArray, '~/detections', QUEUE_DEPTH)
 
     def close(self) -> None:
         for publisher in (self._objects, self._scores, self._label_mask, self._overlay, self._overlay_jpeg,

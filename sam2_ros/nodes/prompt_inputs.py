@@ -17,6 +17,7 @@ from sam2_ros.nodes.image_ring import ArrivedImage, ImageRing
 from sam2_ros.nodes.inference import Inference
 from sam2_ros.nodes.journal import Journal
 from sam2_ros.nodes.parameters import ParameterTable
+from sam2_ros.nodes.qos import make_subscription
 from sam2_ros.nodes.requests import UNNAMED, Answer, PromptRequest, ignore
 from sam2_ros.nodes.service_calls import AnsweredService
 from sam2_ros.nodes.space_clicks import SpaceClicks
@@ -58,7 +59,7 @@ class PromptInputs:
         image_topic = base_topic(node.resolve_topic_name('image'))
         self._space_clicks = SpaceClicks(node, image_topic=image_topic)
         self._subscriptions = [
-            node.create_subscription(type_, topic, callback, QUEUE_DEPTH) for type_, topic, callback in (
+            make_subscription(node, type_, topic, callback, QUEUE_DEPTH) for type_, topic, callback in (
                 (PromptMessage, '~/prompts', self._on_prompt),
                 (Point, f'{image_topic}_mouse_left', self._on_pixel),
                 (Point, f'{image_topic}/compressed_mouse_left', self._on_pixel),

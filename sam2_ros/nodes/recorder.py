@@ -32,6 +32,7 @@ from sam2_ros.nodes.conversions import STATE_NAMES
 from sam2_ros.nodes.images import array_to_image
 from sam2_ros.nodes.parameters import Change, ParameterRow, ParameterTable
 from sam2_ros.nodes.pixels import image_to_rgb
+from sam2_ros.nodes.qos import make_subscription
 from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.nodes.startup import refusals_as_sentences
 from sam2_ros.srv import SetPrompt
@@ -185,10 +186,10 @@ class Recorder(Node):
         self._started = False
         self._news = time.monotonic()
         self._image_topic = self.resolve_topic_name('image')
-        self.create_subscription(Image, 'image', self._on_image,
-                                 QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.RELIABLE))
-        self.create_subscription(TrackedObjectArray, 'tracker/objects', self._on_objects, QUEUE_DEPTH)
-        self.create_subscription(Image, 'tracker/overlay', self._on_overlay, QUEUE_DEPTH)
+        make_subscription(self, Image, 'image', self._on_image,
+                          QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.RELIABLE))
+        make_subscription(self, TrackedObjectArray, 'tracker/objects', self._on_objects, QUEUE_DEPTH)
+        make_subscription(self, Image, 'tracker/overlay', self._on_overlay, QUEUE_DEPTH)
         self._set_prompt = self.create_client(SetPrompt, 'tracker/set_prompt')
         self._player = None
         if self._settings['player']:

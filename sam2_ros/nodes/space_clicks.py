@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from sam2_ros.image_files import image_size
 from sam2_ros.nodes.image_ring import ArrivedImage
 from sam2_ros.nodes.projection import project_point, rotate
+from sam2_ros.nodes.qos import make_subscription
 
 try:
     import tf2_ros
@@ -35,8 +36,8 @@ class SpaceClicks:
         self._info_topic = f'{folder}/camera_info'
         self._rectified = _named_rectified(image_topic)
         self._info: CameraInfo | None = None
-        self._subscription = node.create_subscription(
-            CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data)
+        self._subscription = make_subscription(
+            node, CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data)
         self._transforms = None
         if tf2_ros is not None:
             # with the node the buffer is emptied when the clock jumps back

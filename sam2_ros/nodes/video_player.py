@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 from sam2_ros.nodes.images import array_to_image, camera_info, rgb_to_compressed
 from sam2_ros.nodes.parameters import ParameterTable
 from sam2_ros.nodes.player_parameters import PLAYER_PARAMETERS
+from sam2_ros.nodes.qos import make_publisher
 from sam2_ros.nodes.startup import refusals_as_sentences
 from sam2_ros.tools.video_source import FrameSource, SourceError, open_source
 
@@ -47,10 +48,10 @@ class VideoPlayer(Node):
         image_topic = self.resolve_topic_name('image')
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH,
                              reliability=ReliabilityPolicy[self._settings['reliability'].upper()])
-        self._images = self.create_publisher(Image, image_topic, profile)
+        self._images = make_publisher(self, Image, image_topic, profile)
         info_topic = image_topic.rpartition('/')[0] + '/camera_info'
-        self._infos = self.create_publisher(CameraInfo, info_topic, profile)
-        self._compressed = (self.create_publisher(CompressedImage, f'{image_topic}/compressed', profile)
+        self._infos = make_publisher(self, CameraInfo, info_topic, profile)
+        self._compressed = (make_publisher(self, CompressedImage, f'{image_topic}/compressed', profile)
                             if self._settings['compressed'] else None)
         rate = self._settings['rate'] or self._source.frame_rate
         # A timer that is late skips periods instead of catching up, so frames never come in bursts.
