@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ament_index_python.packages import get_package_prefix
 
 from tests.common import REPOSITORY
 
-BUILT = Path(os.environ['COLCON_PREFIX_PATH'].split(os.pathsep)[0])  # by make build; all tests run on it
+BUILT = Path(get_package_prefix('sam2_ros')).parent  # by make build; all tests run on it
 
 USE = """
 import sys
@@ -41,17 +42,21 @@ def _environment_without_the_package() -> dict[str, str]:
     return env
 
 
-@pytest.fixture(scope='module', params=['plain', 'symlink'])
-def install(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install folder of a plain build made now, or of the symlink build that all tests run on."""
-    if request.param == 'symlink':
-        return BUILT
+@pytest.fixture(scope='module')
+def plain_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that is built now, without links."""
     workspace = tmp_path_factory.mktemp('workspace')
     (workspace / 'src').mkdir()
     (workspace / 'src/sam2_ros').symlink_to(REPOSITORY)
     python = [f'-DPython3_EXECUTABLE={sys.executable}', f'-DPYTHON_EXECUTABLE={sys.executable}']
     _run(['colcon', 'build', '--cmake-args', *python], cwd=workspace, env=_environment_without_the_package())
-    return workspace / 'install'
+    return workspace
+
+
+@pytest.fixture(scope='module', params=['plain', 'symlink'])
+def install(request: pytest.FixtureRequest) -> Path:
+    """Install folder of a plain build made now, or of the symlink build that all tests run on."""
+    return BUILT if request.param == 'symlink' else request.getfixturevalue('plain_workspace') / 'install'
 
 
 @pytest.fixture
@@ -89,8 +94,17 @@ def test_all_files_are_installed(install: Path) -> None:
 def test_ros2_run_finds_the_nodes(install: Path, sourced: dict[str, str], tmp_path: Path, node: str) -> None:
     launcher = install / 'sam2_ros/lib/sam2_ros' / node
     assert os.access(launcher, os.X_OK)
-    # An unknown ROS argument ends the node before it does anything, with the complaint of rclpy itself.
+    # An unknown ROS argument ends the node before it does anything, with one sentence.
     command = [launcher, '--ros-args', '--no-such-flag']
     run = subprocess.run(command, cwd=tmp_path, env=sourced, capture_output=True, text=True, timeout=60)
-    assert run.returncode != 0
-    assert 'UnknownROSArgsError' in run.stderr
+    assert run.returncode == 2
+    assert "error: unknown ROS arguments: ['--no-such-flag']" in run.stderr
+
+
+def test_colcon_test_runs_pytest(plain_workspace: Path) -> None:
+    """Not all of it: this test is one of them."""
+    chosen = {'PYTEST_ADDOPTS': '-k test_licence_is_the_same_everywhere'}
+    _run(['colcon', 'test', '--return-code-on-test-failure'], cwd=plain_workspace,
+         env=_environment_without_the_package() | chosen)
+    (report,) = plain_workspace.glob('build/sam2_ros/test_results/sam2_ros/*.xml')
+    assert 'test_licence_is_the_same_everywhere' in report.read_text()

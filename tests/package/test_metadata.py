@@ -13,8 +13,12 @@ from setuptools import Distribution
 from tests.common import REPOSITORY
 
 # Python modules whose rosdep key is not their own name.
-ROSDEP_KEYS = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm',
-               'yaml': 'python3-yaml'}
+ROSDEP_KEYS = {
+    'catkin_pkg': 'python3-catkin-pkg', 'cv2': 'python3-opencv', 'hypothesis': 'python3-hypothesis',
+    'numpy': 'python3-numpy', 'pytest': 'python3-pytest', 'scipy': 'python3-scipy', 'setuptools': 'python3-setuptools',
+    'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm', 'yaml': 'python3-yaml'}
+# For rclpy's lifecycle nodes, the launch files and the generated messages.
+NOT_IMPORTED = {'lifecycle_msgs', 'ros2launch', 'rosidl_default_runtime', 'rviz2'}
 # Too old in the distributions' packages, or in none: the README says how they get in.
 FROM_PIP = {'PIL', 'sam2', 'safetensors', 'torch', 'rosbags'}
 # make test installs the build of OpenCV that needs no window system.
@@ -38,16 +42,22 @@ def distribution() -> Distribution:
         return run_setup('setup.py', stop_after='init')
 
 
-def _imported_modules() -> set[str]:
-    """Top-level modules that any source of the package imports."""
+def _imported_modules(folder: str) -> set[str]:
+    """Top-level modules that any source below the folder imports."""
     modules = set()
-    for path in (REPOSITORY / 'sam2_ros').rglob('*.py'):
+    for path in (REPOSITORY / folder).rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.split('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.split('.')[0])
     return modules
+
+
+def _foreign(folder: str) -> set[str]:
+    """The rosdep keys of what the sources below the folder import, without what comes from pip."""
+    modules = _imported_modules(folder) - set(sys.stdlib_module_names) - {'sam2_ros', 'tests'} - FROM_PIP
+    return {ROSDEP_KEYS.get(module, module) for module in modules}
 
 
 def _requirements(distribution: Distribution) -> set[str]:
@@ -67,10 +77,18 @@ def test_licence_is_the_same_everywhere(manifest: Package, distribution: Distrib
 
 
 def test_package_xml_names_what_the_sources_import(manifest: Package) -> None:
-    foreign = _imported_modules() - set(sys.stdlib_module_names) - {'sam2_ros'} - FROM_PIP
-    assert {'rclpy', 'numpy', 'cv2', 'sensor_msgs'} <= foreign
+    foreign = _foreign('sam2_ros')
+    assert {'rclpy', 'python3-numpy', 'python3-opencv', 'sensor_msgs'} <= foreign
     named = {dependency.name for dependency in manifest.exec_depends}
-    assert {ROSDEP_KEYS.get(module, module) for module in foreign} - named == set()
+    assert foreign - named == set()
+    assert named - foreign - _foreign('launch') - NOT_IMPORTED == set()
+
+
+def test_package_xml_names_what_the_tests_import(manifest: Package) -> None:
+    named = {dependency.name for dependency in [*manifest.exec_depends, *manifest.test_depends]}
+    assert _foreign('tests') - named == set()
+    assert {dependency.name for dependency in manifest.test_depends} - _foreign('tests') == {
+        'ament_cmake_pytest', 'cv_bridge', 'python3-pil'}
 
 
 def test_package_xml_names_what_the_launch_files_start(manifest: Package) -> None:
