@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
 from launch.conditions import IfCondition
+from launch.events import matches_action
+from launch.events.process import ProcessExited, ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -14,6 +17,7 @@ from sam2_ros.nodes.startup import base_topic
 from sam2_ros.transport import large_image_environment
 
 RESPAWN_DELAY = 2.0  # seconds
+REFUSED = 2  # exit code of the tracker for names and parameters that it does not accept
 SHARE = Path(get_package_share_directory('sam2_ros'))
 
 ARGUMENTS = (
@@ -32,7 +36,8 @@ ARGUMENTS = (
     DeclareLaunchArgument('respawn', default_value='true', choices=['true', 'false'], description='Start the tracker '
                           'again when it ends by itself, as it does when the GPU fails.'),
     DeclareLaunchArgument('rviz', default_value='false', description='Start RViz with image, overlay and click tool.'),
-    DeclareLaunchArgument('frame', default_value='', description='Fixed frame of RViz. Empty: camera.'),
+    DeclareLaunchArgument('frame', default_value='', description='Fixed frame of RViz: that of the camera, or one that '
+                          'tf connects with it. Empty: camera_optical_frame.'),
     DeclareLaunchArgument('points', default_value='points', description='Point cloud that RViz shows.'),
     DeclareLaunchArgument('camera_info', default_value='', description='Calibration for RViz. Empty: camera_info '
                           'beside the image.'),
@@ -53,18 +58,26 @@ def _tracker(context: LaunchContext) -> list[Node]:
         output='screen', parameters=[params_file, overrides, *_sim_time(context)],
         remappings=[('image', LaunchConfiguration('image'))], additional_env=large_image_environment(),
         respawn=LaunchConfiguration('respawn').perform(context) == 'true', respawn_delay=RESPAWN_DELAY,
+        on_exit=_stay_down_if_refused,
     )]
 
 
+def _stay_down_if_refused(event: ProcessExited, _: LaunchContext) -> EmitEvent | None:
+    """What the tracker refuses to start with, it would refuse again every time."""
+    if event.returncode != REFUSED:
+        return None
+    return EmitEvent(event=ShutdownProcess(process_matcher=matches_action(event.action)))
+
+
 def _rviz(context: LaunchContext) -> list[Node]:
-    image, namespace, frame, points, camera_info, transport = (
+    image, namespace, frame, points, camera_info = (
         LaunchConfiguration(name).perform(context)
-        for name in ('image', 'namespace', 'frame', 'points', 'camera_info', 'transport'))
+        for name in ('image', 'namespace', 'frame', 'points', 'camera_info'))
     # RViz looks for the calibration beside the name `image`, not beside the topic that name stands for.
     folder, slash, _ = base_topic(image).rpartition('/')
     remappings = [
         # it shows raw images only: where there are none, what the tracker draws
-        ('image', 'tracker/overlay' if transport == 'compressed' or base_topic(image) != image else image),
+        ('image', 'tracker/overlay' if _transport(context) == 'compressed' or base_topic(image) != image else image),
         ('/camera_info', camera_info or f'{folder}{slash}camera_info'),
         ('points', points),
         ('/clicked_point', f'/{namespace.strip("/")}/clicked_point' if namespace.strip('/') else '/clicked_point'),
@@ -73,6 +86,14 @@ def _rviz(context: LaunchContext) -> list[Node]:
         package='rviz2', executable='rviz2', namespace=namespace, parameters=_sim_time(context), remappings=remappings,
         arguments=['-d', str(SHARE / 'config/tracker.rviz'), *(['-f', frame] if frame else [])],
         additional_env=large_image_environment(), condition=IfCondition(LaunchConfiguration('rviz')))]
+
+
+def _transport(context: LaunchContext) -> str:
+    """raw or compressed, as the argument or the parameter file says; empty when neither does."""
+    given = LaunchConfiguration('transport').perform(context)
+    nodes = yaml.safe_load(Path(LaunchConfiguration('params_file').perform(context)).read_text()) or {}
+    tables = [node.get('ros__parameters') for node in nodes.values() if isinstance(node, dict)]
+    return given or next((table['image_transport'] for table in tables if table and 'image_transport' in table), '')
 
 
 def _sim_time(context: LaunchContext) -> list[dict[str, bool]]:

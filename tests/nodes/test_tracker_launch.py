@@ -76,6 +76,29 @@ def test_what_rviz_is_told() -> None:
     assert rviz._Node__arguments[-2:] == ['-f', 'map']
 
 
+@pytest.mark.parametrize(('transport', 'in_file', 'shown'), [
+    ('', 'raw', '/cam/image'), ('', 'compressed', 'tracker/overlay'), ('compressed', 'raw', 'tracker/overlay'),
+    ('raw', 'compressed', '/cam/image'), ('', '', '/cam/image')])
+def test_rviz_shows_what_there_is_to_see(tmp_path: Path, transport: str, in_file: str, shown: str) -> None:
+    from launch import LaunchContext
+    launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
+    file = tmp_path / 'parameters.yaml'
+    table = f'  ros__parameters: {{image_transport: {in_file}}}' if in_file else ''
+    file.write_text(f'/other:\n/**:\n{table}\n')
+    context = LaunchContext()
+    context.launch_configurations.update(DEFAULTS, image='/cam/image', transport=transport, params_file=str(file))
+    (rviz,) = launch_file['_rviz'](context)
+    rviz._perform_substitutions(context)
+    assert dict(rviz.expanded_remapping_rules)['image'] == shown
+
+
+@pytest.mark.parametrize('argument', ['image:=//x', 'model:=odd'])
+def test_what_the_tracker_refuses_is_not_tried_again(argument: str) -> None:
+    done = subprocess.run(['ros2', 'launch', 'sam2_ros', 'tracker.launch.py', argument], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT)
+    assert done.stdout.count('process started') == 1 and 'exit code 2' in done.stdout
+
+
 @pytest.mark.parametrize('name', ['tracker', 'video_player', 'demo'])
 def test_the_transport_profile_is_for_what_the_launch_file_starts(name: str) -> None:
     from launch.actions import SetEnvironmentVariable
