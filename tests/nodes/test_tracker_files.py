@@ -24,6 +24,21 @@ def test_rviz_is_told_which_docks_to_show() -> None:
     assert (window['Hide Left Dock'], window['Hide Right Dock']) == (False, True)
 
 
+def test_the_docks_of_rviz_have_their_places() -> None:
+    """Qt writes a dock as its name, in its own form of a text, and whether it is visible. RViz switches displays off whose
+    dock is not, and on whose dock is.
+    """
+    rviz = yaml.safe_load((REPOSITORY / 'config/tracker.rviz').read_text())
+    state = bytes.fromhex(rviz['Window Geometry']['QMainWindow State'])
+    shown = {panel['Name']: True for panel in rviz['Panels']}
+    shown |= {display['Name']: display['Enabled'] for display in rviz['Visualization Manager']['Displays']
+              if display['Class'].endswith(('/Camera', '/Image'))}
+    assert len(shown) == 5 == state.count(b'\xfb')
+    for name, visible in shown.items():
+        text = name.encode('utf-16-be')
+        assert b'\xfb' + len(text).to_bytes(4, 'big') + text + bytes([visible]) in state, name
+
+
 @pytest.mark.parametrize('name', ['tracker.launch.py', 'demo.launch.py'])
 def test_launch_files_name_files_and_nodes_that_exist(name: str) -> None:
     source = (REPOSITORY / 'launch' / name).read_text()
