@@ -25,8 +25,8 @@ def test_rviz_is_told_which_docks_to_show() -> None:
 
 
 def test_the_docks_of_rviz_have_their_places() -> None:
-    """Qt writes a dock as its name, in its own form of a text, and whether it is visible. RViz switches each display on or
-    off with its dock.
+    """Qt writes the name of a dock, in its own form of a text, and whether it is visible. RViz switches each display on
+    or off with its dock.
     """
     rviz = yaml.safe_load((REPOSITORY / 'config/tracker.rviz').read_text())
     state = bytes.fromhex(rviz['Window Geometry']['QMainWindow State'])
