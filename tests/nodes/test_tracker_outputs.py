@@ -106,6 +106,8 @@ def test_the_overlay_as_jpeg(tracker: Client) -> None:
 
 def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[object] = []
+    encoded: list[object] = []
+    monkeypatch.setattr(outputs, 'rgb_to_compressed', lambda rgb, **_: encoded.append(rgb))
     monkeypatch.setattr(
         outputs, 'draw_overlay', lambda rgb, result, **how: (drawn.append(result), draw_overlay(rgb, result, **how))[1])
     tracked(tracker, 'red')
@@ -130,6 +132,7 @@ def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkey
     count = len(drawn)
     tracker.step(index + 1)
     assert len(drawn) == count
+    assert not encoded  # nobody wanted it as JPEG
 
 
 @pytest.mark.parametrize('encoding', ['bgr8', 'rgba8'])

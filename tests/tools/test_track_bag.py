@@ -322,13 +322,19 @@ def test_earlier_outputs_are_replaced(run, tmp_path):
     assert [len(message.scores) for message in scores] == [1] * IMAGES
 
 
-def test_overlays_are_drawn_anew_where_there_were_some(run, tmp_path):
+@pytest.mark.parametrize('jpeg', [False, True])
+def test_overlays_are_drawn_anew_where_there_were_some(run, tmp_path, jpeg):
     red = box_prompt('red', on=0, box=scene.box('red', 0))
-    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 0.1, red), ('/tracker/overlay', 0, image(0))])
+    old = rgb_to_compressed(scene.picture(0), header=header(0), jpeg_quality=80) if jpeg else image(0)
+    name = '/tracker/overlay/compressed' if jpeg else '/tracker/overlay'
+    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 0.1, red), (name, 0, old)])
     assert run(bag, '--image', CAMERA) == 0
-    pictures = decoded(read_bag(tmp_path / 'out'), '/tracker/overlay', Image)
+    found = read_bag(tmp_path / 'out')
+    assert {topic for topic in found if 'overlay' in topic} == {name}  # and not in the other form, too
+    pictures = decoded(found, name, type(old))
     assert [picture.header.stamp for picture in pictures] == [stamp(index) for index in range(IMAGES)]
-    assert (image_to_array(pictures[0]) != scene.picture(0)).any()
+    first = compressed_to_rgb(pictures[0]) if jpeg else image_to_array(pictures[0])
+    assert (np.abs(first.astype(int) - scene.picture(0)) > 50).any()  # more than JPEG changes
 
 
 def test_new_bags_explain_their_own_types(run, tmp_path):
