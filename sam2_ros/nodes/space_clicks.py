@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import PointStamped
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
@@ -40,14 +42,17 @@ class SpaceClicks:
             node, CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data)
         self._transforms = None
         if tf2_ros is not None:
-            # with the node the buffer is emptied when the clock jumps back
-            self._transforms = tf2_ros.Buffer(node=node)
+            self._transforms = tf2_ros.Buffer()  # that of a node makes a service each time, which nothing ends
             self._listener = tf2_ros.TransformListener(self._transforms, node)
+            back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+            self._clock_jumps = node.get_clock().create_jump_callback(
+                back, post_callback=lambda _: self.forget_transforms())
 
     def close(self) -> None:
         self._node.destroy_subscription(self._subscription)
         if self._transforms is not None:
             self._listener.unregister()
+            self._clock_jumps.unregister()
 
     def pixel(self, click: PointStamped, image: ArrivedImage) -> tuple[float, float]:
         """The pixel (x, y) of `image` that shows the point. Raises ValueError with the reason when there is none."""
@@ -63,7 +68,7 @@ class SpaceClicks:
         return project_point(point, self._info, rectified=self._rectified, image_size=size)
 
     def forget_transforms(self) -> None:
-        """Stamps jumped back: transforms of later stamps are of another time."""
+        """Stamps or the clock jumped back: transforms of later stamps are of another time."""
         if self._transforms is not None:
             self._transforms.clear()
 
