@@ -29,7 +29,7 @@ from sam2_ros.tools.sprites import (
     turned,
 )
 
-PERIOD = 450                 # frames until the scene repeats itself, without a seam
+PERIOD = 450                 # frames until the scene repeats itself
 PROMPTED = ('red_robot', 'blue_robot', 'forklift')     # whom the demo follows; the others are there to be mixed up
 
 _DARK: Colour = (38, 40, 46)
@@ -77,6 +77,7 @@ def _vehicles() -> dict[str, _Vehicle]:
 class DemoScene(SpriteScene):
     """The scene at one image size. `names` are those of all that moves."""
 
+    period = PERIOD
     prompted = PROMPTED
 
     def __init__(self, height: int, width: int) -> None:
@@ -166,7 +167,7 @@ def _draw_forklift() -> np.ndarray:
 
 
 def _draw_roof(unit: float) -> np.ndarray:
-    """A corrugated roof with a striped edge: float32, colour times alpha and alpha."""
+    """A corrugated roof with a darker edge: float32, colour times alpha and alpha."""
     height, width = (max(4, round(side * unit)) for side in reversed(_ROOF_SIZE))
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / unit
     ribs = 8 * np.sin(2 * math.pi * x / 0.05) - 10 * (y / _ROOF_SIZE[1])

@@ -21,7 +21,7 @@ from sam2_ros.tools.sprites import (
     turned,
 )
 
-PERIOD = 600                 # frames until the scene repeats itself, without a seam
+PERIOD = 600                 # frames until the scene repeats itself
 LADYBIRDS = ('ladybird_1', 'ladybird_2', 'ladybird_3')
 
 _PHASES = (0.0, 0.85 * math.pi, 1.45 * math.pi)    # on their common path; two nearly meet where it crosses
@@ -39,6 +39,7 @@ _SWAY = 0.03                 # how far the camera sways from its middle position
 class LadybirdScene(SpriteScene):
     """The scene at one image size."""
 
+    period = PERIOD
     names = LADYBIRDS
     prompted = LADYBIRDS[:1]
 

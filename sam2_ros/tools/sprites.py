@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,9 +27,10 @@ class Layer:
     corner: tuple[int, int]
 
 
-class SpriteScene:
+class SpriteScene(ABC):
     """A scene at one image size. Frame `index` is the same picture whatever was asked for before."""
 
+    period: int                  # frames until the scene repeats itself, without a seam
     names: tuple[str, ...]       # of the objects that have a mask
     prompted: tuple[str, ...]    # those of them that are there to be tracked; the others can be mixed up with them
 
@@ -63,13 +65,13 @@ class SpriteScene:
                 masks[layer.name][inside] |= covered
         return masks
 
+    @abstractmethod
     def _ground_at(self, index: int) -> np.ndarray:
         """What lies below all sprites: a picture of its own, (height, width, 3) uint8."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _layers(self, index: int) -> Iterator[Layer]:
         """Sprites from the farthest to the nearest."""
-        raise NotImplementedError
 
     def _layer(self, name: str, sprite: np.ndarray, x: float, y: float) -> Layer:
         """A sprite whose middle is at the pixel (x, y)."""
