@@ -10,6 +10,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from sam2_ros.tools.video_source import ACCEPTED
 from sam2_ros.transport import large_image_environment
 
 SHARE = Path(get_package_share_directory('sam2_ros'))
@@ -19,7 +20,7 @@ IMAGE = '/camera/image_raw'
 def generate_launch_description() -> LaunchDescription:
     arguments = (
         DeclareLaunchArgument('source', default_value='synthetic',
-                              description='Video file, image folder, webcam number, or synthetic.'),
+                              description=f'Video to track in: {ACCEPTED}.'),
         DeclareLaunchArgument('rviz', default_value='true', description='Start RViz: image, overlay, click tool.'),
     )
     tracker = IncludeLaunchDescription(

@@ -6,11 +6,12 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from sam2_ros.tools.video_source import ACCEPTED
 from sam2_ros.transport import large_image_environment
 
 # Arguments that are parameters of the node: default, type, description.
 PARAMETERS = {
-    'source': ('synthetic', str, 'Video file, image folder, webcam (/dev/video0), URL of a stream, or synthetic.'),
+    'source': ('synthetic', str, f'Frames to publish: {ACCEPTED}.'),
     'rate': ('0.0', float, 'Frames per second. 0: as in the source.'),
     'width': ('0', int, 'Width of the images in pixels. 0: from the height, or as in the source.'),
     'height': ('0', int, 'Height of the images in pixels. 0: from the width, or as in the source.'),

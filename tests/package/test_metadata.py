@@ -17,8 +17,8 @@ ROSDEP_KEYS = {
     'catkin_pkg': 'python3-catkin-pkg', 'cv2': 'python3-opencv', 'hypothesis': 'python3-hypothesis',
     'numpy': 'python3-numpy', 'pytest': 'python3-pytest', 'scipy': 'python3-scipy', 'setuptools': 'python3-setuptools',
     'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm', 'yaml': 'python3-yaml'}
-# For rclpy's lifecycle nodes, the launch files and the generated messages.
 CHOSEN = {'cv_bridge', 'sensor_msgs_py'}  # for this package, by its users; nothing calls them yet
+# For rclpy's lifecycle nodes, the launch files and the generated messages.
 NOT_IMPORTED = {'lifecycle_msgs', 'ros2launch', 'rosidl_default_runtime', 'rviz2'}
 # Too old in the distributions' packages, or in none: the README says how they get in.
 FROM_PIP = {'PIL', 'sam2', 'safetensors', 'torch', 'rosbags'}

@@ -39,12 +39,11 @@ def test_objects_that_do_not_fit_are_refused(count):
 
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_both_sides_track_the_same_objects(case, dtype):
-    # it takes shorter videos differently; at 64 pixels the trained network sees too little to be stable in bfloat16
-    measured = measure(replace(case, official=True, dtype=dtype, frames=15, image_size=128))
+    # it takes shorter videos differently; below 192 pixels the trained network sees too little to be stable in bfloat16
+    measured = measure(replace(case, official=True, dtype=dtype, frames=15, image_size=192))
     assert measured.seconds.shape == (2, 15)
     assert (measured.seconds > 0).all()
-    # processors round bfloat16 differently on the way: 0.974 on one, above 0.98 on another
-    assert measured.mask_iou >= (0.9999 if dtype == 'float32' else 0.95)
+    assert measured.mask_iou >= (0.9999 if dtype == 'float32' else 0.98)
 
 
 def test_memory_is_that_of_this_process(case):
