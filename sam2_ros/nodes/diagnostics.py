@@ -91,11 +91,11 @@ class Diagnostics:
 
     def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
-        self._reports_with_duplicates = self._reports_with_duplicates + 1 if 'duplicate' in dropped else 0
-        if self._reports_with_duplicates > IN_PAIRS:
-            del dropped['duplicate']
         rivals = self._once('publishers', snapshot.source and snapshot.source.rivals())
         rate, processed = self._journal.arrived.per_second(), self._journal.published.per_second()
+        self._reports_with_duplicates = self._reports_with_duplicates + 1 if 'duplicate' in dropped else 0
+        if self._reports_with_duplicates > IN_PAIRS and rate:  # a camera that hangs may send one image for ever
+            del dropped['duplicate']
         level, message = OK, f'{rate:.1f} images/s'
         if snapshot.source is None:
             level, message = WARN, f'the node is {snapshot.state}: it does not listen to images'
@@ -107,7 +107,7 @@ class Diagnostics:
             level, message = WARN, rivals
         elif fresh.get('stamp_outliers'):
             level, message = WARN, f'{fresh["stamp_outliers"]} images had a stamp that does not fit those around it'
-        elif processed < BEHIND * (rate - self._journal.doubles.per_second()):
+        elif processed < BEHIND * rate:
             level = WARN
             message = f'falls behind: {processed:.1f} of {rate:.1f} images/s are processed, the others are skipped'
         values = {'topic': snapshot.source.topic if snapshot.source else '', 'images/s': f'{rate:.2f}',

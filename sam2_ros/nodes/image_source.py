@@ -36,8 +36,8 @@ WHY_DROPPED = {  # how it is counted, and the sentence
     Arrival.OUTLIER: ('stamp_outliers', 'is much older than those around it'),
 }
 PROFILE_HINT = (f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
-                f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of both camera and tracker, or '
-                'let the camera publish reliably')
+                f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of all that send or receive '
+                'them, viewers too; a camera that publishes reliably loses fewer')
 
 
 class ImageSource:
@@ -138,11 +138,11 @@ class ImageSource:
 
     def _receive(self, message: Any) -> None:
         self._newest = time.monotonic()
-        self._journal.arrived.tick()
         check = check_image if self._type is Image else check_compressed
         try:
             check(message, max_pixels=self._parameters['max_image_pixels'])
         except ConversionError as error:
+            self._journal.arrived.tick()
             self._drop(error)
             return
         self._hopeless = ''
@@ -171,17 +171,18 @@ class ImageSource:
                                        reorder_window=self._parameters['reorder_window'])
         for _ in range(self._order.outliers - wrong):
             self._journal.note('stamp_outliers', 'an image was stamped ahead of those after it: a wrong stamp')
+        if arrival is not Arrival.DUPLICATE:
+            self._journal.arrived.tick()
+            self._in_pairs = max(0, self._in_pairs - 1)
         if arrival in WHY_DROPPED:
             reason, why = WHY_DROPPED[arrival]
-            if arrival is Arrival.DUPLICATE:
-                self._journal.doubles.tick()
-            if arrival is Arrival.DUPLICATE and self._in_pairs:
+            if self._in_pairs and arrival is Arrival.DUPLICATE:
                 self._journal.count(reason)
             else:
                 self._journal.note(reason, f'an image stamped {stamp_text(stamp_ns)} is dropped: it {why}')
-            self._in_pairs = 2 if arrival is Arrival.DUPLICATE else self._in_pairs
+            if arrival is Arrival.DUPLICATE:
+                self._in_pairs = 2
             return False
-        self._in_pairs = max(0, self._in_pairs - 1)
         if arrival is Arrival.UNSTAMPED:
             self._journal.note('unstamped', 'images without a stamp are tracked, but no prompt can name them')
         elif arrival is Arrival.NEW_EPOCH:

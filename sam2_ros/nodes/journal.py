@@ -39,8 +39,7 @@ class Journal:
     """Counts events by reason and writes each sentence to the log, at most once every LOG_PERIOD."""
 
     def __init__(self, logger: Logger) -> None:
-        self.arrived = Rate()  # images
-        self.doubles = Rate()  # images with the stamp of the one before, which are dropped
+        self.arrived = Rate()  # images, without those that have the stamp of the one before
         self.published = Rate()  # processed images
         self.waiting_since: float | None = None  # monotonic clock: first image that came after the newest processed one
         self.latencies = Latencies()

@@ -22,7 +22,7 @@ from sam2_ros.tracking import FrameResult, ObjectResult
 from sam2_ros.visualization import draw_overlay
 
 QUEUE_DEPTH = 10
-JPEG_QUALITY = 80  # of the overlay, 0 to 100
+JPEG_QUALITY = 80  # of the overlay, 1 to 100
 HIGHEST_LABEL = {'mono8': 255, 'mono16': 65535}
 
 

@@ -199,7 +199,7 @@ class PromptInputs:
 
     def _why_no_image(self, stamp_ns: int) -> str:
         images = self._ring.images()
-        stamps = [image.stamp_ns for image in images if image.stamp_ns]
+        stamps = _without_outliers([image.stamp_ns for image in images if image.stamp_ns])
         if not images:
             return 'no image has arrived yet'
         if not stamps:
@@ -222,6 +222,13 @@ class PromptInputs:
     def _refuse(self, request: PromptRequest, reason: str) -> None:
         self._journal.refuse_prompt(reason)
         request.answer(Answer(reason))
+
+
+def _without_outliers(stamps: list[int]) -> list[int]:
+    """Without single stamps ahead of those after them, after which the others go on as before."""
+    return [stamp for before, stamp, after in zip([*stamps[:1], *stamps], stamps, [*stamps[1:], *stamps[-1:]],
+                                                  strict=False)
+            if not before < after < stamp]
 
 
 def _fill_set_prompt(response: SetPrompt.Response, answer: Answer) -> None:

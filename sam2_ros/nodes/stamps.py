@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -39,13 +39,14 @@ class _Place:
     elapsed: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Row:
     """Images that came one after the other, go on from each other, and do not fit those before them."""
 
-    first: _Place
-    newest: _Place
-    since: float             # arrival of the first of all images from the past that came in between, seconds
+    begin_ns: int  # stamps of the first and the newest of them
+    newest_ns: int
+    arrived: float  # when the newest did, seconds
+    since: float  # when the first image from the past came after the trusted one, of this row or of one before it
     length: int = 1
 
 
@@ -61,7 +62,7 @@ class StampOrder:
         self.outliers = 0  # accepted images whose stamps, too far ahead, turned out to be wrong
         self._last_ns = 0  # stamp of the last stamped arrival
         self._steps: deque[float] = deque(maxlen=STEPS)  # seconds from a stamp to a later one that came next
-        self._trusted: _Place | None = None  # the newest image whose stamp is believed
+        self._trusted: _Place | None = None  # the newest image whose stamp is believed; stamp 0: none has one yet
         self._row: _Row | None = None  # of images after it, whose stamps are doubted
         self._loop_begin = 0  # stamp of the image at which the stream began again, in nanoseconds; 0: it never did
 
@@ -85,18 +86,17 @@ class StampOrder:
             return self._trust(stamp_ns, arrived, gained=pause)
         ahead = (stamp_ns - trusted.stamp_ns) / NANOSECONDS
         if 0 < ahead <= max(pause + DOUBTED_LEAD, USUAL_STEPS * usual):
-            self._end_row(stamp_ns)
+            self._count_outliers(stamp_ns)
             return self._trust(stamp_ns, arrived, gained=min(ahead, pause + MAX_LEAD))
-        row = self._extend_row(stamp_ns, arrived, usual)
+        row = self._row = self._with(stamp_ns, arrived, usual)
         if ahead > 0:
             if row.length >= AGREEING:
                 return self._trust(stamp_ns, arrived, gained=min(ahead, pause + AGREEING * MAX_LEAD))
             self.elapsed = max(self.elapsed, trusted.elapsed + min(ahead, pause))
             return Arrival.NEXT
-        if self._begins_again(row, step_back=(trusted.stamp_ns - row.first.stamp_ns) / NANOSECONDS):
-            self._loop_begin = row.first.stamp_ns
-            since = (stamp_ns - row.first.stamp_ns) / NANOSECONDS
-            self._trust(stamp_ns, arrived, gained=min(since, pause + MAX_LEAD))
+        if self._begins_again(row, step_back=(trusted.stamp_ns - row.begin_ns) / NANOSECONDS):
+            self._loop_begin = row.begin_ns
+            self._trust(stamp_ns, arrived, gained=min((stamp_ns - row.begin_ns) / NANOSECONDS, pause + MAX_LEAD))
             return Arrival.NEW_EPOCH
         return Arrival.REORDERED if -ahead <= reorder_window else Arrival.OUTLIER
 
@@ -106,29 +106,26 @@ class StampOrder:
         self._trusted, self._row = _Place(stamp_ns, arrived, self.elapsed), None
         return Arrival.NEXT
 
-    def _extend_row(self, stamp_ns: int, arrived: float, usual: float) -> _Row:
+    def _with(self, stamp_ns: int, arrived: float, usual: float) -> _Row:
         """The row of doubted images that this one goes on with, or a new one."""
-        place, row, since = _Place(stamp_ns, arrived, self.elapsed), self._row, arrived
+        row, since = self._row, arrived
         if row is not None:
-            step = (stamp_ns - row.newest.stamp_ns) / NANOSECONDS
-            if 0 < step <= max(arrived - row.newest.arrived + DOUBTED_LEAD, USUAL_STEPS * usual):
-                row.newest, row.length = place, row.length + 1
-                return row
-            if self._trusted and row.newest.stamp_ns <= self._trusted.stamp_ns:
+            step = (stamp_ns - row.newest_ns) / NANOSECONDS
+            if 0 < step <= max(arrived - row.arrived + DOUBTED_LEAD, USUAL_STEPS * usual):
+                return replace(row, newest_ns=stamp_ns, arrived=arrived, length=row.length + 1)
+            if self._trusted and row.newest_ns <= self._trusted.stamp_ns:
                 since = row.since
-            self._end_row(stamp_ns)
-        self._row = _Row(place, place, since)
-        return self._row
+            self._count_outliers(stamp_ns)
+        return _Row(stamp_ns, stamp_ns, arrived, since)
 
-    def _end_row(self, stamp_ns: int) -> None:
+    def _count_outliers(self, stamp_ns: int) -> None:
         """The stream goes on with this stamp: doubted ones that are ahead of it were wrong."""
-        if self._row is not None and self._row.newest.stamp_ns > stamp_ns:
+        if self._row is not None and self._row.newest_ns > stamp_ns:
             self.outliers += self._row.length
-        self._row = None
 
     def _begins_again(self, row: _Row, *, step_back: float) -> bool:
         """Whether the stream goes on from this row of images from the past."""
-        if row.first.stamp_ns == self._loop_begin or row.newest.arrived - row.since > LATE_SECONDS:
+        if row.begin_ns == self._loop_begin or row.arrived - row.since > LATE_SECONDS:
             return True
         return row.length >= AGREEING and step_back > LEAST_STEP_BACK
 

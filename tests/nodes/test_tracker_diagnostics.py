@@ -106,3 +106,16 @@ def test_a_camera_with_two_images_per_stamp_is_no_lasting_trouble(
         sender.join()
     lines = [line.msg for line in tracker.received['log'] if 'has the stamp of the one before' in line.msg]
     assert len(lines) == 1
+
+
+def test_a_camera_that_hangs_and_sends_one_image_for_ever_stays_a_trouble(
+        tracker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnostics, 'IN_PAIRS', 2)
+    tracker.step(0)
+    before = tracker.counts()['duplicate']
+    for _ in range(60):  # longer than a rate is measured over
+        tracker.publish(0)
+        time.sleep(0.1)
+    tracker.counted('duplicate', before + 60)
+    status = tracker.diagnosed('images', lambda _, values: float(values['images/s']) == 0, 'no new image')
+    assert status.level == DiagnosticStatus.WARN and 'duplicate' in status.message

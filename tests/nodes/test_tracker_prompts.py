@@ -288,6 +288,19 @@ def test_stamps_that_name_no_image_of_a_bag_that_starts_again(micro_weights) -> 
         assert reasons[2].startswith('the stamp 1001.000 is 990.900 s in the future')
 
 
+def test_stamps_that_name_no_image_where_one_image_is_stamped_wrongly(micro_weights) -> None:
+    with graph(micro_weights, ring_images=10, prompt_wait=0.1) as client:
+        for index in range(6):
+            client.step(index, stamp=client.stamp(90) if index == 3 else None)
+        begin = client.begin
+        reasons = [client.set_prompt('red', box=scene.box('red', 0), stamp=stamp_of(begin + later)).reason
+                   for later in (-1.0, 0.05, 3.0)]
+        assert f'is too old: the 5 images kept reach back 0.500 s, to {begin:.3f}' in reasons[0]
+        assert 'no image is stamped' in reasons[1]
+        assert 'is 2.500 s in the future' in reasons[2]
+        assert client.set_prompt('red', box=scene.box('red', 3), stamp=client.stamp(90)).success
+
+
 def test_a_prompt_may_come_before_its_image(tracker: Client) -> None:
     tracker.step(0)
     future = tracker.ask_for_prompt('red', box=scene.box('red', 1), stamp=tracker.stamp(1))
