@@ -27,7 +27,7 @@ from std_msgs.msg import Header
 from tqdm import tqdm
 
 from sam2_ros.msg import Prompt as PromptMessage
-from sam2_ros.msg import TrackedObjectArray
+from sam2_ros.msg import TrackedObject, TrackedObjectArray
 from sam2_ros.nodes.conversions import STATE_NAMES
 from sam2_ros.nodes.images import array_to_image
 from sam2_ros.nodes.parameters import Change, ParameterRow, ParameterTable
@@ -106,7 +106,9 @@ class Recording:
         self._skipped += message.frames_skipped
         self._latencies.append(latency)
         self._labels |= {tracked.object_id: tracked.label for tracked in message.objects}
-        self._scores.append((stamp_ns, {tracked.object_id: tracked.object_score_logit for tracked in message.objects}))
+        # an object that is catching up has no score of this image yet
+        self._scores.append((stamp_ns, {tracked.object_id: tracked.object_score_logit for tracked in message.objects
+                                        if tracked.state != TrackedObject.CATCHING_UP}))
         for tracked in message.objects:
             state = STATE_NAMES[tracked.state]
             self._states.setdefault(tracked.object_id, Counter())[state] += 1

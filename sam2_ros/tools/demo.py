@@ -40,7 +40,7 @@ from sam2_ros.tracking.postprocessing import box_of
 SCENE_FRAMES = 300  # long enough for what hides in a drawn scene to come out again
 MEASURED_STEPS, IGNORED_STEPS = 10, 5  # of the tracker, to see how fast this machine is
 OVERHEAD = 0.03  # seconds per image for messages, drawing and writing, on a slow machine
-RATE_MARGIN = 1.5  # player and recorder share the processor with the tracker
+RATE_MARGIN = 2.2  # player and recorder share the processor with the tracker, and steps get longer as its memory fills
 STOP_SECONDS = 5.0  # that the processes get to end, after each signal
 LOOK_PERIOD = 0.1  # seconds between two looks at the processes
 LOG_LINES = 15  # shown of the log of a process that failed

@@ -87,8 +87,10 @@ class DemoScene(SpriteScene):
         self.names = tuple(self._vehicles)
         self._sprites = {name: scaled(vehicle.drawing, vehicle.length * self._unit)
                          for name, vehicle in self._vehicles.items()}
+        self._shadows = {name: _shadow(sprite, 0.02 * self._unit) for name, sprite in self._sprites.items()}
         self._ground = _draw_floor(height, width, self._unit)
         self._roof = _draw_roof(self._unit)
+        self._roof_shadow = _shadow(self._roof, 0.05 * self._unit)
 
     def _ground_at(self, index: int) -> np.ndarray:
         return self._ground.copy()
@@ -96,11 +98,10 @@ class DemoScene(SpriteScene):
     def _layers(self, index: int) -> Iterator[Layer]:
         for name, vehicle in self._vehicles.items():
             x, y, heading = vehicle.pose(index)
-            sprite = turned(self._sprites[name], heading)
-            yield self._at('shadow', _shadow(sprite, 0.02 * self._unit), x + 0.008, y + 0.014)
-            yield self._at(name, sprite, x, y)
+            yield self._at('shadow', turned(self._shadows[name], heading), x + 0.008, y + 0.014)
+            yield self._at(name, turned(self._sprites[name], heading), x, y)
         x, y = _ROOF_CENTRE
-        yield self._at('shadow', _shadow(self._roof, 0.05 * self._unit), x + 0.012, y + 0.022)
+        yield self._at('shadow', self._roof_shadow, x + 0.012, y + 0.022)
         yield self._at('roof', self._roof, x, y)
 
     def _at(self, name: str, sprite: np.ndarray, x: float, y: float) -> Layer:

@@ -79,8 +79,8 @@ def overlay(second, grey):
     return array_to_image(np.full((240, 320, 3), grey, np.uint8), 'rgb8', header=header(second))
 
 
-def cup_message(second, logit):
-    cup = tracked('cup', TrackedObject.VISIBLE, logit=logit, box=[1.0, 2.0, 30.0, 40.0])
+def cup_message(second, logit, state=TrackedObject.VISIBLE):
+    cup = tracked('cup', state, logit=logit, box=[1.0, 2.0, 30.0, 40.0])
     cup.label = 1
     return TrackedObjectArray(header=header(second), objects=[cup])
 
@@ -107,6 +107,16 @@ def test_each_overlay_has_the_scores_up_to_its_own(recording, tmp_path, order):
     assert [round(float(frame[:200].mean()), -1) for frame in frames] == [50, 100, 150]
     lit = [(frame[240:].max(2) > 150).sum() for frame in frames]
     assert 0 < lit[0] < lit[1] < lit[2]
+
+
+def test_an_object_that_is_catching_up_has_no_score_yet(recording, tmp_path):
+    """Its curve begins where it has caught up."""
+    for second, state in enumerate((TrackedObject.CATCHING_UP, TrackedObject.VISIBLE, TrackedObject.VISIBLE)):
+        recording.take_objects(cup_message(second, 5.0, state), latency=0.1)
+        recording.take_overlay(overlay(second, 50))
+    recording.close()
+    lit = [(frame[240:].max(2) > 150).sum() for frame in frames_of(tmp_path / 'recording')]
+    assert lit[0] == 0 < lit[1] < lit[2]
 
 
 @pytest.mark.parametrize('count', [2, QUEUE_DEPTH + 5])
