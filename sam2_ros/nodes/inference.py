@@ -17,7 +17,7 @@ from sam2_ros.nodes.requests import Answer, PromptRequest
 from sam2_ros.tracking import FrameResult, VideoTracker
 from sam2_ros.tracking.arguments import quoted
 
-PROMPT_SHARE = 0.15  # of the time that images may wait for work on prompts
+PROMPT_SHARE = 0.1  # of the time that images may wait for work on prompts
 PROMPT_CREDIT = 0.5  # seconds of such work that may be saved up: for the prompts that come once in a while
 NAMES_SHOWN = 10  # of the tracked objects, when another is asked for
 MAX_COMMANDS = 1000  # prompts that wait until the image in work is done
