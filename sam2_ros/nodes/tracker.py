@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -35,6 +34,7 @@ from sam2_ros.nodes.requests import ignore
 from sam2_ros.nodes.stamps import StampOrder
 from sam2_ros.nodes.startup import refusals_as_sentences
 from sam2_ros.nodes.tracker_parameters import TRACKER_PARAMETERS
+from sam2_ros.tools.interruption import Interruption
 from sam2_ros.tracking import VideoTracker
 
 STOP_TIMEOUT = 3.0  # seconds given to the image in work when the process ends
@@ -214,11 +214,12 @@ def end(node: TrackerNode, executor: Executor) -> None:
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted. Returns 0, 1 when it had to give up, 2 for a parameter that is refused."""
-    interrupted = threading.Event()
+    interruption = Interruption()
 
     def interrupt(*_: object) -> None:
-        if not interrupted.is_set():  # the end takes its course; another signal does not cut it off
-            interrupted.set()  # an exception alone could get lost: Python ignores those raised while deleting an object
+        if not interruption.came:  # the end takes its course; another signal does not cut it off
+            # an exception alone could get lost: Python ignores those raised while deleting an object
+            interruption.came = True
             raise KeyboardInterrupt
 
     # Without rclpy's own handlers the graph stays up until the image in work has been published.
@@ -232,14 +233,14 @@ def run(args: Sequence[str] | None = None) -> int:
         with refusals_as_sentences():
             node = TrackerNode()
         executor.add_node(node)
-        spin(executor, until=interrupted.is_set)
+        spin(executor, until=lambda: interruption.came)
     except ValueError as error:
         rclpy.logging.get_logger('tracker').fatal(str(error))
         return 2
     except KeyboardInterrupt:
         pass
     finally:
-        interrupted.set()
+        interruption.came = True
         if node is not None:
             end(node, executor)
         rclpy.try_shutdown()

@@ -8,21 +8,29 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Interruption:
+    """Whether a signal came. No threading.Event: its lock, held by the first signal, would stop a second for ever."""
+
+    came: bool = False
 
 
 @contextmanager
-def noted_interruption() -> Iterator[threading.Event]:
-    """An event that is set when SIGINT or SIGTERM comes. The second one ends the process. For the main thread only."""
-    interrupted = threading.Event()
+def noted_interruption() -> Iterator[Interruption]:
+    """Notes that SIGINT or SIGTERM came. The second one ends the process. For the main thread only."""
+    interruption = Interruption()
 
     def note(*_: object) -> None:
-        interrupted.set()
+        interruption.came = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield interrupted
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

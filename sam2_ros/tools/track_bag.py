@@ -289,12 +289,12 @@ def _run(options: argparse.Namespace, report: Report) -> None:
         tracker = make_tracker(load_model(parameters), parameters)
         pictures = frozenset(name for name in PICTURES if f'{options.node}/{name}' in reader.topics)
         pictures |= {'overlay'} if options.overlay else frozenset()
-        with noted_interruption() as interrupted, opened_bag(options.out, STORAGES[storage]) as writer:
+        with noted_interruption() as interruption, opened_bag(options.out, STORAGES[storage]) as writer:
             bag = OutputBag(writer, make_typestore(), options.node, pictures)
             outputs = TrackerOutputs(bag, parameters)
             report.begun = True
             track(reader, bag, tracker=BagTracker(tracker, outputs, prompts, report), images=images,
-                  stopped=interrupted.is_set)
+                  stopped=lambda: interruption.came)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -164,8 +164,8 @@ def _outputs(folder: Path) -> dict[str, list[Path]]:
 @contextmanager
 def until_interrupted(source: FrameSource) -> Iterator[FrameSource]:
     """The same source, which ends after the frame in work on Ctrl-C or SIGTERM. For the main thread only."""
-    with noted_interruption() as interrupted:
-        yield replace(source, read=lambda: itertools.takewhile(lambda _: not interrupted.is_set(), source))
+    with noted_interruption() as interruption:
+        yield replace(source, read=lambda: itertools.takewhile(lambda _: not interruption.came, source))
 
 
 def _parser() -> argparse.ArgumentParser:

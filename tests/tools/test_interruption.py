@@ -12,9 +12,10 @@ import pytest
 TOOL = """
 import time
 from sam2_ros.tools.interruption import noted_interruption
-with noted_interruption() as interrupted:
+with noted_interruption() as interruption:
     print('at work', flush=True)
-    interrupted.wait()
+    while not interruption.came:
+        time.sleep(0.01)
     print('noted', flush=True)
     time.sleep(60)
 """
@@ -29,6 +30,32 @@ def test_the_first_is_noted_and_the_second_ends_the_process(number):
         process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == -number
+
+
+BURST = """
+import signal, sys
+from sam2_ros.tools.interruption import noted_interruption
+left = int(sys.argv[1])
+def trace(frame, event, argument):
+    global left
+    left -= event == 'line'
+    if left == 0:
+        left = -1
+        signal.raise_signal(signal.SIGTERM)
+    return trace
+with noted_interruption() as interruption:
+    sys.settrace(trace)
+    signal.raise_signal(signal.SIGINT)
+    sys.settrace(None)
+assert interruption.came
+"""
+
+
+@pytest.mark.parametrize('line', range(1, 9))
+def test_a_second_signal_while_the_first_is_noted_holds_up_nothing(line):
+    """Whatever line of Python the first one has come to: nothing that runs then may wait for a lock."""
+    done = subprocess.run([sys.executable, '-c', BURST, str(line)], timeout=30, stderr=subprocess.DEVNULL)
+    assert done.returncode in (0, -signal.SIGTERM)
 
 
 def seconds_of_work(pid):
