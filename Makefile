@@ -57,6 +57,7 @@ $(BUILD): $(ENV) $(FILES) CMakeLists.txt package.xml cmake/node.in $(wildcard ms
 lint: $(ENV)
 	@$(ACTIVATE)
 	ruff check .
+	ruff format --check .
 	mypy
 
 # A shell that starts make in the background makes all below it ignore Ctrl-C, which tests send to nodes.

@@ -71,7 +71,8 @@ def _rows(height: int, width: int) -> dict[str, float]:
         'RGB to rgb8 message': lambda: array_to_image(rgb, 'rgb8', header=HEADER),
         'RGB to JPEG message, quality 90': lambda: rgb_to_compressed(rgb, header=HEADER, jpeg_quality=90),
         'three objects to TrackedObjectArray': lambda: tracked_objects(
-            result, records=records, frames_skipped=0, header=HEADER),
+            result, records=records, frames_skipped=0, header=HEADER
+        ),
         'three objects to label image': lambda: label_image(result, labels=labels, encoding='mono8', header=HEADER),
         'overlay of three objects': lambda: draw_overlay(rgb, result, labels=labels),
         'frame of the ladybird scene': lambda: scene.frame(0),
@@ -82,8 +83,10 @@ def _rows(height: int, width: int) -> dict[str, float]:
 def main() -> None:
     cv2.setNumThreads(1)
     tables = {size: _rows(*shape) for size, shape in SIZES.items()}
-    print(f'{platform.machine()}, Python {platform.python_version()}, OpenCV {cv2.__version__}, '
-          f'NumPy {np.__version__}, one thread. Milliseconds of CPU time, median of {REPEATS}.\n')
+    print(
+        f'{platform.machine()}, Python {platform.python_version()}, OpenCV {cv2.__version__}, '
+        f'NumPy {np.__version__}, one thread. Milliseconds of CPU time, median of {REPEATS}.\n'
+    )
     print(f'| | {" | ".join(tables)} |\n|---|{"---|" * len(tables)}')
     for name in next(iter(tables.values())):
         print(f'| {name} | {" | ".join(f"{table[name]:.2f}" for table in tables.values())} |')

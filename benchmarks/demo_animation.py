@@ -1,6 +1,6 @@
 """The animation at the top of the README, made from the video of `make demo`.
 
-    make demo && python -m benchmarks.demo_animation
+make demo && python -m benchmarks.demo_animation
 """
 
 from __future__ import annotations

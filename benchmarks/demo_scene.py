@@ -1,6 +1,6 @@
 """Which ladybird the tracker holds in `make demo VIDEO=ladybirds`, where the prompted one hides among look-alikes.
 
-    python -m benchmarks.demo_scene > benchmarks/demo_scene.md
+python -m benchmarks.demo_scene > benchmarks/demo_scene.md
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start = box_of(scene.masks(0)[LADYBIRDS[0]])
     trackers = {
         (size, policy): VideoTracker(build_sam2(MODEL, image_size=size), memory=policy)
-        for size in options.sizes for policy in options.policies
+        for size in options.sizes
+        for policy in options.policies
     }
     counts: dict[tuple[int, str], Counter[str]] = {key: Counter() for key in trackers}
     for number in tqdm(range(FRAMES), unit='frame', disable=None):
@@ -59,13 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     weights = bundled_weights(MODEL)
     assert weights is not None
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-    rows = [[policy, str(size), *(str(count[column]) for column in COLUMNS)]
-            for (size, policy), count in counts.items()]
+    rows = [
+        [policy, str(size), *(str(count[column]) for column in COLUMNS)] for (size, policy), count in counts.items()
+    ]
     print('# A scene of look-alike ladybirds, in numbers\n')
     print(f'    {shlex.join(["python", "-m", "benchmarks.demo_scene", *arguments])}\n')
-    print(f'{MODEL}, weights {digest}…; {datetime.date.today()}. The first ladybird is prompted with a box in the '
-          f'first of {FRAMES} frames, then\nhides under a leaf while others of its kind walk by; `make demo '
-          'VIDEO=ladybirds` shows it. Frames in which the mask is on\n')
+    print(
+        f'{MODEL}, weights {digest}…; {datetime.date.today()}. The first ladybird is prompted with a box in the '
+        f'first of {FRAMES} frames, then\nhides under a leaf while others of its kind walk by; `make demo '
+        'VIDEO=ladybirds` shows it. Frames in which the mask is on\n'
+    )
     print(markdown_table(['memory', 'size', *COLUMNS], rows))
 
 

@@ -86,8 +86,12 @@ def nodes(rate: float, checkpoint: str, image_size: int) -> Iterator[None]:
         ['sam2_ros.nodes.tracker', '-p', f'image_size:={image_size}', *tracker],
         ['sam2_ros.nodes.video_player', '-p', f'rate:={rate}', '-p', f'width:={WIDTH}', '-p', f'height:={HEIGHT}'],
     )
-    processes = [subprocess.Popen([sys.executable, '-m', module, '--ros-args', '-r', f'image:={IMAGE}', *arguments],
-                                  stderr=subprocess.DEVNULL) for module, *arguments in commands]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, '-m', module, '--ros-args', '-r', f'image:={IMAGE}', *arguments], stderr=subprocess.DEVNULL
+        )
+        for module, *arguments in commands
+    ]
     try:
         yield
     finally:
@@ -112,11 +116,16 @@ def overhead_rows(listener: Listener) -> list[str]:
     total = np.percentile(listener.ages, 50) * 1e3
     stages = listener.stages
     rows = [f'| from the stamp to the output in another process | {total:.1f} |']
-    rows += [f'| of that in the node: {stage} | {stages[f"{stage} p50, ms"]:.1f} |'
-             for stage in ('wait', 'convert', 'track', 'publish')]
+    rows += [
+        f'| of that in the node: {stage} | {stages[f"{stage} p50, ms"]:.1f} |'
+        for stage in ('wait', 'convert', 'track', 'publish')
+    ]
     transport = total - stages['total p50, ms']
-    return [*rows, f'| of that on the way (camera to node, node to listener) | {transport:.1f} |',
-            f'| **outside VideoTracker.step** | **{total - stages["track p50, ms"]:.1f}** |']
+    return [
+        *rows,
+        f'| of that on the way (camera to node, node to listener) | {transport:.1f} |',
+        f'| **outside VideoTracker.step** | **{total - stages["track p50, ms"]:.1f}** |',
+    ]
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -125,22 +134,29 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument('--image-size', type=int, default=0, help="side of the network's input; 0: its own")
     parser.add_argument('--seconds', type=float, default=30.0, help='length of each of the two measurements')
     options = parser.parse_args(args)
-    os.environ |= {'ROS_DOMAIN_ID': DOMAIN, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-                   'FASTRTPS_DEFAULT_PROFILES_FILE': str(PROFILE)}
+    os.environ |= {
+        'ROS_DOMAIN_ID': DOMAIN,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'FASTRTPS_DEFAULT_PROFILES_FILE': str(PROFILE),
+    }
     rclpy.init()
     given = {'seconds': options.seconds, 'checkpoint': options.checkpoint, 'image_size': options.image_size}
     slow, fast = measure(2.0, **given), measure(30.0, **given)
     bound = fast.stages['track p95, ms'] / 1e3 + 1 / 30 + 0.02
     within = np.mean(np.array(fast.ages) <= bound)
     print('# What the ROS node adds per image\n')
-    print(f'{platform.machine()}, {os.cpu_count()} cores, {datetime.date.today()}, one object, {WIDTH} x {HEIGHT} '
-          'rgb8, reliable, overlay off;\n`python benchmarks/node_overhead.py`\n')
+    print(
+        f'{platform.machine()}, {os.cpu_count()} cores, {datetime.date.today()}, one object, {WIDTH} x {HEIGHT} '
+        'rgb8, reliable, overlay off;\n`python benchmarks/node_overhead.py`\n'
+    )
     print(f'Camera at 2 Hz, {len(slow.ages)} outputs:\n\n| median | ms |\n|---|---|')
     print('\n'.join(overhead_rows(slow)))
     median, high = np.percentile(fast.ages, (50, 95)) * 1e3
-    print(f'\nCamera at 30 Hz, {len(fast.ages)} outputs in {options.seconds:g} s: age p50 {median:.0f} ms, p95 '
-          f'{high:.0f} ms;\n{within:.0%} within inference time (p95) + one camera period + 20 ms = '
-          f'{bound * 1e3:.0f} ms.')
+    print(
+        f'\nCamera at 30 Hz, {len(fast.ages)} outputs in {options.seconds:g} s: age p50 {median:.0f} ms, p95 '
+        f'{high:.0f} ms;\n{within:.0%} within inference time (p95) + one camera period + 20 ms = '
+        f'{bound * 1e3:.0f} ms.'
+    )
 
 
 if __name__ == '__main__':

@@ -76,14 +76,23 @@ def main(args: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--seconds', type=float, default=14.0, help='length of each measurement')
     options = parser.parse_args(args)
-    os.environ |= {'ROS_DOMAIN_ID': DOMAIN, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-                   'FASTRTPS_DEFAULT_PROFILES_FILE': str(PROFILE)}
+    os.environ |= {
+        'ROS_DOMAIN_ID': DOMAIN,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'FASTRTPS_DEFAULT_PROFILES_FILE': str(PROFILE),
+    }
     rclpy.init()
     print('# What a stream of prompts costs\n')
-    print(f'{platform.machine()}, {os.cpu_count()} cores, {datetime.date.today()}, one object, bundled model, '
-          f'{WIDTH} x {HEIGHT} rgb8 at 30 Hz, {options.seconds:g} s each;\n`python benchmarks/prompt_load.py`\n')
-    print('| prompts/s asked for | outputs/s | of the rate without | prompts sent | '
-          + ' | '.join(COUNTERS) + ' |\n|' + '---|' * (4 + len(COUNTERS)))
+    print(
+        f'{platform.machine()}, {os.cpu_count()} cores, {datetime.date.today()}, one object, bundled model, '
+        f'{WIDTH} x {HEIGHT} rgb8 at 30 Hz, {options.seconds:g} s each;\n`python benchmarks/prompt_load.py`\n'
+    )
+    print(
+        '| prompts/s asked for | outputs/s | of the rate without | prompts sent | '
+        + ' | '.join(COUNTERS)
+        + ' |\n|'
+        + '---|' * (4 + len(COUNTERS))
+    )
     alone = 0.0
     for rate in RATES:
         outputs, cells = row(rate, seconds=options.seconds)

@@ -19,16 +19,21 @@ IMAGE = '/camera/image_raw'
 
 def generate_launch_description() -> LaunchDescription:
     arguments = (
-        DeclareLaunchArgument('source', default_value='synthetic',
-                              description=f'Video to track in: {ACCEPTED}.'),
+        DeclareLaunchArgument('source', default_value='synthetic', description=f'Video to track in: {ACCEPTED}.'),
         DeclareLaunchArgument('rviz', default_value='true', description='Start RViz: image, overlay, click tool.'),
     )
     tracker = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SHARE / 'launch/tracker.launch.py')),
-        launch_arguments={'image': IMAGE, 'rviz': LaunchConfiguration('rviz')}.items())
+        launch_arguments={'image': IMAGE, 'rviz': LaunchConfiguration('rviz')}.items(),
+    )
     player = Node(
-        package='sam2_ros', executable='video_player', name='video_player', output='screen',
+        package='sam2_ros',
+        executable='video_player',
+        name='video_player',
+        output='screen',
         # a text even where it looks like a number, such as that of a webcam
         parameters=[{'source': ParameterValue(LaunchConfiguration('source'), value_type=str)}],
-        remappings=[('image', IMAGE)], additional_env=large_image_environment())
+        remappings=[('image', IMAGE)],
+        additional_env=large_image_environment(),
+    )
     return LaunchDescription([*arguments, tracker, player])

@@ -21,26 +21,47 @@ REFUSED = 2  # exit code of the tracker for names and parameters that it does no
 SHARE = Path(get_package_share_directory('sam2_ros'))
 
 ARGUMENTS = (
-    DeclareLaunchArgument('image', default_value='image', description='Image topic of the camera; with /compressed at '
-                          'its end the JPEG images there.'),
-    DeclareLaunchArgument('transport', default_value='', choices=['', 'raw', 'compressed'],
-                          description='raw: the image topic, compressed: <image>/compressed. Empty: see params_file.'),
+    DeclareLaunchArgument(
+        'image',
+        default_value='image',
+        description='Image topic of the camera; with /compressed at its end the JPEG images there.',
+    ),
+    DeclareLaunchArgument(
+        'transport',
+        default_value='',
+        choices=['', 'raw', 'compressed'],
+        description='raw: the image topic, compressed: <image>/compressed. Empty: see params_file.',
+    ),
     DeclareLaunchArgument('model', default_value='', description='Network, see params_file. Empty: as in params_file.'),
     DeclareLaunchArgument('checkpoint', default_value='', description='Weights file. Empty: as in params_file.'),
     DeclareLaunchArgument('device', default_value='', description='cpu, cuda, auto ... Empty: as in params_file.'),
-    DeclareLaunchArgument('params_file', default_value=str(SHARE / 'config/tracker.yaml'),
-                          description='All parameters of the tracker.'),
+    DeclareLaunchArgument(
+        'params_file', default_value=str(SHARE / 'config/tracker.yaml'), description='All parameters of the tracker.'
+    ),
     DeclareLaunchArgument('namespace', default_value='', description='Namespace of the tracker.'),
-    DeclareLaunchArgument('use_sim_time', default_value='', choices=['', 'true', 'false', 'True', 'False'],
-                          description='Take the time from /clock. Empty: as in params_file.'),
-    DeclareLaunchArgument('respawn', default_value='true', choices=['true', 'false'], description='Start the tracker '
-                          'again when it ends by itself, as it does when the GPU fails.'),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='',
+        choices=['', 'true', 'false', 'True', 'False'],
+        description='Take the time from /clock. Empty: as in params_file.',
+    ),
+    DeclareLaunchArgument(
+        'respawn',
+        default_value='true',
+        choices=['true', 'false'],
+        description='Start the tracker again when it ends by itself, as it does when the GPU fails.',
+    ),
     DeclareLaunchArgument('rviz', default_value='false', description='Start RViz with image, overlay and click tool.'),
-    DeclareLaunchArgument('frame', default_value='', description='Fixed frame of RViz: that of the camera, or one that '
-                          'tf connects with it. Empty: camera_optical_frame.'),
+    DeclareLaunchArgument(
+        'frame',
+        default_value='',
+        description='Fixed frame of RViz: that of the camera, or one that '
+        'tf connects with it. Empty: camera_optical_frame.',
+    ),
     DeclareLaunchArgument('points', default_value='points', description='Point cloud that RViz shows.'),
-    DeclareLaunchArgument('camera_info', default_value='', description='Calibration for RViz. Empty: camera_info '
-                          'beside the image.'),
+    DeclareLaunchArgument(
+        'camera_info', default_value='', description='Calibration for RViz. Empty: camera_info beside the image.'
+    ),
 )
 # Launch argument -> parameter; those that are given win over the parameter file.
 OVERRIDES = {'transport': 'image_transport', 'model': 'model', 'checkpoint': 'checkpoint', 'device': 'device'}
@@ -53,13 +74,21 @@ def _tracker(context: LaunchContext) -> list[Node]:
     given = {parameter: LaunchConfiguration(name).perform(context) for name, parameter in OVERRIDES.items()}
     # a text even where it looks like a number
     overrides = {name: ParameterValue(value, value_type=str) for name, value in given.items() if value}
-    return [Node(
-        package='sam2_ros', executable='tracker', name='tracker', namespace=LaunchConfiguration('namespace'),
-        output='screen', parameters=[params_file, overrides, *_sim_time(context)],
-        remappings=[('image', LaunchConfiguration('image'))], additional_env=large_image_environment(),
-        respawn=LaunchConfiguration('respawn').perform(context) == 'true', respawn_delay=RESPAWN_DELAY,
-        on_exit=_stay_down_if_refused,
-    )]
+    return [
+        Node(
+            package='sam2_ros',
+            executable='tracker',
+            name='tracker',
+            namespace=LaunchConfiguration('namespace'),
+            output='screen',
+            parameters=[params_file, overrides, *_sim_time(context)],
+            remappings=[('image', LaunchConfiguration('image'))],
+            additional_env=large_image_environment(),
+            respawn=LaunchConfiguration('respawn').perform(context) == 'true',
+            respawn_delay=RESPAWN_DELAY,
+            on_exit=_stay_down_if_refused,
+        )
+    ]
 
 
 def _stay_down_if_refused(event: ProcessExited, _: LaunchContext) -> EmitEvent | None:
@@ -71,8 +100,8 @@ def _stay_down_if_refused(event: ProcessExited, _: LaunchContext) -> EmitEvent |
 
 def _rviz(context: LaunchContext) -> list[Node]:
     image, namespace, frame, points, camera_info = (
-        LaunchConfiguration(name).perform(context)
-        for name in ('image', 'namespace', 'frame', 'points', 'camera_info'))
+        LaunchConfiguration(name).perform(context) for name in ('image', 'namespace', 'frame', 'points', 'camera_info')
+    )
     # RViz looks for the calibration beside the name `image`, not beside the topic that name stands for.
     folder, slash, _ = base_topic(image).rpartition('/')
     remappings = [
@@ -82,10 +111,18 @@ def _rviz(context: LaunchContext) -> list[Node]:
         ('points', points),
         ('/clicked_point', f'/{namespace.strip("/")}/clicked_point' if namespace.strip('/') else '/clicked_point'),
     ]
-    return [Node(
-        package='rviz2', executable='rviz2', namespace=namespace, parameters=_sim_time(context), remappings=remappings,
-        arguments=['-d', str(SHARE / 'config/tracker.rviz'), *(['-f', frame] if frame else [])],
-        additional_env=large_image_environment(), condition=IfCondition(LaunchConfiguration('rviz')))]
+    return [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            namespace=namespace,
+            parameters=_sim_time(context),
+            remappings=remappings,
+            arguments=['-d', str(SHARE / 'config/tracker.rviz'), *(['-f', frame] if frame else [])],
+            additional_env=large_image_environment(),
+            condition=IfCondition(LaunchConfiguration('rviz')),
+        )
+    ]
 
 
 def _transport(context: LaunchContext) -> str:

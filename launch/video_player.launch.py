@@ -23,17 +23,29 @@ PARAMETERS = {
 
 
 def generate_launch_description():
-    arguments = [DeclareLaunchArgument(name, default_value=default, description=description)
-                 for name, (default, _, description) in PARAMETERS.items()]
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, _, description) in PARAMETERS.items()
+    ]
     # Without its type a source called 0 would arrive as a number.
-    values = {name: ParameterValue(LaunchConfiguration(name), value_type=type_)
-              for name, (_, type_, _) in PARAMETERS.items()}
+    values = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=type_) for name, (_, type_, _) in PARAMETERS.items()
+    }
     player = Node(
-        package='sam2_ros', executable='video_player', name='video_player', output='screen', parameters=[values],
-        namespace=LaunchConfiguration('namespace'), remappings=[('image', LaunchConfiguration('image'))],
-        additional_env=large_image_environment())
-    return LaunchDescription([
-        *arguments,
-        DeclareLaunchArgument('image', default_value='image', description='Topic of the images.'),
-        DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
-        player])
+        package='sam2_ros',
+        executable='video_player',
+        name='video_player',
+        output='screen',
+        parameters=[values],
+        namespace=LaunchConfiguration('namespace'),
+        remappings=[('image', LaunchConfiguration('image'))],
+        additional_env=large_image_environment(),
+    )
+    return LaunchDescription(
+        [
+            *arguments,
+            DeclareLaunchArgument('image', default_value='image', description='Topic of the images.'),
+            DeclareLaunchArgument('namespace', default_value='', description='Namespace of the node.'),
+            player,
+        ]
+    )

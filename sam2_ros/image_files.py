@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 FORMATS = 'JPEG, PNG, WebP or TIFF'  # whose size is read here
 
-_JPEG_BEGIN, _JPEG_END, _JPEG_SCAN = b'\xff\xd8\xff', b'\xff\xd9', 0xda
+_JPEG_BEGIN, _JPEG_END, _JPEG_SCAN = b'\xff\xd8\xff', b'\xff\xd9', 0xDA
 _JPEG_MARKER = re.compile(rb'\xff([\x01-\xfe])', re.DOTALL)
 _MAX_SEGMENTS = 10_000  # before the picture; a colour profile and a description in several parts take some hundred
-_JPEG_FRAMES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}  # markers of the segments that tell the size
-_NO_LENGTH = (0x01, *range(0xd0, 0xda))  # markers that stand alone
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of the segments that tell the size
+_NO_LENGTH = (0x01, *range(0xD0, 0xDA))  # markers that stand alone
 _PNG_BEGIN, _PNG_HEADER = b'\x89PNG\r\n\x1a\n', b'\x00\x00\x00\rIHDR'
 _TIFF_ORDERS = {b'II*\0': '<', b'MM\0*': '>'}
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
@@ -63,7 +63,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
         marker, at = found[1][0], found.end()
         yield marker, at
         if marker not in _NO_LENGTH:
-            at += int.from_bytes(data[at:at + 2], 'big')
+            at += int.from_bytes(data[at : at + 2], 'big')
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
@@ -80,11 +80,11 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
     if kind == b'VP8X':  # 24 bits each, one less
         return 1 + _little_endian(data[27:30]), 1 + _little_endian(data[24:27])
     if kind == b'VP8L':  # 14 bits each, one less
-        bits, = struct.unpack_from('<I', data, 21)
-        return 1 + (bits >> 14 & 0x3fff), 1 + (bits & 0x3fff)
+        (bits,) = struct.unpack_from('<I', data, 21)
+        return 1 + (bits >> 14 & 0x3FFF), 1 + (bits & 0x3FFF)
     if kind == b'VP8 ':
         width, height = struct.unpack_from('<HH', data, 26)
-        return height & 0x3fff, width & 0x3fff
+        return height & 0x3FFF, width & 0x3FFF
     return None
 
 
@@ -98,11 +98,11 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
     order = _TIFF_ORDERS.get(data[:4])
     if order is None:
         return None
-    start, = struct.unpack_from(f'{order}I', data, 4)
-    count, = struct.unpack_from(f'{order}H', data, start)
+    (start,) = struct.unpack_from(f'{order}I', data, 4)
+    (count,) = struct.unpack_from(f'{order}H', data, start)
     values = {}
     for at in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind = struct.unpack_from(f'{order}HH', data, at)
         if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
-            values[tag], = struct.unpack_from(f'{order}{_TIFF_NUMBERS[kind]}', data, at + 8)
+            (values[tag],) = struct.unpack_from(f'{order}{_TIFF_NUMBERS[kind]}', data, at + 8)
     return values[_TIFF_HEIGHT], values[_TIFF_WIDTH]

@@ -17,20 +17,26 @@ from sam2_ros.tracking.result import ObjectResult, ObjectState
 Colour = tuple[int, int, int]
 
 MASK_OPACITY = 0.45
-STRIP_FRAMES = 300           # that a strip of scores shows; older ones leave it at the left
-STRIP_LIMIT = 10.0           # logit at the upper edge of a strip; larger ones are drawn there, too
+STRIP_FRAMES = 300  # that a strip of scores shows; older ones leave it at the left
+STRIP_LIMIT = 10.0  # logit at the upper edge of a strip; larger ones are drawn there, too
 _HIDDEN_COLOUR: Colour = (200, 200, 205)
 _DARK: Colour = (20, 20, 24)
 _LIGHT: Colour = (255, 255, 255)
 _ZERO_LINE: Colour = (105, 105, 112)
-_LONGEST_NAME = 24           # characters of an object id that fit on a plate
+_LONGEST_NAME = 24  # characters of an object id that fit on a plate
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 # Eight colours that differ in hue and lightness; later labels go round the colour circle by the golden angle,
 # so that neighbours in number are far apart in hue.
 _FIRST_COLOURS: tuple[Colour, ...] = (
-    (255, 176, 0), (64, 156, 255), (255, 64, 129), (0, 208, 132),
-    (178, 102, 255), (255, 240, 80), (0, 214, 240), (255, 110, 60),
+    (255, 176, 0),
+    (64, 156, 255),
+    (255, 64, 129),
+    (0, 208, 132),
+    (178, 102, 255),
+    (255, 240, 80),
+    (0, 214, 240),
+    (255, 110, 60),
 )
 
 
@@ -56,8 +62,9 @@ class _Rect:
     bottom: int
 
     def overlaps(self, other: _Rect) -> bool:
-        return (self.left < other.right and other.left < self.right
-                and self.top < other.bottom and other.top < self.bottom)
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
 
 
 def label_colour(label: int) -> Colour:
@@ -69,8 +76,9 @@ def label_colour(label: int) -> Colour:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def draw_overlay(rgb: np.ndarray, result: Mapping[str, ObjectResult], *,
-                 labels: Mapping[str, int] | None = None) -> np.ndarray:
+def draw_overlay(
+    rgb: np.ndarray, result: Mapping[str, ObjectResult], *, labels: Mapping[str, int] | None = None
+) -> np.ndarray:
     """Draw every object of `result` over the image it was tracked on.
 
     An object that can be seen gets a translucent mask with a contour, a box, and a plate with its id, the
@@ -92,8 +100,9 @@ def draw_overlay(rgb: np.ndarray, result: Mapping[str, ObjectResult], *,
     seen = {object_id: tracked for object_id, tracked in result.items() if tracked.box is not None}
     for object_id, tracked in seen.items():
         if tracked.mask.shape != rgb.shape[:2]:
-            raise ValueError(f'the mask of {object_id!r} has shape {tracked.mask.shape}, but the image has '
-                             f'{rgb.shape[:2]}')
+            raise ValueError(
+                f'the mask of {object_id!r} has shape {tracked.mask.shape}, but the image has {rgb.shape[:2]}'
+            )
         _draw_mask(canvas, tracked, colours[object_id], style)
     for object_id, tracked in seen.items():
         _draw_box(canvas, tracked, colours[object_id], style)
@@ -154,8 +163,16 @@ class ScoreStrip:
         middle, reach = (strip.shape[0] - 1) / 2, (strip.shape[0] - 1) / 2 - style.line - 1
         cv2.line(strip, (0, round(middle)), (width - 1, round(middle)), _ZERO_LINE, style.line)
         for word, bottom in (('seen', round(middle)), ('hidden', strip.shape[0])):
-            cv2.putText(strip, word, (style.padding, bottom - style.padding), _FONT, style.font_scale, _ZERO_LINE, 1,
-                        cv2.LINE_AA)
+            cv2.putText(
+                strip,
+                word,
+                (style.padding, bottom - style.padding),
+                _FONT,
+                style.font_scale,
+                _ZERO_LINE,
+                1,
+                cv2.LINE_AA,
+            )
         for object_id in dict.fromkeys(object_id for frame in self._frames for object_id in frame):
             colour = label_colour(labels[object_id])
             before: tuple[int, int] | None = None
@@ -182,7 +199,7 @@ def _text(object_id: str, tracked: ObjectResult) -> str:
 
 
 def _short(object_id: str) -> str:
-    return object_id if len(object_id) <= _LONGEST_NAME else object_id[:_LONGEST_NAME - 3] + '...'
+    return object_id if len(object_id) <= _LONGEST_NAME else object_id[: _LONGEST_NAME - 3] + '...'
 
 
 def _draw_mask(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: _Style) -> None:
@@ -242,8 +259,9 @@ def _draw_point(canvas: np.ndarray, centre: tuple[int, int], positive: bool, col
         cv2.line(canvas, (x, y - reach), (x, y + reach), _LIGHT, style.line)
 
 
-def _draw_plate(canvas: np.ndarray, tracked: ObjectResult, text: str, colour: Colour, style: _Style,
-                taken: list[_Rect]) -> _Rect:
+def _draw_plate(
+    canvas: np.ndarray, tracked: ObjectResult, text: str, colour: Colour, style: _Style, taken: list[_Rect]
+) -> _Rect:
     """Write `text` above the box, or as near to that as the image's edges and other plates allow."""
     left, top, _, bottom = _pixel_box(tracked, canvas.shape)
     bar = style.padding // 2
@@ -259,13 +277,14 @@ def _draw_plate(canvas: np.ndarray, tracked: ObjectResult, text: str, colour: Co
     return plate
 
 
-def _list_hidden(canvas: np.ndarray, hidden: Mapping[str, ObjectResult], colours: Mapping[str, Colour],
-                 style: _Style) -> list[_Rect]:
+def _list_hidden(
+    canvas: np.ndarray, hidden: Mapping[str, ObjectResult], colours: Mapping[str, Colour], style: _Style
+) -> list[_Rect]:
     """One line per object in the corner, as many as there is room for, and how many more there are."""
     room = max(1, (canvas.shape[0] - style.padding) // (style.plate_height + style.line))
     lines = [(_text(object_id, tracked), colours[object_id]) for object_id, tracked in hidden.items()]
     if len(lines) > room:
-        lines[room - 1:] = [(f'{len(lines) - room + 1} more', _HIDDEN_COLOUR)]
+        lines[room - 1 :] = [(f'{len(lines) - room + 1} more', _HIDDEN_COLOUR)]
     return [_draw_hidden(canvas, text, colour, style, row) for row, (text, colour) in enumerate(lines)]
 
 
@@ -285,11 +304,10 @@ def _plate_width(text: str, style: _Style) -> int:
     return cv2.getTextSize(text, _FONT, style.font_scale, 1)[0][0] + 2 * style.padding
 
 
-def _draw_text(canvas: np.ndarray, plate: _Rect, text: str, colour: Colour, style: _Style, *,
-               indent: int) -> None:
+def _draw_text(canvas: np.ndarray, plate: _Rect, text: str, colour: Colour, style: _Style, *, indent: int) -> None:
     """A dark plate that lets a little of the image through, and `text` on it."""
-    region = canvas[plate.top:plate.bottom, plate.left:plate.right]
-    if not region.size:      # an image smaller than the margin of the list
+    region = canvas[plate.top : plate.bottom, plate.left : plate.right]
+    if not region.size:  # an image smaller than the margin of the list
         return
     cv2.addWeighted(region, 0.2, np.full_like(region, _DARK), 0.8, 0, dst=region)
     origin = (plate.left + style.padding + indent, plate.bottom - style.padding)

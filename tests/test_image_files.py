@@ -24,12 +24,25 @@ def _saved(kind: str, mode: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize(('kind', 'mode', 'options'), [
-    ('JPEG', 'RGB', {}), ('JPEG', 'L', {}), ('JPEG', 'CMYK', {}), ('JPEG', 'RGB', {'progressive': True}),
-    ('JPEG', 'RGB', {'comment': b'\xff\xc0\xff\xd9' * 9, 'icc_profile': bytes(200_000)}),
-    ('PNG', 'RGB', {}), ('PNG', 'P', {}), ('PNG', 'I;16', {}),
-    ('WEBP', 'RGB', {}), ('WEBP', 'RGB', {'lossless': True}), ('WEBP', 'RGBA', {}), ('WEBP', 'RGB', {'exif': b'Exif'}),
-    ('TIFF', 'RGB', {}), ('TIFF', 'L', {'big_tiff': False})])
+@pytest.mark.parametrize(
+    ('kind', 'mode', 'options'),
+    [
+        ('JPEG', 'RGB', {}),
+        ('JPEG', 'L', {}),
+        ('JPEG', 'CMYK', {}),
+        ('JPEG', 'RGB', {'progressive': True}),
+        ('JPEG', 'RGB', {'comment': b'\xff\xc0\xff\xd9' * 9, 'icc_profile': bytes(200_000)}),
+        ('PNG', 'RGB', {}),
+        ('PNG', 'P', {}),
+        ('PNG', 'I;16', {}),
+        ('WEBP', 'RGB', {}),
+        ('WEBP', 'RGB', {'lossless': True}),
+        ('WEBP', 'RGBA', {}),
+        ('WEBP', 'RGB', {'exif': b'Exif'}),
+        ('TIFF', 'RGB', {}),
+        ('TIFF', 'L', {'big_tiff': False}),
+    ],
+)
 def test_size_of_every_kind(kind: str, mode: str, options: dict[str, object]) -> None:
     data = _saved(kind, mode, **options)
     assert image_size(data) == (37, 53)
@@ -37,9 +50,19 @@ def test_size_of_every_kind(kind: str, mode: str, options: dict[str, object]) ->
     assert not is_truncated(data)
 
 
-@pytest.mark.parametrize('data', [
-    b'', b'GIF89a' + bytes(100), _saved('BMP', 'RGB'), JPEG[:30], PNG[:20], _saved('WEBP', 'RGB')[:27],
-    _saved('TIFF', 'RGB')[:12], PNG[:16] + bytes(8) + PNG[24:]])
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        b'GIF89a' + bytes(100),
+        _saved('BMP', 'RGB'),
+        JPEG[:30],
+        PNG[:20],
+        _saved('WEBP', 'RGB')[:27],
+        _saved('TIFF', 'RGB')[:12],
+        PNG[:16] + bytes(8) + PNG[24:],
+    ],
+)
 def test_a_size_that_is_not_there_is_none(data: bytes) -> None:
     assert image_size(data) is None
 
@@ -47,7 +70,7 @@ def test_a_size_that_is_not_there_is_none(data: bytes) -> None:
 @given(st.binary(max_size=80), st.integers(0, 300), st.sampled_from(['JPEG', 'PNG', 'WEBP', 'TIFF']))
 def test_any_damage_gives_a_size_or_none(rubbish: bytes, at: int, kind: str) -> None:
     data = _saved(kind, 'RGB')
-    size = image_size(data[:at] + rubbish + data[at + len(rubbish):])
+    size = image_size(data[:at] + rubbish + data[at + len(rubbish) :])
     assert size is None or min(size) > 0
     is_truncated(data[:at] + rubbish)
 

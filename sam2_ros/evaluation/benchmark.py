@@ -24,8 +24,13 @@ from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.tools.interruption import end_with_parent
 
 # what predictions depend on; of training only what makes scenes and prompts
-_SOURCES = ('model/*.py', 'tracking/*.py', 'evaluation/clips.py', 'evaluation/protocol.py',
-            *(f'training/{name}.py' for name in ('motion', 'prompts', 'render', 'scene', 'shapes', 'textures')))
+_SOURCES = (
+    'model/*.py',
+    'tracking/*.py',
+    'evaluation/clips.py',
+    'evaluation/protocol.py',
+    *(f'training/{name}.py' for name in ('motion', 'prompts', 'render', 'scene', 'shapes', 'textures')),
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Benchmark:
         size = f'{self.network.name}_{self.network.image_size}'
         return {
             name: PredictionStore(
-                folder / size / f'{name}_{subset.split}_{subset.scene.frames}', self._config(subset),
+                folder / size / f'{name}_{subset.split}_{subset.scene.frames}',
+                self._config(subset),
                 overwrite=overwrite,
             )
             for name, subset in self.subsets.items()
@@ -87,9 +93,7 @@ class Benchmark:
     def run(self, stores: Mapping[str, PredictionStore], *, workers: int = 1) -> list[RunScore]:
         """Predict what the stores lack, score everything; with a progress bar, in `workers` processes."""
         jobs = [
-            (self, name, number, store)
-            for name, store in stores.items()
-            for number in range(self.subsets[name].clips)
+            (self, name, number, store) for name, store in stores.items() for number in range(self.subsets[name].clips)
         ]
         if workers == 1:
             return [score for job in tqdm(jobs, unit='clip') for score in _run_clip(*job)]

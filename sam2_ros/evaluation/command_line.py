@@ -25,28 +25,69 @@ from sam2_ros.training.scene import SPLITS
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
 
-def add_benchmark_arguments(parser: argparse.ArgumentParser, *, subsets: Sequence[str] = tuple(SUBSETS),
-                            prompts: Sequence[str] = PROMPT_KINDS, clips: int | None = None,
-                            frames: int | None = None) -> None:
+def add_benchmark_arguments(
+    parser: argparse.ArgumentParser,
+    *,
+    subsets: Sequence[str] = tuple(SUBSETS),
+    prompts: Sequence[str] = PROMPT_KINDS,
+    clips: int | None = None,
+    frames: int | None = None,
+) -> None:
     """Add which clips, how many processes, where predictions are kept, and `add_network_arguments`.
 
     What is given is the default; without `clips` and `frames` it is that of each subset.
     """
     add = parser.add_argument
-    add('--subsets', nargs='+', choices=SUBSETS, default=list(subsets), metavar='NAME',
-        help=f'of {", ".join(SUBSETS)} (default: {" ".join(subsets)})')
-    add('--prompts', nargs='+', choices=PROMPT_KINDS, default=list(prompts), metavar='KIND',
-        help=f'of {", ".join(PROMPT_KINDS)} (default: {" ".join(prompts)})')
-    add('--clips', type=positive, metavar='N', default=clips,
-        help=f'clips per subset (default: {clips or _by_subset(lambda subset: subset.clips)})')
-    add('--frames', type=positive, metavar='N', default=frames,
-        help=f'frames per clip (default: {frames or _by_subset(lambda subset: subset.scene.frames)})')
-    add('--split', choices=SPLITS, default='heldout',
-        help='train: clips of the material that the bundled weights were trained on (default: %(default)s)')
-    add('--workers', type=positive, default=os.cpu_count() or 1, metavar='N',
-        help='processes (default: one for each core, here %(default)s)')
-    add('--predictions', type=Path, default=Path('build/predictions'), metavar='FOLDER',
-        help='where predictions are kept (default: %(default)s)')
+    add(
+        '--subsets',
+        nargs='+',
+        choices=SUBSETS,
+        default=list(subsets),
+        metavar='NAME',
+        help=f'of {", ".join(SUBSETS)} (default: {" ".join(subsets)})',
+    )
+    add(
+        '--prompts',
+        nargs='+',
+        choices=PROMPT_KINDS,
+        default=list(prompts),
+        metavar='KIND',
+        help=f'of {", ".join(PROMPT_KINDS)} (default: {" ".join(prompts)})',
+    )
+    add(
+        '--clips',
+        type=positive,
+        metavar='N',
+        default=clips,
+        help=f'clips per subset (default: {clips or _by_subset(lambda subset: subset.clips)})',
+    )
+    add(
+        '--frames',
+        type=positive,
+        metavar='N',
+        default=frames,
+        help=f'frames per clip (default: {frames or _by_subset(lambda subset: subset.scene.frames)})',
+    )
+    add(
+        '--split',
+        choices=SPLITS,
+        default='heldout',
+        help='train: clips of the material that the bundled weights were trained on (default: %(default)s)',
+    )
+    add(
+        '--workers',
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='processes (default: one for each core, here %(default)s)',
+    )
+    add(
+        '--predictions',
+        type=Path,
+        default=Path('build/predictions'),
+        metavar='FOLDER',
+        help='where predictions are kept (default: %(default)s)',
+    )
     add('--overwrite', action='store_true', help='delete kept predictions that other weights or clips gave')
     add_network_arguments(parser)
 
@@ -57,8 +98,13 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     add('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME', help='default: %(default)s')
     add('--checkpoint', type=Path, metavar='FILE', help='weights (default: the bundled ones)')
     add('--device', default='cpu', help='default: %(default)s')
-    add('--output', type=Path, default=Path('build/benchmarks'), metavar='FOLDER',
-        help='where the result page goes (default: %(default)s)')
+    add(
+        '--output',
+        type=Path,
+        default=Path('build/benchmarks'),
+        metavar='FOLDER',
+        help='where the result page goes (default: %(default)s)',
+    )
 
 
 def chosen_output(options: argparse.Namespace) -> Path:
@@ -113,8 +159,11 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
 def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], split: str | None = None) -> str:
     """How to repeat a run, on what it was made, and of which `split` synthetic clips were, as Markdown."""
     # where predictions were kept says something of this machine and nothing of the result
-    kept = [word for before, word in zip(['', *arguments], arguments, strict=False)
-            if '--predictions' not in (before, word) and not word.startswith('--predictions=')]
+    kept = [
+        word
+        for before, word in zip(['', *arguments], arguments, strict=False)
+        if '--predictions' not in (before, word) and not word.startswith('--predictions=')
+    ]
     machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else cpu_name()
     digest = network.weights_digest[:12]
     facts = (

@@ -70,8 +70,10 @@ def correct(model: Sam2Network, policy: str, clip: TargetClip, *, frame: int, cl
         mask = tracker.prompt(at, Prompt('target', points=points, labels=labels))[0].mask
         overlaps.append(_overlap(mask, truth[at]))
     by_box = _overlap(boxed.prompt(at, box_prompt('target', truth[at]))[0].mask, truth[at])
-    after = [[_overlap(one.step(clip.images[index])['target'].mask, truth[index]) for one in (alone, tracker)]
-             for index in range(at + 1, len(truth))]
+    after = [
+        [_overlap(one.step(clip.images[index])['target'].mask, truth[index]) for one in (alone, tracker)]
+        for index in range(at + 1, len(truth))
+    ]
     left_alone, corrected = np.mean(after, axis=0).tolist()
     return Correction(at, tuple(overlaps), by_box, left_alone, corrected)
 
@@ -94,16 +96,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
             subset = replace(SUBSETS[name], scene=replace(SUBSETS[name].scene, frames=length))
             numbers = tqdm(range(options.clips), desc=name, unit='clip', disable=None)
             clips = (benchmark_clip(subset, number) for number in numbers)
-            runs = [correct(model, options.policy, clip, frame=options.frame, clicks=options.clicks)
-                    for clip in clips if clip.truth[options.frame:-1].any()]
+            runs = [
+                correct(model, options.policy, clip, frame=options.frame, clicks=options.clicks)
+                for clip in clips
+                if clip.truth[options.frame : -1].any()
+            ]
             rows.append(_row(name, runs, clips=options.clips))
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
-    heads = ['subset', 'clips', 'frame', 'before', *(f'click {number + 1}' for number in range(options.clicks)),
-             'new box', 'frames after, left alone', 'frames after, corrected']
-    sections = ['# Correction clicks', describe(network, module=MODULE, arguments=arguments), EXPLANATION,
-                f'Memory: {options.policy}. Clips end with frame {options.frame + options.after}.',
-                markdown_table(heads, rows)]
+    heads = [
+        'subset',
+        'clips',
+        'frame',
+        'before',
+        *(f'click {number + 1}' for number in range(options.clicks)),
+        'new box',
+        'frames after, left alone',
+        'frames after, corrected',
+    ]
+    sections = [
+        '# Correction clicks',
+        describe(network, module=MODULE, arguments=arguments),
+        EXPLANATION,
+        f'Memory: {options.policy}. Clips end with frame {options.frame + options.after}.',
+        markdown_table(heads, rows),
+    ]
     page.write_text('\n\n'.join(sections) + '\n')
     print(page)
 
@@ -111,15 +128,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _row(name: str, runs: Sequence[Correction], *, clips: int) -> list[str]:
     """Figures of a subset, of which some of the `clips` may hide the target to their end."""
     if not runs:
-        raise ValueError(f'no clip of {name} shows its target in time; choose another --frame, or more frames with '
-                         '--after')
+        raise ValueError(
+            f'no clip of {name} shows its target in time; choose another --frame, or more frames with --after'
+        )
     before, alone = [run.by_click[0] for run in runs], [run.left_alone for run in runs]
     clicks = list(zip(*(run.by_click for run in runs), strict=True))[1:]
     frames = sorted({run.frame for run in runs})
-    return [name, str(len(runs)) if len(runs) == clips else f'{len(runs)} of {clips}',
-            str(frames[0]) if len(frames) == 1 else f'{frames[0]} to {frames[-1]}', str(mean_over_clips(before)),
-            *(_against(before, values) for values in (*clicks, [run.by_box for run in runs])),
-            str(mean_over_clips(alone)), _against(alone, [run.corrected for run in runs])]
+    return [
+        name,
+        str(len(runs)) if len(runs) == clips else f'{len(runs)} of {clips}',
+        str(frames[0]) if len(frames) == 1 else f'{frames[0]} to {frames[-1]}',
+        str(mean_over_clips(before)),
+        *(_against(before, values) for values in (*clicks, [run.by_box for run in runs])),
+        str(mean_over_clips(alone)),
+        _against(alone, [run.corrected for run in runs]),
+    ]
 
 
 def _against(baseline: Sequence[float], values: Sequence[float]) -> str:
@@ -130,10 +153,17 @@ def _against(baseline: Sequence[float], values: Sequence[float]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f'python -m {MODULE}', description='Track held-out synthetic clips and correct them with clicks.')
+        prog=f'python -m {MODULE}', description='Track held-out synthetic clips and correct them with clicks.'
+    )
     add = parser.add_argument
-    add('--subsets', nargs='+', choices=SUBSETS, default=['plain', 'lookalikes', 'small'], metavar='NAME',
-        help=f'of {", ".join(SUBSETS)} (default: plain lookalikes small)')
+    add(
+        '--subsets',
+        nargs='+',
+        choices=SUBSETS,
+        default=['plain', 'lookalikes', 'small'],
+        metavar='NAME',
+        help=f'of {", ".join(SUBSETS)} (default: plain lookalikes small)',
+    )
     add('--clips', type=positive, default=10, metavar='N', help='clips per subset (default: %(default)s)')
     add('--frame', type=positive, default=20, metavar='N', help='the frame that is corrected (default: %(default)s)')
     add('--after', type=positive, default=10, metavar='N', help='frames tracked after it (default: %(default)s)')

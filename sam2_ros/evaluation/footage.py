@@ -25,21 +25,21 @@ from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 
 MODULE = 'sam2_ros.evaluation.footage'
 PAGE = 'footage.md'
-START_EVERY = 5                # frames between those at which movers are looked for; each is a new attempt
-BACKGROUND_EVERY = 8           # frames between those the median is taken of
-CHANGE = 35                    # grey values in the channel that differs most
-HEIGHTS, WIDTHS = (0.08, 0.21), (0.025, 0.105)   # of a mover, least and most, as shares of the image's height
-LEAST_STEP_IOU = 0.35          # of a mover's boxes in one frame and the next
-LEAST_AREA = 0.0018            # of a mover, as share of a square of the image's height
-MARGIN = 6                     # pixels around the box that still count as inside, for the median blurs outlines
-LEAST_INSIDE, LEAST_COVER = 0.7, 0.15        # of the mask inside the box; of the box covered by the mask
+START_EVERY = 5  # frames between those at which movers are looked for; each is a new attempt
+BACKGROUND_EVERY = 8  # frames between those the median is taken of
+CHANGE = 35  # grey values in the channel that differs most
+HEIGHTS, WIDTHS = (0.08, 0.21), (0.025, 0.105)  # of a mover, least and most, as shares of the image's height
+LEAST_STEP_IOU = 0.35  # of a mover's boxes in one frame and the next
+LEAST_AREA = 0.0018  # of a mover, as share of a square of the image's height
+MARGIN = 6  # pixels around the box that still count as inside, for the median blurs outlines
+LEAST_INSIDE, LEAST_COVER = 0.7, 0.15  # of the mask inside the box; of the box covered by the mask
 EXPLANATION = f"""A frame counts as followed if at least {LEAST_INSIDE:.0%} of the mask lies within the box of the mover
 and the mask covers at least {LEAST_COVER:.0%} of that box; the first frame, which is prompted, does not count. Movers
 were found by the difference from the median of the video, and are those that no other mover joins while they are
 followed. One that can be followed from several of the frames 0, 5, 10 and so on is tried from each of them: attempts
 are more than movers."""
 
-Box = tuple[int, int, int, int]              # x0, y0, x1, y1 in pixels, half-open
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, half-open
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,15 @@ def moving_boxes(frames: Sequence[np.ndarray]) -> list[list[Box]]:
         changed = (cv2.absdiff(frame, background).max(axis=2) > CHANGE).astype(np.uint8)
         joined = cv2.morphologyEx(changed, cv2.MORPH_CLOSE, np.ones((9, 5)))
         parts = cv2.connectedComponentsWithStats(cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((3, 3))))[2][1:]
-        boxes.append([(x, y, x + wide, y + high) for x, y, wide, high, area in parts.tolist()
-                      if WIDTHS[0] <= wide / height <= WIDTHS[1] and HEIGHTS[0] <= high / height <= HEIGHTS[1]
-                      and area >= LEAST_AREA * height ** 2])
+        boxes.append(
+            [
+                (x, y, x + wide, y + high)
+                for x, y, wide, high, area in parts.tolist()
+                if WIDTHS[0] <= wide / height <= WIDTHS[1]
+                and HEIGHTS[0] <= high / height <= HEIGHTS[1]
+                and area >= LEAST_AREA * height**2
+            ]
+        )
     return boxes
 
 
@@ -70,7 +76,7 @@ def find_movers(frames: Sequence[np.ndarray], *, length: int) -> list[Mover]:
     boxes = moving_boxes(frames)
     movers = []
     for start in range(0, len(frames) - length + 1, START_EVERY):
-        chains = [_chain(box, boxes[start:start + length]) for box in boxes[start]]
+        chains = [_chain(box, boxes[start : start + length]) for box in boxes[start]]
         movers += [Mover(start, tuple(chain)) for chain in chains if len(chain) == length]
     return movers
 
@@ -82,8 +88,10 @@ def _chain(first: Box, boxes: Sequence[Sequence[Box]]) -> list[Box]:
         best = max(candidates, key=lambda box: box_iou(chain[-1], box), default=None)
         if best is None or box_iou(chain[-1], best) < LEAST_STEP_IOU:
             break
-        joined, parted = (sum(_overlap(box, other) > 0 for other in others)
-                          for box, others in ((best, before), (chain[-1], candidates)))
+        joined, parted = (
+            sum(_overlap(box, other) > 0 for other in others)
+            for box, others in ((best, before), (chain[-1], candidates))
+        )
         if max(joined, parted) > 1:
             break
         chain.append(best)
@@ -106,7 +114,7 @@ def box_iou(a: Box, b: Box) -> float:
 
 def is_followed(mask: np.ndarray, box: Box) -> bool:
     """Whether an (H, W) bool mask is that of what moves in the box."""
-    inside = mask[max(0, box[1] - MARGIN):box[3] + MARGIN, max(0, box[0] - MARGIN):box[2] + MARGIN].sum()
+    inside = mask[max(0, box[1] - MARGIN) : box[3] + MARGIN, max(0, box[0] - MARGIN) : box[2] + MARGIN].sum()
     return bool(inside >= LEAST_INSIDE * mask.sum() and inside >= LEAST_COVER * _size(box))
 
 
@@ -138,8 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise ValueError(f'{options.video} has only {len(frames)} frames; --frames can be at most that')
         movers = find_movers(frames, length=options.frames)
         if not movers:
-            raise ValueError(f'nothing in {options.video} moves alone before a still camera for '
-                             f'{options.frames} frames')
+            raise ValueError(
+                f'nothing in {options.video} moves alone before a still camera for {options.frames} frames'
+            )
         page = chosen_output(options) / PAGE
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(str(error))
@@ -153,18 +162,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 progress.update()
             columns.append(column)
     names = [f'{policy} {network.image_size}' for network, policy in runs]
-    sections = ['# Real footage', describe(networks[0], module=MODULE, arguments=arguments), EXPLANATION,
-                _table(movers, names, columns)]
+    sections = [
+        '# Real footage',
+        describe(networks[0], module=MODULE, arguments=arguments),
+        EXPLANATION,
+        _table(movers, names, columns),
+    ]
     page.write_text('\n\n'.join(sections) + '\n')
     print(page)
 
 
 def _table(movers: Sequence[Mover], names: Sequence[str], columns: Sequence[Sequence[Sequence[bool]]]) -> str:
     numbers = number_movers(movers)
-    rows = [[str(numbers[row]), f'{mover.start}:' + ','.join(map(str, mover.boxes[0])),
-             *(str(sum(column[row])) for column in columns)] for row, mover in enumerate(movers)]
-    rows.append(['all', f'mean of {len(movers)}',
-                 *(f'{np.mean([sum(run) for run in column]):.1f}' for column in columns)])
+    rows = [
+        [
+            str(numbers[row]),
+            f'{mover.start}:' + ','.join(map(str, mover.boxes[0])),
+            *(str(sum(column[row])) for column in columns),
+        ]
+        for row, mover in enumerate(movers)
+    ]
+    rows.append(
+        ['all', f'mean of {len(movers)}', *(f'{np.mean([sum(run) for run in column]):.1f}' for column in columns)]
+    )
     return markdown_table(['mover', f'first frame:box, frames followed of {len(movers[0].boxes) - 1}', *names], rows)
 
 
@@ -172,8 +192,11 @@ def number_movers(attempts: Sequence[Mover]) -> list[int]:
     """A number from 1 for each attempt, in order of their start; attempts at the same mover have the same one."""
     numbers: list[int] = []
     for row, mover in enumerate(attempts):
-        same = [number for number, other in zip(numbers, attempts[:row], strict=True)
-                if mover.boxes[0] == dict(enumerate(other.boxes, other.start)).get(mover.start)]
+        same = [
+            number
+            for number, other in zip(numbers, attempts[:row], strict=True)
+            if mover.boxes[0] == dict(enumerate(other.boxes, other.start)).get(mover.start)
+        ]
         numbers.append(same[0] if same else max(numbers, default=0) + 1)
     return numbers
 
@@ -184,10 +207,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add('video', help='a video file or a folder of images, kept in memory as a whole')
-    add('--frames', type=positive, default=101, metavar='N',
-        help='frames of each mover, the prompted one included (default: %(default)s)')
-    add('--policies', nargs='+', choices=POLICY_NAMES, default=['sam2', 'dam'], metavar='NAME',
-        help=f'memory policies, of {", ".join(POLICY_NAMES)} (default: sam2 dam)')
+    add(
+        '--frames',
+        type=positive,
+        default=101,
+        metavar='N',
+        help='frames of each mover, the prompted one included (default: %(default)s)',
+    )
+    add(
+        '--policies',
+        nargs='+',
+        choices=POLICY_NAMES,
+        default=['sam2', 'dam'],
+        metavar='NAME',
+        help=f'memory policies, of {", ".join(POLICY_NAMES)} (default: sam2 dam)',
+    )
     add('--sizes', nargs='+', type=positive, metavar='PIXELS', help='sides of the input (default: of the model)')
     add_network_arguments(parser)
     return parser

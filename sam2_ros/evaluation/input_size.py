@@ -76,8 +76,9 @@ def _accuracy_table(benchmarks: Sequence[Benchmark], scores: Sequence[Sequence[R
                 [run for run in runs if (run.subset, run.key.prompt) == (subset, prompt)] for runs in scores
             )
             for name, measure in (('J', 'mean_region'), ('R', 'robustness')):
-                cells = [f'{_mean(runs, measure).value:.3f} ({paired_difference(runs, first, measure):+})'
-                         for runs in others]
+                cells = [
+                    f'{_mean(runs, measure).value:.3f} ({paired_difference(runs, first, measure):+})' for runs in others
+                ]
                 rows.append([subset, prompt, name, str(_mean(first, measure)), *cells])
     sizes = [str(benchmark.network.image_size) for benchmark in benchmarks]
     return markdown_table(['subset', 'prompt', 'measure', *sizes], rows)
@@ -91,8 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f'python -m {MODULE}', description='Track held-out synthetic clips with several sizes of input.'
     )
-    parser.add_argument('--sizes', nargs='+', type=positive, default=[256, 384, 512], metavar='PIXELS',
-                        help='sides of the input, multiples of 32 (default: 256 384 512)')
+    parser.add_argument(
+        '--sizes',
+        nargs='+',
+        type=positive,
+        default=[256, 384, 512],
+        metavar='PIXELS',
+        help='sides of the input, multiples of 32 (default: 256 384 512)',
+    )
     parser.add_argument('--policy', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
     add_benchmark_arguments(
         parser, subsets=('plain', 'small', 'lookalikes'), prompts=('box', 'point'), clips=8, frames=60

@@ -53,9 +53,7 @@ def mask_boundary(masks: np.ndarray) -> np.ndarray:
     return boundary
 
 
-def contour_accuracy(
-    prediction: np.ndarray, truth: np.ndarray, *, tolerance: float = BOUNDARY_TOLERANCE
-) -> np.ndarray:
+def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, *, tolerance: float = BOUNDARY_TOLERANCE) -> np.ndarray:
     """F: harmonic mean of the shares of the two contours that lie near the other one.
 
     1 where both contours are empty, 0 where only one is. A mask that covers the whole image has no contour.

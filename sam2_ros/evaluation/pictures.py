@@ -51,7 +51,7 @@ def line_chart(curves: Mapping[str, np.ndarray], *, title: str, x_label: str) ->
     for index, (name, values) in enumerate(curves.items()):
         colour = _CURVE_COLOURS[index % len(_CURVE_COLOURS)]
         for x in range(len(values) - 1):
-            if np.isfinite(values[x:x + 2]).all():
+            if np.isfinite(values[x : x + 2]).all():
                 ends = to_pixel(x, values[x]), to_pixel(x + 1, values[x + 1])
                 cv2.line(canvas, *ends, colour, 2 * _OVERSAMPLING, cv2.LINE_AA)
         row = top + 22 * _OVERSAMPLING * index
@@ -63,8 +63,9 @@ def line_chart(curves: Mapping[str, np.ndarray], *, title: str, x_label: str) ->
     return cv2.resize(canvas, _SIZE, interpolation=cv2.INTER_AREA)
 
 
-def film_strip(frames: Sequence[np.ndarray], predicted: np.ndarray, truth: np.ndarray,
-               captions: Sequence[str]) -> np.ndarray:
+def film_strip(
+    frames: Sequence[np.ndarray], predicted: np.ndarray, truth: np.ndarray, captions: Sequence[str]
+) -> np.ndarray:
     """Put frames side by side, the prediction in pink, the outline of the truth in white.
 
     Args:
@@ -95,7 +96,7 @@ def _tile(rgb: np.ndarray, predicted: np.ndarray, truth: np.ndarray, caption: st
         contours, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(tile, contours, -1, colour, 1, cv2.LINE_AA)
     (width, _), _ = cv2.getTextSize(caption, _FONT, 0.4, 1)
-    tile[:18, :width + 12] = _INK
+    tile[:18, : width + 12] = _INK
     cv2.putText(tile, caption, (6, 13), _FONT, 0.4, _PAPER, 1, cv2.LINE_AA)
     return cv2.copyMakeBorder(tile, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=_PAPER)
 

@@ -103,8 +103,10 @@ def _stored_config(folder: Path) -> dict[str, Any] | None:
 
 def _mismatch(folder: Path, stored: dict[str, Any] | None, config: dict[str, Any]) -> str:
     if stored is None:
-        return (f'{folder} holds predictions, but no {CONFIG_FILE} that tells what made them; choose another folder, '
-                'or delete them with --overwrite')
+        return (
+            f'{folder} holds predictions, but no {CONFIG_FILE} that tells what made them; choose another folder, '
+            'or delete them with --overwrite'
+        )
     differing = sorted(name for name in stored.keys() | config.keys() if stored.get(name) != config.get(name))
     changes = ', '.join(f'{name} {stored.get(name)!r} instead of {config.get(name)!r}' for name in differing)
     return f'{folder} holds predictions made with {changes}; choose another folder, or delete them with --overwrite'

@@ -90,8 +90,18 @@ def _table(report: Report, subset: str) -> str:
         for policy in report.policies:
             summary = summarise(report.select(subset, policy, prompt))
             area = '' if math.isnan(summary.roc_auc.value) else str(summary.roc_auc)
-            rows.append([prompt, policy, str(summary.region), str(summary.visible_region), str(summary.contour),
-                         f'{summary.region_and_contour:.3f}', str(summary.robustness), area])
+            rows.append(
+                [
+                    prompt,
+                    policy,
+                    str(summary.region),
+                    str(summary.visible_region),
+                    str(summary.contour),
+                    f'{summary.region_and_contour:.3f}',
+                    str(summary.robustness),
+                    area,
+                ]
+            )
     runs = report.select(subset, report.policies[0], report.prompts[0])
     hidden = 1 - np.mean(np.concatenate([run.visible for run in runs]))
     introduction = f'{len(runs)} clips of {len(runs[0].visible) + 1} frames, target hidden in {hidden:.0%} of them.'
@@ -107,20 +117,23 @@ def _comparison(report: Report) -> str:
             differences = [paired_difference(*runs, measure) for measure in _COMPARED]
             rows.append([subset, prompt, *(f'{difference:+}' for difference in differences)])
     return 'Mean and standard error of the difference on the same clip.\n\n' + markdown_table(
-        ['subset', 'prompt', 'J', 'J visible', 'R'], rows)
+        ['subset', 'prompt', 'J', 'J visible', 'R'], rows
+    )
 
 
 def time_table(times: Sequence[FrameTime]) -> str:
-    rows = [[time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', str(Mean(time.ratio, time.ratio_error))]
-            for time in times]
+    rows = [
+        [time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', str(Mean(time.ratio, time.ratio_error))]
+        for time in times
+    ]
     header = ['', 'median ms', 'frames per second', f'mean time, {times[0].name} = 1']
-    return (f'One object, from the image to its mask; all take turns on every frame; after the first {WARM_UP_FRAMES} '
-            'frames of each clip.\n\n'
-            + markdown_table(header, rows))
+    return (
+        f'One object, from the image to its mask; all take turns on every frame; after the first {WARM_UP_FRAMES} '
+        'frames of each clip.\n\n' + markdown_table(header, rows)
+    )
 
 
-def _charts(folder: Path, report: Report, subset: str, *,
-            load: Callable[[RunScore], tuple[TargetClip, Track]]) -> str:
+def _charts(folder: Path, report: Report, subset: str, *, load: Callable[[RunScore], tuple[TargetClip, Track]]) -> str:
     prompt, policy = report.prompts[0], report.policies[-1]
     curves = {name: _region_over_time(report.select(subset, name, prompt)) for name in report.policies}
     chart, strips = f'synthetic_{subset}.png', f'synthetic_{subset}_worst.jpg'
@@ -129,8 +142,10 @@ def _charts(folder: Path, report: Report, subset: str, *,
     worst = sorted(report.select(subset, policy, prompt), key=lambda run: run.mean_region)[:_WORST_CLIPS]
     save_picture(folder / strips, np.vstack([_strip(run, *load(run)) for run in worst]))
     shown = ', '.join(f'clip {run.key.clip} (J {run.mean_region:.2f})' for run in worst)
-    return (f'![{title}]({chart})\n\nThe worst clips of {policy} from a {prompt}: {shown}. '
-            f'Pink: prediction; white: outline of the target.\n\n![worst clips]({strips})')
+    return (
+        f'![{title}]({chart})\n\nThe worst clips of {policy} from a {prompt}: {shown}. '
+        f'Pink: prediction; white: outline of the target.\n\n![worst clips]({strips})'
+    )
 
 
 def _region_over_time(runs: Sequence[RunScore]) -> np.ndarray:
@@ -144,6 +159,8 @@ def _region_over_time(runs: Sequence[RunScore]) -> np.ndarray:
 def _strip(run: RunScore, clip: TargetClip, track: Track) -> np.ndarray:
     frames = np.linspace(0, len(clip.images) - 1, _STRIP_FRAMES).astype(int)
     captions = [f'clip {run.key.clip}: prompt']
-    captions += [f'{frame}: J {run.region[frame - 1]:.2f}' + ('' if run.visible[frame - 1] else ' hidden')
-                 for frame in frames[1:]]
+    captions += [
+        f'{frame}: J {run.region[frame - 1]:.2f}' + ('' if run.visible[frame - 1] else ' hidden')
+        for frame in frames[1:]
+    ]
     return film_strip([clip.images[frame] for frame in frames], track.masks[frames], clip.truth[frames], captions)

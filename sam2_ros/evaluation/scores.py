@@ -115,7 +115,7 @@ def _visibility_auc(scores: Sequence[RunScore]) -> Mean:
         return roc_auc(score, visible)
 
     count = len(scores)
-    without_one = [area([*scores[:index], *scores[index + 1:]]) for index in range(count)] if count > 1 else [math.nan]
+    without_one = [area([*scores[:index], *scores[index + 1 :]]) for index in range(count)] if count > 1 else [math.nan]
     return Mean(area(scores), math.sqrt((count - 1) * np.var(without_one)))
 
 

@@ -76,10 +76,17 @@ def _parser() -> argparse.ArgumentParser:
         prog=f'python -m {MODULE}', description='Track held-out synthetic clips, score the tracks, write a result page.'
     )
     parser.add_argument('--quick', action='store_true', help='two policies on two clips of 40 frames by default')
-    parser.add_argument('--policies', nargs='+', choices=POLICY_NAMES, default=list(POLICY_NAMES), metavar='NAME',
-                        help=f'memory policies, the baseline first, of {", ".join(POLICY_NAMES)} (default: all)')
-    parser.add_argument('--image-size', type=positive, metavar='PIXELS',
-                        help="side of the network's input (default: as trained)")
+    parser.add_argument(
+        '--policies',
+        nargs='+',
+        choices=POLICY_NAMES,
+        default=list(POLICY_NAMES),
+        metavar='NAME',
+        help=f'memory policies, the baseline first, of {", ".join(POLICY_NAMES)} (default: all)',
+    )
+    parser.add_argument(
+        '--image-size', type=positive, metavar='PIXELS', help="side of the network's input (default: as trained)"
+    )
     add_benchmark_arguments(parser)
     return parser
 

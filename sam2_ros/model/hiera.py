@@ -138,9 +138,10 @@ class Hiera(nn.Module):
     def _position(self, height: int, width: int) -> Tensor:
         """Learned position (H, W, C): a stretched background grid plus a tiled window pattern."""
         grid, window = self.pos_embed[0], self.pos_embed_window[0].permute(1, 2, 0).contiguous()
-        rows, columns = (_stretching(cells, side, grid.device)
-                         for cells, side in zip(grid.shape[1:], (height, width), strict=True))
-        along_rows = columns @ grid.float().permute(1, 2, 0)                             # (cells, W, C)
+        rows, columns = (
+            _stretching(cells, side, grid.device) for cells, side in zip(grid.shape[1:], (height, width), strict=True)
+        )
+        along_rows = columns @ grid.float().permute(1, 2, 0)  # (cells, W, C)
         background = (rows @ along_rows.flatten(1)).view(height, width, -1).to(grid.dtype)
         side = len(window)  # divides both lengths, as images have sides of multiples of 32
         tiles = background.view(-1, side, width // side, side, window.shape[2])

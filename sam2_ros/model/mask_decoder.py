@@ -113,9 +113,7 @@ class MaskDecoder(nn.Module):
         x = source.transpose(1, 2).unflatten(2, image.shape[-2:])
         x = act1(norm(upscale1(x) + stride8))
         x = act2(upscale2(x) + stride4)
-        weights = torch.stack(
-            [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
-        )
+        weights = torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1)
         masks = (weights @ x.flatten(2)).unflatten(2, x.shape[-2:])
         return DecoderOutput(
             masks.float(),

@@ -48,8 +48,10 @@ def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
     """
     if q.device.type == 'cpu':
         scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
-        rows = [attend_in_pieces(rotate(one, scaled), rotate(keys, turns), values)
-                for one, keys, values in zip(q, k, v, strict=True)]
+        rows = [
+            attend_in_pieces(rotate(one, scaled), rotate(keys, turns), values)
+            for one, keys, values in zip(q, k, v, strict=True)
+        ]
         return torch.stack(rows)
     q, k = rotate(q, turns[: q.shape[1]]), rotate(k, turns)
     padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))

@@ -210,9 +210,7 @@ class Sam2Network(nn.Module):
             size=(size // MASK_STRIDE, size // MASK_STRIDE), mode='bilinear', antialias=True,
         )[:, 0]  # fmt: skip
         no_points = masks.new_zeros(count, 0, 2)
-        prompt = self.embed_prompts(
-            no_points, no_points[..., 0].long(), self.mask_downsample(masks.to(self.dtype))
-        )
+        prompt = self.embed_prompts(no_points, no_points[..., 0].long(), self.mask_downsample(masks.to(self.dtype)))
         single = torch.zeros(count, dtype=torch.bool, device=masks.device)
         raw = features.stride16.expand(count, -1, -1, -1)
         decoding = self.decode_masks(features, raw, prompt, single, stability_fallback=False)

@@ -99,9 +99,7 @@ class ImageSegmenter:
         coordinates = np.zeros((0, 2), np.float32) if points is None else np.asarray(points, np.float32)
         kinds = np.zeros(0, np.int64) if labels is None else np.asarray(labels)
         if coordinates.ndim != 2 or coordinates.shape[1] != 2 or kinds.shape != coordinates.shape[:1]:
-            raise ValueError(
-                f'points must be (P, 2) with labels (P,), got {coordinates.shape} and {kinds.shape}'
-            )
+            raise ValueError(f'points must be (P, 2) with labels (P,), got {coordinates.shape} and {kinds.shape}')
         if not np.isin(kinds, (NEGATIVE, POSITIVE)).all():
             raise ValueError(f'labels must be 1 (on the object) or 0 (beside it), got {kinds.tolist()}')
         if box is not None:

@@ -22,23 +22,41 @@ from sam2_ros.tracking.arguments import quoted
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
-except ImportError:      # not part of a minimal ROS installation
+except ImportError:  # not part of a minimal ROS installation
     Detection2DArray = None
 
 __all__ = [
-    'STATE_NAMES', 'ConversionError', 'Detection2DArray', 'TrackRecord', 'array_to_image', 'camera_info',
-    'compressed_to_rgb', 'detections', 'image_to_array', 'image_to_rgb', 'label_image', 'mask_from_object',
-    'occlusion_scores', 'prompt_from_message', 'rgb_to_compressed', 'tracked_object', 'tracked_objects',
+    'STATE_NAMES',
+    'ConversionError',
+    'Detection2DArray',
+    'TrackRecord',
+    'array_to_image',
+    'camera_info',
+    'compressed_to_rgb',
+    'detections',
+    'image_to_array',
+    'image_to_rgb',
+    'label_image',
+    'mask_from_object',
+    'occlusion_scores',
+    'prompt_from_message',
+    'rgb_to_compressed',
+    'tracked_object',
+    'tracked_objects',
 ]
 
 _STATES = {
-    ObjectState.VISIBLE: TrackedObject.VISIBLE, ObjectState.OCCLUDED: TrackedObject.OCCLUDED,
-    ObjectState.LOST: TrackedObject.LOST, ObjectState.CATCHING_UP: TrackedObject.CATCHING_UP,
+    ObjectState.VISIBLE: TrackedObject.VISIBLE,
+    ObjectState.OCCLUDED: TrackedObject.OCCLUDED,
+    ObjectState.LOST: TrackedObject.LOST,
+    ObjectState.CATCHING_UP: TrackedObject.CATCHING_UP,
 }
 STATE_NAMES = {number: state.value for state, number in _STATES.items()}  # of TrackedObject.state
 _MEMORY_EVENTS = {
-    MemoryEvent.NONE: TrackedObject.MEMORY_NONE, MemoryEvent.RECENT: TrackedObject.MEMORY_RECENT,
-    MemoryEvent.ANCHOR: TrackedObject.MEMORY_ANCHOR, MemoryEvent.PROMPT: TrackedObject.MEMORY_PROMPT,
+    MemoryEvent.NONE: TrackedObject.MEMORY_NONE,
+    MemoryEvent.RECENT: TrackedObject.MEMORY_RECENT,
+    MemoryEvent.ANCHOR: TrackedObject.MEMORY_ANCHOR,
+    MemoryEvent.PROMPT: TrackedObject.MEMORY_PROMPT,
 }
 _MASK_ENCODINGS = ('mono8', '8UC1')
 
@@ -60,10 +78,12 @@ def prompt_from_message(message: PromptMessage, *, object_id: str) -> Prompt:
     """
     has_mask = bool(message.mask.width or message.mask.height)
     return Prompt(
-        object_id, points=[(point.x, point.y) for point in message.points],
+        object_id,
+        points=[(point.x, point.y) for point in message.points],
         labels=list(message.labels) if len(message.labels) else None,
         box=list(message.box) if message.has_box else None,
-        mask=_read_mask(message.mask) if has_mask else None)
+        mask=_read_mask(message.mask) if has_mask else None,
+    )
 
 
 def _read_mask(mask: Image) -> np.ndarray:
@@ -79,11 +99,17 @@ def _read_mask(mask: Image) -> np.ndarray:
 def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header) -> TrackedObject:
     """One object in one image as a message; `header` is that of the image."""
     message = TrackedObject(
-        object_id=result.object_id, label=record.label, state=_STATES[result.state],
+        object_id=result.object_id,
+        label=record.label,
+        state=_STATES[result.state],
         object_score_logit=float(result.object_score_logit),
-        occlusion_probability=float(result.occlusion_probability), predicted_iou=float(result.predicted_iou),
-        first_seen=record.first_seen, last_seen=record.last_seen, frames_since_seen=result.hidden_frames,
-        memory_event=_MEMORY_EVENTS[result.memory_event])
+        occlusion_probability=float(result.occlusion_probability),
+        predicted_iou=float(result.predicted_iou),
+        first_seen=record.first_seen,
+        last_seen=record.last_seen,
+        frames_since_seen=result.hidden_frames,
+        memory_event=_MEMORY_EVENTS[result.memory_event],
+    )
     message.mask = Image(header=header, encoding='mono8')  # 0 x 0 pixels; cv_bridge refuses an empty encoding
     if result.box is None:
         return message
@@ -92,8 +118,7 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
     moments = cv2.moments(crop, binaryImage=True)
     message.has_box = True
     message.box = [float(edge) for edge in result.box]
-    message.centroid = Point32(x=left + moments['m10'] / moments['m00'],
-                               y=top + moments['m01'] / moments['m00'])
+    message.centroid = Point32(x=left + moments['m10'] / moments['m00'], y=top + moments['m01'] / moments['m00'])
     message.area = int(result.area)
     message.mask = array_to_image(crop, 'mono8', header=header)
     return message
@@ -109,34 +134,49 @@ def mask_from_object(message: TrackedObject, *, image_height: int, image_width: 
         return mask
     left, top, right, bottom = (int(edge) for edge in message.box)
     if not (0 <= left < right <= image_width and 0 <= top < bottom <= image_height):
-        raise ConversionError('box', f'{(left, top, right, bottom)} is not within an image of '
-                                     f'{image_width} x {image_height} pixels')
+        raise ConversionError(
+            'box', f'{(left, top, right, bottom)} is not within an image of {image_width} x {image_height} pixels'
+        )
     crop = _read_mask(message.mask)
     if crop.shape != (bottom - top, right - left):
-        raise ConversionError('mask', f'{crop.shape[1]} x {crop.shape[0]} pixels, but the box is '
-                                      f'{right - left} x {bottom - top}')
+        raise ConversionError(
+            'mask', f'{crop.shape[1]} x {crop.shape[0]} pixels, but the box is {right - left} x {bottom - top}'
+        )
     mask[top:bottom, left:right] = crop
     return mask
 
 
-def tracked_objects(result: FrameResult, *, records: Mapping[str, TrackRecord], frames_skipped: int,
-                    header: Header) -> TrackedObjectArray:
+def tracked_objects(
+    result: FrameResult, *, records: Mapping[str, TrackRecord], frames_skipped: int, header: Header
+) -> TrackedObjectArray:
     """All objects of one image, in the order in which they were added."""
     height, width = result.image_size
     return TrackedObjectArray(
-        header=header, image_height=height, image_width=width, frame_index=result.frame_index,
+        header=header,
+        image_height=height,
+        image_width=width,
+        frame_index=result.frame_index,
         frames_skipped=frames_skipped,
-        objects=[tracked_object(tracked, record=records[object_id], header=header)
-                 for object_id, tracked in result.items()])
+        objects=[
+            tracked_object(tracked, record=records[object_id], header=header) for object_id, tracked in result.items()
+        ],
+    )
 
 
 def occlusion_scores(result: FrameResult, *, header: Header) -> OcclusionScoreArray:
     """The occlusion scores of one image, in the order of `tracked_objects`."""
-    return OcclusionScoreArray(header=header, scores=[
-        OcclusionScore(
-            object_id=object_id, object_score_logit=float(tracked.object_score_logit),
-            occlusion_probability=float(tracked.occlusion_probability), state=_STATES[tracked.state])
-        for object_id, tracked in result.items()])
+    return OcclusionScoreArray(
+        header=header,
+        scores=[
+            OcclusionScore(
+                object_id=object_id,
+                object_score_logit=float(tracked.object_score_logit),
+                occlusion_probability=float(tracked.occlusion_probability),
+                state=_STATES[tracked.state],
+            )
+            for object_id, tracked in result.items()
+        ],
+    )
 
 
 def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str, header: Header) -> Image:
@@ -149,8 +189,7 @@ def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str
         raise ConversionError('encoding', f'{encoding!r}, but a label image is mono8 or mono16')
     highest = max((labels[object_id] for object_id in result), default=0)
     if highest > np.iinfo(dtype).max:
-        raise ConversionError('encoding', f'{encoding} holds labels up to {np.iinfo(dtype).max}, '
-                                          f'but one is {highest}')
+        raise ConversionError('encoding', f'{encoding} holds labels up to {np.iinfo(dtype).max}, but one is {highest}')
     return array_to_image(result.label_map(labels, dtype), encoding, header=header)
 
 

@@ -68,8 +68,7 @@ class Diagnostics:
         self._counted = counts
         report = DiagnosticArray()
         report.header.stamp = self._node.get_clock().now().to_msg()
-        report.status = [self._images(snapshot, counts, fresh), self._tracking(snapshot),
-                         self._prompts(counts, fresh)]
+        report.status = [self._images(snapshot, counts, fresh), self._tracking(snapshot), self._prompts(counts, fresh)]
         for status in report.status:
             status.name = f'{self._node.get_fully_qualified_name().lstrip("/")}: {status.name}'
             status.hardware_id = snapshot.device
@@ -87,7 +86,8 @@ class Diagnostics:
             self._idle_since = math.inf
             self._node.get_logger().warning(
                 f'the node is {snapshot.state}: it does not listen to images '
-                f'(ros2 lifecycle set {self._node.get_fully_qualified_name()} {transition})')
+                f'(ros2 lifecycle set {self._node.get_fully_qualified_name()} {transition})'
+            )
 
     def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
@@ -110,8 +110,11 @@ class Diagnostics:
         elif processed < BEHIND * rate:
             level = WARN
             message = f'falls behind: {processed:.1f} of {rate:.1f} images/s are processed, the others are skipped'
-        values = {'topic': snapshot.source.topic if snapshot.source else '', 'images/s': f'{rate:.2f}',
-                  'skipped': counts.get('skipped', 0)}
+        values = {
+            'topic': snapshot.source.topic if snapshot.source else '',
+            'images/s': f'{rate:.2f}',
+            'skipped': counts.get('skipped', 0),
+        }
         reasons = (*DROPS, 'stamp_outliers', 'unstamped', 'time_jumps', 'format_changes')
         return _status('images', level, message, values | {reason: counts.get(reason, 0) for reason in reasons})
 
@@ -131,7 +134,9 @@ class Diagnostics:
             level, message = WARN, namesakes
         states = Counter(tracked.state for tracked in snapshot.newest.objects) if snapshot.newest else Counter()
         values: dict[str, Any] = {
-            'model': snapshot.model, 'memory policy': snapshot.memory, 'device': snapshot.device,
+            'model': snapshot.model,
+            'memory policy': snapshot.memory,
+            'device': snapshot.device,
             'processed images/s': f'{self._journal.published.per_second():.2f}',
             'age of newest output, s': '' if age is None else f'{age:.3f}',
         }
@@ -146,8 +151,10 @@ class Diagnostics:
     def _namesakes(self) -> str | None:
         """What is wrong with several nodes of our name, as a sentence; None while there is one."""
         name = self._node.get_fully_qualified_name()
-        number = sum(f'{namespace.rstrip("/")}/{other}' == name
-                     for other, namespace in self._node.get_node_names_and_namespaces())
+        number = sum(
+            f'{namespace.rstrip("/")}/{other}' == name
+            for other, namespace in self._node.get_node_names_and_namespaces()
+        )
         if number < 2:
             return None
         return f'{number} nodes are named {name}: their outputs and services are mixed; give each a name or namespace'
@@ -164,13 +171,20 @@ class Diagnostics:
         level, message = OK, 'no prompt was refused lately'
         if refused:
             level, message = WARN, f'{refused} refused, the last because: {self._journal.last_refusal}'
-        return _status('prompts', level, message, {
-            'applied': counts.get('prompts_applied', 0), 'refused': counts.get('prompts_refused', 0),
-            'applied, but with an empty mask': counts.get('empty_prompts', 0),
-            'applied, but the mask does not fit': counts.get('prompts_that_do_not_fit', 0),
-            'superseded by newer ones': counts.get('prompts_superseded', 0),
-            'catch-ups cut short': counts.get('catch_ups_cut_short', 0),
-            'last refusal': self._journal.last_refusal})
+        return _status(
+            'prompts',
+            level,
+            message,
+            {
+                'applied': counts.get('prompts_applied', 0),
+                'refused': counts.get('prompts_refused', 0),
+                'applied, but with an empty mask': counts.get('empty_prompts', 0),
+                'applied, but the mask does not fit': counts.get('prompts_that_do_not_fit', 0),
+                'superseded by newer ones': counts.get('prompts_superseded', 0),
+                'catch-ups cut short': counts.get('catch_ups_cut_short', 0),
+                'last refusal': self._journal.last_refusal,
+            },
+        )
 
     def _age(self, newest: TrackedObjectArray | None) -> float | None:
         """Seconds from the stamp of the newest output to now; None without a stamped output."""
@@ -181,8 +195,11 @@ class Diagnostics:
 
 def _status(name: str, level: bytes, message: str, values: dict[str, Any]) -> DiagnosticStatus:
     return DiagnosticStatus(
-        name=name, level=level, message=message,
-        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+        name=name,
+        level=level,
+        message=message,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )
 
 
 def _process_memory() -> int:

@@ -28,7 +28,8 @@ class ImageConverter:
     def to_rgb(self, message: Any) -> np.ndarray:
         """(H, W, 3) uint8, see `image_to_rgb` and `compressed_to_rgb`. Raises ConversionError."""
         return (image_to_rgb if hasattr(message, 'encoding') else compressed_to_rgb)(
-            message, max_pixels=self._settings['max_image_pixels'], to_bytes=self._to_bytes)
+            message, max_pixels=self._settings['max_image_pixels'], to_bytes=self._to_bytes
+        )
 
     def _to_bytes(self, values: np.ndarray) -> np.ndarray:
         low, span = self._settings['intensity_low'], self._settings['intensity_span']

@@ -35,9 +35,11 @@ WHY_DROPPED = {  # how it is counted, and the sentence
     Arrival.REORDERED: ('reordered', 'is older than the one before'),
     Arrival.OUTLIER: ('stamp_outliers', 'is much older than those around it'),
 }
-PROFILE_HINT = (f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
-                f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of all that send or receive '
-                'them, viewers too; a camera that publishes reliably loses fewer')
+PROFILE_HINT = (
+    f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
+    f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of all that send or receive '
+    'them, viewers too; a camera that publishes reliably loses fewer'
+)
 
 
 class ImageSource:
@@ -48,15 +50,24 @@ class ImageSource:
     Both run in the executor and must return at once.
     """
 
-    def __init__(self, node: Node, parameters: ParameterTable, *, journal: Journal, order: StampOrder,
-                 on_image: Callable[[ArrivedImage], None], on_time_jump: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        parameters: ParameterTable,
+        *,
+        journal: Journal,
+        order: StampOrder,
+        on_image: Callable[[ArrivedImage], None],
+        on_time_jump: Callable[[], None],
+    ) -> None:
         self._node = node
         self._parameters = parameters
         self._journal = journal
         self._on_image = on_image
         self._on_time_jump = on_time_jump
-        self.topic, compressed = subscribed_topic(node.resolve_topic_name('image'),
-                                                  transport=parameters['image_transport'])
+        self.topic, compressed = subscribed_topic(
+            node.resolve_topic_name('image'), transport=parameters['image_transport']
+        )
         self._type: type = CompressedImage if compressed else Image
         self._order = order
         self._logged_reason: str | None = None  # of the silence, while there is one
@@ -84,15 +95,19 @@ class ImageSource:
         names = sorted(f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in self._publishers())
         if len(names) < 2:
             return None
-        return (f'{len(names)} publishers send images on {self.topic} ({", ".join(names[:MAX_NAMES])}): they are taken '
-                'for those of one camera; stop the others or remap image')
+        return (
+            f'{len(names)} publishers send images on {self.topic} ({", ".join(names[:MAX_NAMES])}): they are taken '
+            'for those of one camera; stop the others or remap image'
+        )
 
     def _subscribe(self) -> Any:
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
         events = SubscriptionEventCallbacks(
-            message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change))
-        return make_subscription(self._node, self._type, self.topic, self._receive, profile, policies=QUEUE,
-                                 event_callbacks=events)
+            message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change)
+        )
+        return make_subscription(
+            self._node, self._type, self.topic, self._receive, profile, policies=QUEUE, event_callbacks=events
+        )
 
     def _publishers(self) -> list[TopicEndpointInfo]:
         return self._node.get_publishers_info_by_topic(self.topic)
@@ -150,8 +165,14 @@ class ImageSource:
             return
         if self._journal.waiting_since is None:
             self._journal.waiting_since = self._newest
-        self._on_image(ArrivedImage(message, time=self._order.elapsed, arrived=self._newest,
-                                    received_ns=self._node.get_clock().now().nanoseconds))
+        self._on_image(
+            ArrivedImage(
+                message,
+                time=self._order.elapsed,
+                arrived=self._newest,
+                received_ns=self._node.get_clock().now().nanoseconds,
+            )
+        )
 
     def _drop(self, error: ConversionError) -> None:
         """Count an image that cannot be read. That a camera sends what nobody can read is said once, until it ends."""
@@ -167,8 +188,9 @@ class ImageSource:
         """Whether the image is taken, going by its stamp."""
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         wrong = self._order.outliers
-        arrival = self._order.classify(stamp_ns, arrived=self._newest,
-                                       reorder_window=self._parameters['reorder_window'])
+        arrival = self._order.classify(
+            stamp_ns, arrived=self._newest, reorder_window=self._parameters['reorder_window']
+        )
         for _ in range(self._order.outliers - wrong):
             self._journal.note('stamp_outliers', 'an image was stamped ahead of those after it: a wrong stamp')
         if arrival is not Arrival.DUPLICATE:
@@ -186,7 +208,9 @@ class ImageSource:
         if arrival is Arrival.UNSTAMPED:
             self._journal.note('unstamped', 'images without a stamp are tracked, but no prompt can name them')
         elif arrival is Arrival.NEW_EPOCH:
-            self._journal.note('time_jumps', f'stamps jump back to {stamp_text(stamp_ns)} (on_time_jump: '
-                                             f'{self._parameters["on_time_jump"]})')
+            self._journal.note(
+                'time_jumps',
+                f'stamps jump back to {stamp_text(stamp_ns)} (on_time_jump: {self._parameters["on_time_jump"]})',
+            )
             self._on_time_jump()
         return True

@@ -23,13 +23,21 @@ def array_to_image(pixels: np.ndarray, encoding: str, *, header: Header) -> Imag
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     dtype = pixels.dtype.newbyteorder('=')
     if pixels.ndim not in (2, 3) or channels != layout.channels or dtype != np.dtype(layout.dtype):
-        raise ConversionError('pixels', f'{pixels.dtype} of shape {pixels.shape}, but {encoding} needs '
-                                        f'{np.dtype(layout.dtype)} with {layout.channels} channels')
+        raise ConversionError(
+            'pixels',
+            f'{pixels.dtype} of shape {pixels.shape}, but {encoding} needs '
+            f'{np.dtype(layout.dtype)} with {layout.channels} channels',
+        )
     if not pixels.size:
         raise ConversionError('pixels', f'shape {pixels.shape}, but an image has at least one pixel')
-    return Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
-                 step=pixels.shape[1] * channels * pixels.dtype.itemsize,
-                 data=_byte_array(pixels.astype(np.dtype(layout.dtype).newbyteorder('<'), copy=False)))
+    return Image(
+        header=header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        step=pixels.shape[1] * channels * pixels.dtype.itemsize,
+        data=_byte_array(pixels.astype(np.dtype(layout.dtype).newbyteorder('<'), copy=False)),
+    )
 
 
 def _byte_array(values: np.ndarray) -> array[int]:
@@ -50,9 +58,14 @@ def rgb_to_compressed(rgb: np.ndarray, *, header: Header, jpeg_quality: int) -> 
 def camera_info(*, height: int, width: int, horizontal_fov: float, header: Header) -> CameraInfo:
     """A camera without distortion: square pixels, axis through the middle; `horizontal_fov` in radians."""
     focal = width / 2 / np.tan(horizontal_fov / 2)
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2      # the middle of a pixel has whole coordinates
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2  # the middle of a pixel has whole coordinates
     return CameraInfo(
-        header=header, height=height, width=width, distortion_model='plumb_bob', d=[0.0] * 5,
+        header=header,
+        height=height,
+        width=width,
+        distortion_model='plumb_bob',
+        d=[0.0] * 5,
         k=[focal, 0.0, centre_x, 0.0, focal, centre_y, 0.0, 0.0, 1.0],
         r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[focal, 0.0, centre_x, 0.0, 0.0, focal, centre_y, 0.0, 0.0, 0.0, 1.0, 0.0])
+        p=[focal, 0.0, centre_x, 0.0, 0.0, focal, centre_y, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )

@@ -68,8 +68,16 @@ class _PromptBudget:
 class Inference:
     """Runs the tracker in a thread of its own. All methods but `stop` return at once, whichever thread calls them."""
 
-    def __init__(self, tracker: VideoTracker, *, jobs: PromptJobs, outputs: Outputs, journal: Journal,
-                 to_rgb: Callable[[Any], np.ndarray], on_fatal: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        tracker: VideoTracker,
+        *,
+        jobs: PromptJobs,
+        outputs: Outputs,
+        journal: Journal,
+        to_rgb: Callable[[Any], np.ndarray],
+        on_fatal: Callable[[str], None],
+    ) -> None:
         """`to_rgb` turns an image message into (H, W, 3) uint8, or raises ValueError; `on_fatal` is told why the
         process has to end: the network failed MAX_FAILURES times in a row.
         """
@@ -215,8 +223,13 @@ class Inference:
         self._failures = self._unreported = 0
         self._journal.published.tick()
         self._journal.waiting_since = None
-        stages = {'wait': started - image.arrived, 'convert': converted - started, 'track': tracked - converted,
-                  'publish': done - tracked, 'total': done - image.arrived}
+        stages = {
+            'wait': started - image.arrived,
+            'convert': converted - started,
+            'track': tracked - converted,
+            'publish': done - tracked,
+            'total': done - image.arrived,
+        }
         for stage, seconds in stages.items():
             self._journal.latencies.add(stage, seconds)
 
@@ -231,8 +244,10 @@ class Inference:
         if object_id not in self._tracker.object_ids:
             known = ', '.join(self._tracker.object_ids[:NAMES_SHOWN]) or 'none'
             more = len(self._tracker.object_ids) - NAMES_SHOWN
-            return Answer(f'no object is called {quoted(object_id)}; tracked are: {known}'
-                          + (f' and {more} more' if more > 0 else ''))
+            return Answer(
+                f'no object is called {quoted(object_id)}; tracked are: {known}'
+                + (f' and {more} more' if more > 0 else '')
+            )
         self._tracker.remove(object_id)
         self._jobs.forget(object_id, f'{object_id!r} was removed')
         return Answer(object_id=object_id)

@@ -77,7 +77,8 @@ class Journal:
             said.append(_Line(now, kind))
             unsaid = self._unsaid.pop(reason, 0)
         self._logger.warning(
-            shortened(sentence) + (f' ({reason}: {number} so far)' if unsaid or (kind and number > 1) else ''))
+            shortened(sentence) + (f' ({reason}: {number} so far)' if unsaid or (kind and number > 1) else '')
+        )
 
     def counts(self) -> dict[str, int]:
         """Events so far, by reason."""

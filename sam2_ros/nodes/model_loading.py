@@ -21,21 +21,32 @@ def load_model(parameters: ParameterTable) -> Sam2Network:
     """Build the network and load its weights. Raises ValueError, OSError or RuntimeError with the reason."""
     name, checkpoint = parameters['model'], parameters['checkpoint']
     if not checkpoint and bundled_weights(name) is None:
-        raise ValueError(f'{name} has no bundled weights; get those of Meta with: {DOWNLOAD} {name}  and set the '
-                         'parameter checkpoint to the file')
+        raise ValueError(
+            f'{name} has no bundled weights; get those of Meta with: {DOWNLOAD} {name}  and set the '
+            'parameter checkpoint to the file'
+        )
     device = choose_device(parameters['device'])
     torch.set_num_threads(parameters['cpu_threads'] or USUAL_THREADS)
-    return build_sam2(name, checkpoint or None, device=device, dtype=choose_dtype(parameters['dtype'], device),
-                      image_size=parameters['image_size'] or None)
+    return build_sam2(
+        name,
+        checkpoint or None,
+        device=device,
+        dtype=choose_dtype(parameters['dtype'], device),
+        image_size=parameters['image_size'] or None,
+    )
 
 
 def make_tracker(model: Sam2Network, parameters: ParameterTable) -> VideoTracker:
     """A tracker that has run once, so that the first image does not pay for what happens only once."""
     options = TrackerOptions(
-        clear_on_correction=parameters['clear_on_correction'], lost_after_seconds=parameters['lost_after'],
-        max_hole_area=parameters['max_hole_area'], max_speck_area=parameters['max_speck_area'],
-        non_overlap=parameters['non_overlap'], ring_frames=parameters['ring_images'],
-        ring_bytes=int(parameters['ring_megabytes'] * MEGABYTE))
+        clear_on_correction=parameters['clear_on_correction'],
+        lost_after_seconds=parameters['lost_after'],
+        max_hole_area=parameters['max_hole_area'],
+        max_speck_area=parameters['max_speck_area'],
+        non_overlap=parameters['non_overlap'],
+        ring_frames=parameters['ring_images'],
+        ring_bytes=int(parameters['ring_megabytes'] * MEGABYTE),
+    )
     tracker = VideoTracker(model, parameters['memory'], options=options)
     black = np.zeros((model.image_size, model.image_size, 3), np.uint8)
     middle = [model.image_size / 4, model.image_size / 4, model.image_size / 2, model.image_size / 2]
@@ -52,6 +63,7 @@ def describe(parameters: ParameterTable, model: Sam2Network) -> str:
     kind = f'{parameters["model"]} at {model.image_size} pixels, {dtype} on {model.device}'
     if parameters['checkpoint']:
         return f'{kind}, weights of {parameters["checkpoint"]}'
-    return (f'{kind}, bundled weights: small and quick, for trying out. Those of Meta are far better: '
-            f'{DOWNLOAD} sam2.1_hiera_small, then set the parameters model and checkpoint')
-
+    return (
+        f'{kind}, bundled weights: small and quick, for trying out. Those of Meta are far better: '
+        f'{DOWNLOAD} sam2.1_hiera_small, then set the parameters model and checkpoint'
+    )

@@ -77,8 +77,12 @@ class OutputBag:
                 return None
             definition = {'typestore': self.typestore}
         return self.writer.add_connection(
-            connection.topic, connection.msgtype, serialization_format=connection.ext.serialization_format,
-            offered_qos_profiles=connection.ext.offered_qos_profiles, **definition)
+            connection.topic,
+            connection.msgtype,
+            serialization_format=connection.ext.serialization_format,
+            offered_qos_profiles=connection.ext.offered_qos_profiles,
+            **definition,
+        )
 
 
 @contextmanager

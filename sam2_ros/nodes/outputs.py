@@ -47,8 +47,14 @@ class TrackerOutputs:
             self._detections = make_publisher(node, conversions.Detection2DArray, '~/detections', QUEUE_DEPTH)
 
     def close(self) -> None:
-        for publisher in (self._objects, self._scores, self._label_mask, self._overlay, self._overlay_jpeg,
-                          self._detections):
+        for publisher in (
+            self._objects,
+            self._scores,
+            self._label_mask,
+            self._overlay,
+            self._overlay_jpeg,
+            self._detections,
+        ):
             if publisher is not None:
                 self._node.destroy_publisher(publisher)
 
@@ -65,7 +71,8 @@ class TrackerOutputs:
         header = image.header
         records = {object_id: self._record(tracked, image) for object_id, tracked in result.items()}
         objects = conversions.tracked_objects(
-            result, records=records, frames_skipped=image.skipped_before, header=header)
+            result, records=records, frames_skipped=image.skipped_before, header=header
+        )
         self._objects.publish(objects)
         self._scores.publish(conversions.occlusion_scores(result, header=header))
         if self._detections is not None:
@@ -73,7 +80,8 @@ class TrackerOutputs:
         labels = {object_id: record.label for object_id, record in records.items()}
         if self._label_mask.get_subscription_count():
             self._label_mask.publish(
-                conversions.label_image(result, labels=labels, encoding=self._encoding, header=header))
+                conversions.label_image(result, labels=labels, encoding=self._encoding, header=header)
+            )
         raw, jpeg = self._overlay.get_subscription_count(), self._overlay_jpeg.get_subscription_count()
         if raw or jpeg:
             overlay = draw_overlay(rgb, result, labels=labels)
@@ -120,5 +128,7 @@ class TrackerOutputs:
         if result.box is not None:
             seen.append((image.arrived, stamp))
         return conversions.TrackRecord(
-            label=self._labels.assign(object_id), first_seen=self._first_seen[object_id],
-            last_seen=seen[-1][1] if seen else Time())
+            label=self._labels.assign(object_id),
+            first_seen=self._first_seen[object_id],
+            last_seen=seen[-1][1] if seen else Time(),
+        )

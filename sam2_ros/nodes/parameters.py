@@ -56,7 +56,8 @@ class ParameterRow:
 
     def descriptor(self) -> ParameterDescriptor:
         descriptor = ParameterDescriptor(
-            name=self.name, description=f'{self.description} ({self.accepted}; {self.change.value})',
+            name=self.name,
+            description=f'{self.description} ({self.accepted}; {self.change.value})',
             type=Parameter.Type.from_parameter_value(self.default).value,
             read_only=self.change is Change.NEVER,
             # 3 is taken for 3.0; the type is checked with everything else, in ParameterTable.check.
@@ -115,6 +116,10 @@ def yaml_text(rows: Sequence[ParameterRow], *, title: str) -> str:
     lines = [f'# {title}', '', '/**:', '  ros__parameters:']
     for row in rows:
         default = f'"{row.default}"' if isinstance(row.default, str) else str(row.default).lower()
-        lines += ['', f'    # {row.description}', f'    # {row.accepted}; {row.change.value}',
-                  f'    {row.name}: {default}']
+        lines += [
+            '',
+            f'    # {row.description}',
+            f'    # {row.accepted}; {row.change.value}',
+            f'    {row.name}: {default}',
+        ]
     return '\n'.join(lines) + '\n'

@@ -56,27 +56,47 @@ _BGR = PixelLayout(3, cv2.COLOR_BGR2RGB)
 _BGRA = PixelLayout(4, cv2.COLOR_BGRA2RGB)
 
 # OpenCV names a Bayer pattern by its second row, ROS by its first: rggb is BayerBG.
-_BAYER = {'rggb': cv2.COLOR_BayerBG2RGB, 'bggr': cv2.COLOR_BayerRG2RGB,
-          'gbrg': cv2.COLOR_BayerGR2RGB, 'grbg': cv2.COLOR_BayerGB2RGB}
+_BAYER = {
+    'rggb': cv2.COLOR_BayerBG2RGB,
+    'bggr': cv2.COLOR_BayerRG2RGB,
+    'gbrg': cv2.COLOR_BayerGR2RGB,
+    'grbg': cv2.COLOR_BayerGB2RGB,
+}
 
 # The numbered types (8UC3) name no colours; OpenCV, their inventor, and RViz read them as grey, BGR, BGRA.
 LAYOUTS = {
-    'rgb8': PixelLayout(3, None), 'rgba8': PixelLayout(4, cv2.COLOR_RGBA2RGB),
-    'bgr8': _BGR, 'bgra8': _BGRA, '8UC3': _BGR, '8UC4': _BGRA,
-    'rgb16': PixelLayout(3, None, 'u2'), 'rgba16': PixelLayout(4, cv2.COLOR_RGBA2RGB, 'u2'),
-    'bgr16': PixelLayout(3, cv2.COLOR_BGR2RGB, 'u2'), 'bgra16': PixelLayout(4, cv2.COLOR_BGRA2RGB, 'u2'),
-    'mono8': _GREY, '8UC1': _GREY, 'mono16': _GREY_16, '16UC1': _GREY_16,
-    'yuv422': _UYVY, 'uyvy': _UYVY, 'yuv422_yuy2': _YUYV, 'yuyv': _YUYV,
+    'rgb8': PixelLayout(3, None),
+    'rgba8': PixelLayout(4, cv2.COLOR_RGBA2RGB),
+    'bgr8': _BGR,
+    'bgra8': _BGRA,
+    '8UC3': _BGR,
+    '8UC4': _BGRA,
+    'rgb16': PixelLayout(3, None, 'u2'),
+    'rgba16': PixelLayout(4, cv2.COLOR_RGBA2RGB, 'u2'),
+    'bgr16': PixelLayout(3, cv2.COLOR_BGR2RGB, 'u2'),
+    'bgra16': PixelLayout(4, cv2.COLOR_BGRA2RGB, 'u2'),
+    'mono8': _GREY,
+    '8UC1': _GREY,
+    'mono16': _GREY_16,
+    '16UC1': _GREY_16,
+    'yuv422': _UYVY,
+    'uyvy': _UYVY,
+    'yuv422_yuy2': _YUYV,
+    'yuyv': _YUYV,
     **{f'bayer_{pattern}8': PixelLayout(1, code) for pattern, code in _BAYER.items()},
     **{f'bayer_{pattern}16': PixelLayout(1, code, 'u2') for pattern, code in _BAYER.items()},
 }
 
 # By the names of the kernel, in small letters; those of ROS are among them. `yuv420` is how depthai calls i420.
 PLANES = {
-    'nv12': PlaneLayout(2, 2), 'nv21': PlaneLayout(2, 2, 'vu'),
-    'nv16': PlaneLayout(2, 1), 'nv61': PlaneLayout(2, 1, 'vu'),
-    'nv24': PlaneLayout(1, 1), 'nv42': PlaneLayout(1, 1, 'vu'),
-    'i420': PlaneLayout(2, 2, side_by_side=False), 'yuv420': PlaneLayout(2, 2, side_by_side=False),
+    'nv12': PlaneLayout(2, 2),
+    'nv21': PlaneLayout(2, 2, 'vu'),
+    'nv16': PlaneLayout(2, 1),
+    'nv61': PlaneLayout(2, 1, 'vu'),
+    'nv24': PlaneLayout(1, 1),
+    'nv42': PlaneLayout(1, 1, 'vu'),
+    'i420': PlaneLayout(2, 2, side_by_side=False),
+    'yuv420': PlaneLayout(2, 2, side_by_side=False),
     'yv12': PlaneLayout(2, 2, 'vu', side_by_side=False),
 }
 ENCODINGS = (*LAYOUTS, *PLANES)
@@ -102,8 +122,11 @@ def image_to_array(image: Any) -> np.ndarray:
     data = memoryview(image.data)
     needed = (image.height - 1) * image.step + image.width * strides[1]
     if data.nbytes < needed:
-        raise ConversionError('data', f'{data.nbytes} bytes, but {image.height} rows of {image.step} bytes need '
-                                      f'{needed}, the padding of the last one left out')
+        raise ConversionError(
+            'data',
+            f'{data.nbytes} bytes, but {image.height} rows of {image.step} bytes need '
+            f'{needed}, the padding of the last one left out',
+        )
     return np.ndarray(shape, dtype, buffer=data, strides=strides)
 
 
@@ -123,12 +146,16 @@ def _image_to_planes(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     needed = begin + apart + (rows - 1) * stride + (columns - 1) * between + 1
     data = memoryview(image.data)
     if data.nbytes < needed:
-        raise ConversionError('data', f'{data.nbytes} bytes, but {image.encoding} with {image.height} luma rows of '
-                                      f'{image.step} bytes (height and step) and the colours behind them needs '
-                                      f'{needed}')
+        raise ConversionError(
+            'data',
+            f'{data.nbytes} bytes, but {image.encoding} with {image.height} luma rows of '
+            f'{image.step} bytes (height and step) and the colours behind them needs '
+            f'{needed}',
+        )
     luma = np.ndarray((image.height, image.width), np.uint8, data, 0, (image.step, 1))
-    chroma = [np.ndarray((rows, columns), np.uint8, data, offset, (stride, between))
-              for offset in (begin, begin + apart)]
+    chroma = [
+        np.ndarray((rows, columns), np.uint8, data, offset, (stride, between)) for offset in (begin, begin + apart)
+    ]
     u, v = chroma if layout.order == 'uv' else reversed(chroma)
     return luma, u, v
 
@@ -144,14 +171,18 @@ def _check_size(image: Any, *, multiple_of: tuple[int, int]) -> None:
 
 def _check_step(image: Any, pixel_bytes: int) -> None:
     if image.step < image.width * pixel_bytes:
-        raise ConversionError('step', f'{image.step} bytes, but a row of {image.width} {image.encoding} pixels needs '
-                                      f'{image.width * pixel_bytes}')
+        raise ConversionError(
+            'step',
+            f'{image.step} bytes, but a row of {image.width} {image.encoding} pixels needs {image.width * pixel_bytes}',
+        )
 
 
 def _check_pixels(height: int, width: int, max_pixels: int) -> None:
     if height * width > max_pixels:
-        raise ConversionError('size', f'{width} x {height} pixels are {height * width}, but at most {max_pixels} are '
-                                      'accepted (max_image_pixels)')
+        raise ConversionError(
+            'size',
+            f'{width} x {height} pixels are {height * width}, but at most {max_pixels} are accepted (max_image_pixels)',
+        )
 
 
 def _refused_encoding(encoding: str, accepted: Any) -> str:
@@ -220,11 +251,13 @@ def check_compressed(image: Any, *, max_pixels: int = MAX_PIXELS) -> None:
         raise ConversionError('data', f'a JPEG file that is cut off after {len(data)} bytes')
     size = image_size(data)
     if size is None and kind.lower() in _VIDEO:
-        raise ConversionError('format', f'{quote} is a packet of a video, which has to be decoded before; accepted is '
-                                        f'a {FORMATS} file')
+        raise ConversionError(
+            'format', f'{quote} is a packet of a video, which has to be decoded before; accepted is a {FORMATS} file'
+        )
     if size is None and 'compressed' not in image.format and (kind in LAYOUTS or kind.lower() in PLANES):
-        raise ConversionError('format', f'{quote} with data that are no {FORMATS} file: raw pixels belong into a '
-                                        'sensor_msgs/Image')
+        raise ConversionError(
+            'format', f'{quote} with data that are no {FORMATS} file: raw pixels belong into a sensor_msgs/Image'
+        )
     if size is None:
         raise ConversionError('data', f'{len(data)} bytes that are no {FORMATS} file (format: {quote})')
     _check_pixels(*size, max_pixels)
@@ -240,13 +273,18 @@ def compressed_to_rgb(image: Any, *, max_pixels: int = MAX_PIXELS, to_bytes: ToB
     """
     check_compressed(image, max_pixels=max_pixels)
     try:
-        pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8),
-                              cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = cv2.imdecode(
+            np.frombuffer(image.data, np.uint8),
+            cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
     except cv2.error as error:
         raise ConversionError('data', f'{len(image.data)} bytes that OpenCV cannot decode: {error.err}') from error
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-        raise ConversionError('data', f'{len(image.data)} bytes that cannot be decoded as a {FORMATS} file with 8 or '
-                                      f'16 bits (format: {image.format[:MAX_QUOTE]!r})')
+        raise ConversionError(
+            'data',
+            f'{len(image.data)} bytes that cannot be decoded as a {FORMATS} file with 8 or '
+            f'16 bits (format: {image.format[:MAX_QUOTE]!r})',
+        )
     return _to_rgb(pixels, cv2.COLOR_BGR2RGB if pixels.ndim == 3 else _code_of_grey(image.format), to_bytes)
 
 

@@ -11,15 +11,22 @@ from sam2_ros.tracking.arguments import quoted
 
 _POLYNOMIAL = (0, 4, 5, 8, 12, 14)
 _FISHEYE = (0, 4)
-COEFFICIENTS = {'': _POLYNOMIAL, 'none': (0,), 'plumb_bob': _POLYNOMIAL, 'rational_polynomial': _POLYNOMIAL,
-                'equidistant': _FISHEYE, 'fisheye': _FISHEYE}
+COEFFICIENTS = {
+    '': _POLYNOMIAL,
+    'none': (0,),
+    'plumb_bob': _POLYNOMIAL,
+    'rational_polynomial': _POLYNOMIAL,
+    'equidistant': _FISHEYE,
+    'fisheye': _FISHEYE,
+}
 FISHEYE_MODELS = ('equidistant', 'fisheye')
 SCALE_TOLERANCE = 0.02  # relative; between the scales of width and height of a resized image
 FOLD_STEPS = 64  # points between the axis and a point at which the distortion is looked at
 
 
-def project_point(point: np.ndarray, camera_info: Any, *, rectified: bool,
-                  image_size: tuple[int, int]) -> tuple[float, float]:
+def project_point(
+    point: np.ndarray, camera_info: Any, *, rectified: bool, image_size: tuple[int, int]
+) -> tuple[float, float]:
     """The pixel (x, y) at which the camera sees `point`, (3,) metres in its optical frame (x right, y down, z ahead).
 
     `rectified`: the image is rectified, so the projection matrix P applies; otherwise the intrinsics K and the lens
@@ -43,8 +50,10 @@ def project_point(point: np.ndarray, camera_info: Any, *, rectified: bool,
     u, v = (float(value) for value in _in_image(pixel, camera_info, image_size))
     height, width = image_size
     if not (0 <= u < width and 0 <= v < height):
-        raise ValueError(f'the point ({x:.3f}, {y:.3f}, {z:.3f}) falls on the pixel ({u:.0f}, {v:.0f}), outside the '
-                         f'image of {width} x {height}')
+        raise ValueError(
+            f'the point ({x:.3f}, {y:.3f}, {z:.3f}) falls on the pixel ({u:.0f}, {v:.0f}), outside the '
+            f'image of {width} x {height}'
+        )
     return u, v
 
 
@@ -59,8 +68,10 @@ def _in_image(pixel: np.ndarray, camera_info: Any, image_size: tuple[int, int]) 
     scale = np.array((width / size[0], height / size[1]))  # binning is one reason for it
     across, down = scale * (max(1, camera_info.binning_x), max(1, camera_info.binning_y))
     if abs(across / down - 1) > SCALE_TOLERANCE + 1 / min(height, width):  # sizes are rounded
-        raise ValueError(f'the image of {width} x {height} is no scaled one of {size[0]} x {size[1]} pixels, for which '
-                         'the CameraInfo is: is one of them turned or cropped?')
+        raise ValueError(
+            f'the image of {width} x {height} is no scaled one of {size[0]} x {size[1]} pixels, for which '
+            'the CameraInfo is: is one of them turned or cropped?'
+        )
     return pixel * scale
 
 
@@ -72,14 +83,18 @@ def _distorted(point: tuple[float, float, float], intrinsics: np.ndarray, camera
         names = ', '.join(name for name in COEFFICIENTS if name)
         raise ValueError(f'the distortion model {quoted(model)} is unknown; accepted are {names}')
     if coefficients.size not in accepted:
-        raise ValueError(f'D of the CameraInfo has {coefficients.size} coefficients; the distortion model {model!r} '
-                         f'has {" or ".join(map(str, accepted))}')
+        raise ValueError(
+            f'D of the CameraInfo has {coefficients.size} coefficients; the distortion model {model!r} '
+            f'has {" or ".join(map(str, accepted))}'
+        )
     ray = np.array(point[:2]) / point[2]
     rays = np.linspace(0, 1, FOLD_STEPS + 1)[:, None] * ray  # from the axis of the camera to the point
     distorted = _fisheye(rays, coefficients) if model in FISHEYE_MODELS else _polynomial(rays, coefficients)
     if np.any(np.diff(distorted @ ray) < 0):
-        raise ValueError(f'the point ({point[0]:.3f}, {point[1]:.3f}, {point[2]:.3f}) is outside the view: so far from '
-                         'the axis of the camera the distortion D is not valid')
+        raise ValueError(
+            f'the point ({point[0]:.3f}, {point[1]:.3f}, {point[2]:.3f}) is outside the view: so far from '
+            'the axis of the camera the distortion D is not valid'
+        )
     return (intrinsics @ (*distorted[-1], 1.0))[:2]
 
 

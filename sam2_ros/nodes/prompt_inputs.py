@@ -59,20 +59,24 @@ class PromptInputs:
         image_topic = base_topic(node.resolve_topic_name('image'))
         self._space_clicks = SpaceClicks(node, image_topic=image_topic)
         self._subscriptions = [
-            make_subscription(node, type_, topic, callback, QUEUE_DEPTH) for type_, topic, callback in (
+            make_subscription(node, type_, topic, callback, QUEUE_DEPTH)
+            for type_, topic, callback in (
                 (PromptMessage, '~/prompts', self._on_prompt),
                 (Point, f'{image_topic}_mouse_left', self._on_pixel),
                 (Point, f'{image_topic}/compressed_mouse_left', self._on_pixel),
                 (Point, '~/overlay_mouse_left', self._on_pixel),
                 (PointStamped, '~/click', self._on_stamped_pixel),
                 (PointStamped, 'clicked_point', self._on_point_in_space),
-            )]
+            )
+        ]
         self._services = [
-            AnsweredService(node, type_, name, ask=ask, fill=fill) for type_, name, ask, fill in (
+            AnsweredService(node, type_, name, ask=ask, fill=fill)
+            for type_, name, ask, fill in (
                 (SetPrompt, '~/set_prompt', lambda call, give: self._take_message(call.prompt, give), _fill_set_prompt),
                 (RemoveObject, '~/remove_object', self._on_remove_object, _fill_remove_object),
                 (Trigger, '~/reset', self._on_reset, _fill_reset),
-            )]
+            )
+        ]
 
     @property
     def answering(self) -> bool:
@@ -162,8 +166,9 @@ class PromptInputs:
         limit, count = self._parameters['max_prompt_points'], max(len(message.points), len(message.labels))
         try:
             if count > limit:  # before they are looked at
-                raise ValueError(f'the prompt has {count} points or labels, but at most {limit} are accepted '
-                                 '(max_prompt_points)')
+                raise ValueError(
+                    f'the prompt has {count} points or labels, but at most {limit} are accepted (max_prompt_points)'
+                )
             prompt = prompt_from_message(message, object_id=message.object_id or UNNAMED)
         except (ValueError, TypeError) as error:
             self._journal.refuse_prompt(str(error))
@@ -205,19 +210,27 @@ class PromptInputs:
         if not stamps:
             return f'no image is stamped {stamp_text(stamp_ns)}: the camera gives no stamps; use a stamp of zero'
         begin = max((n for n in range(1, len(stamps)) if stamps[n] < stamps[n - 1]), default=0)
-        oldest, newest = stamps[begin], stamps[-1]               # since stamps jumped back, if they did
+        oldest, newest = stamps[begin], stamps[-1]  # since stamps jumped back, if they did
         if newest < stamp_ns <= max(stamps):
-            return (f'the image stamped {stamp_text(stamp_ns)} is not kept: stamps have jumped back to '
-                    f'{stamp_text(oldest)} since')
+            return (
+                f'the image stamped {stamp_text(stamp_ns)} is not kept: stamps have jumped back to '
+                f'{stamp_text(oldest)} since'
+            )
         if stamp_ns > newest:
-            return (f'the stamp {stamp_text(stamp_ns)} is {(stamp_ns - newest) / NANOSECONDS:.3f} s in the future: the '
-                    f'newest image is stamped {stamp_text(newest)}')
+            return (
+                f'the stamp {stamp_text(stamp_ns)} is {(stamp_ns - newest) / NANOSECONDS:.3f} s in the future: the '
+                f'newest image is stamped {stamp_text(newest)}'
+            )
         if stamp_ns < oldest:
-            return (f'the stamp {stamp_text(stamp_ns)} is too old: the {len(stamps) - begin} images kept reach back '
-                    f'{(newest - oldest) / NANOSECONDS:.3f} s, to {stamp_text(oldest)} (ring_images, ring_megabytes)')
+            return (
+                f'the stamp {stamp_text(stamp_ns)} is too old: the {len(stamps) - begin} images kept reach back '
+                f'{(newest - oldest) / NANOSECONDS:.3f} s, to {stamp_text(oldest)} (ring_images, ring_megabytes)'
+            )
         nearest = min(stamps, key=lambda stamp: abs(stamp - stamp_ns))
-        return (f'no image is stamped {stamp_text(stamp_ns)}; the nearest is {stamp_text(nearest)}: copy the stamp '
-                'from the image')
+        return (
+            f'no image is stamped {stamp_text(stamp_ns)}; the nearest is {stamp_text(nearest)}: copy the stamp '
+            'from the image'
+        )
 
     def _refuse(self, request: PromptRequest, reason: str) -> None:
         self._journal.refuse_prompt(reason)
@@ -226,9 +239,11 @@ class PromptInputs:
 
 def _without_outliers(stamps: list[int]) -> list[int]:
     """Without single stamps ahead of those after them, after which the others go on as before."""
-    return [stamp for before, stamp, after in zip([*stamps[:1], *stamps], stamps, [*stamps[1:], *stamps[-1:]],
-                                                  strict=False)
-            if not before < after < stamp]
+    return [
+        stamp
+        for before, stamp, after in zip([*stamps[:1], *stamps], stamps, [*stamps[1:], *stamps[-1:]], strict=False)
+        if not before < after < stamp
+    ]
 
 
 def _fill_set_prompt(response: SetPrompt.Response, answer: Answer) -> None:

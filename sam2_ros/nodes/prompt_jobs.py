@@ -51,8 +51,15 @@ class PromptJobs:
     other.
     """
 
-    def __init__(self, tracker: VideoTracker, *, ring: ImageRing, messages: ObjectMessages, journal: Journal,
-                 to_rgb: Callable[[Any], np.ndarray]) -> None:
+    def __init__(
+        self,
+        tracker: VideoTracker,
+        *,
+        ring: ImageRing,
+        messages: ObjectMessages,
+        journal: Journal,
+        to_rgb: Callable[[Any], np.ndarray],
+    ) -> None:
         self._tracker = tracker
         self._ring = ring
         self._messages = messages
@@ -67,8 +74,9 @@ class PromptJobs:
             if job.catch_up is None and _replaces(request, job.request):
                 self._jobs.remove(job)
                 self._journal.count('prompts_superseded')
-                job.request.answer(Answer(f'superseded: a newer prompt for {request.object_id!r} came before this one '
-                                          'was begun'))
+                job.request.answer(
+                    Answer(f'superseded: a newer prompt for {request.object_id!r} came before this one was begun')
+                )
         if len(self._jobs) < MAX_PROMPTS:
             self._jobs.append(_Job(image, request))
         else:
@@ -196,8 +204,10 @@ class PromptJobs:
         if request.extend:
             prompt = extended(image.prompts.get(object_id), prompt)
         if len(prompt.points) > self._messages.max_points:
-            raise ValueError(f'the prompts for {object_id!r} on this image add up to {len(prompt.points)} points, but '
-                             f'at most {self._messages.max_points} are accepted (max_prompt_points)')
+            raise ValueError(
+                f'the prompts for {object_id!r} on this image add up to {len(prompt.points)} points, but '
+                f'at most {self._messages.max_points} are accepted (max_prompt_points)'
+            )
         return self._tracker.begin_prompt(index, prompt, image=rgb, time=image.time)
 
     def _shown(self, image: ArrivedImage) -> Iterable[Any]:
@@ -273,13 +283,15 @@ def misfit(prompt: Prompt, result: ObjectResult) -> str:
     if result.box is None:
         if prompt.mask is not None and not prompt.mask.any():
             return ''  # it was said to be hidden
-        return ('there is nothing in its mask: prompt it again, with a box around all of it or a click in its middle')
+        return 'there is nothing in its mask: prompt it again, with a box around all of it or a click in its middle'
     height, width = result.mask.shape
     if prompt.box is not None:
         overlap = _box_overlap(np.clip(prompt.box, 0, (width, height, width, height)), np.array(result.box))
         if overlap < MIN_BOX_OVERLAP:
-            return (f'the box of its mask, {result.box}, overlaps with that of the prompt by {overlap:.2f} only '
-                    f'(intersection over union, less than {MIN_BOX_OVERLAP:g})')
+            return (
+                f'the box of its mask, {result.box}, overlaps with that of the prompt by {overlap:.2f} only '
+                f'(intersection over union, less than {MIN_BOX_OVERLAP:g})'
+            )
     pixels = np.minimum(prompt.points.astype(int), (width - 1, height - 1))
     wrong = result.mask[pixels[:, 1], pixels[:, 0]] != (prompt.labels == 1)
     if wrong.any():

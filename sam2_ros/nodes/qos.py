@@ -32,12 +32,21 @@ def make_publisher(node: Node, message_type: type, topic: str, qos: QoSProfile |
         return node.create_publisher(message_type, topic, copy(qos), qos_overriding_options=_overriding(POLICIES))
 
 
-def make_subscription(node: Node, message_type: type, topic: str, callback: Callable[[Any], object],
-                      qos: QoSProfile | int, *, policies: Sequence[QoSPolicyKind] = POLICIES, **options: Any) -> Any:
+def make_subscription(
+    node: Node,
+    message_type: type,
+    topic: str,
+    callback: Callable[[Any], object],
+    qos: QoSProfile | int,
+    *,
+    policies: Sequence[QoSPolicyKind] = POLICIES,
+    **options: Any,
+) -> Any:
     """A subscription of which `policies` may be overridden; otherwise see `make_publisher`."""
     with _refusals(f'subscription to {topic}'):
         return node.create_subscription(
-            message_type, topic, callback, copy(qos), qos_overriding_options=_overriding(policies), **options)
+            message_type, topic, callback, copy(qos), qos_overriding_options=_overriding(policies), **options
+        )
 
 
 def chosen_reliability(node: Node, topic: str) -> ReliabilityPolicy | None:
@@ -49,9 +58,14 @@ def chosen_reliability(node: Node, topic: str) -> ReliabilityPolicy | None:
     name = f'qos_overrides.{topic}.subscription.reliability'
     if not node.has_parameter(name):
         with _refusals(f'subscription to {topic}'):
-            node.declare_parameter(name, FOLLOW, ParameterDescriptor(
-                description=f'Reliability of the subscription to {topic}; {FOLLOW}: that of its publishers.',
-                read_only=True))
+            node.declare_parameter(
+                name,
+                FOLLOW,
+                ParameterDescriptor(
+                    description=f'Reliability of the subscription to {topic}; {FOLLOW}: that of its publishers.',
+                    read_only=True,
+                ),
+            )
     given = node.get_parameter(name).value
     if given not in RELIABILITIES:
         raise ValueError(f'{name} is {given!r}, but must be one of {", ".join(RELIABILITIES)}')

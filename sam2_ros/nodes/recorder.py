@@ -43,15 +43,31 @@ from sam2_ros.visualization import ScoreStrip, draw_prompts
 
 RECORDER_PARAMETERS = (
     ParameterRow('folder', 'demo', 'Folder that the recording is written to.', change=Change.NEVER),
-    ParameterRow('prompts', '', 'What to track, in the words of the command line: --box 10,20,50,80 --point 5:30,40',
-                 change=Change.NEVER),
-    ParameterRow('player', '', 'Name of a paused video player to set going as soon as the tracker listens. Empty: the '
-                 'camera runs by itself.', change=Change.NEVER),
-    ParameterRow('frames', 0, 'Images to come, for the progress bar. 0: unknown.', 'images', 0, 10**9,
-                 change=Change.NEVER),
+    ParameterRow(
+        'prompts',
+        '',
+        'What to track, in the words of the command line: --box 10,20,50,80 --point 5:30,40',
+        change=Change.NEVER,
+    ),
+    ParameterRow(
+        'player',
+        '',
+        'Name of a paused video player to set going as soon as the tracker listens. Empty: the camera runs by itself.',
+        change=Change.NEVER,
+    ),
+    ParameterRow(
+        'frames', 0, 'Images to come, for the progress bar. 0: unknown.', 'images', 0, 10**9, change=Change.NEVER
+    ),
     ParameterRow('frame_rate', 30.0, 'Frame rate of the written video.', 'Hz', 0.1, 1000.0, change=Change.NEVER),
-    ParameterRow('timeout', 60.0, 'The recording fails when nothing new comes for this long.', 's', 1.0, 3600.0,
-                 change=Change.NEVER),
+    ParameterRow(
+        'timeout',
+        60.0,
+        'The recording fails when nothing new comes for this long.',
+        's',
+        1.0,
+        3600.0,
+        change=Change.NEVER,
+    ),
 )
 LOOK_PERIOD = 0.1  # seconds between two looks at how far things are
 LAST_OUTPUTS = 5.0  # seconds that outputs may take after the camera has gone
@@ -107,15 +123,31 @@ class Recording:
         self._latencies.append(latency)
         self._labels |= {tracked.object_id: tracked.label for tracked in message.objects}
         # an object that is catching up has no score of this image yet
-        self._scores.append((stamp_ns, {tracked.object_id: tracked.object_score_logit for tracked in message.objects
-                                        if tracked.state != TrackedObject.CATCHING_UP}))
+        self._scores.append(
+            (
+                stamp_ns,
+                {
+                    tracked.object_id: tracked.object_score_logit
+                    for tracked in message.objects
+                    if tracked.state != TrackedObject.CATCHING_UP
+                },
+            )
+        )
         for tracked in message.objects:
             state = STATE_NAMES[tracked.state]
             self._states.setdefault(tracked.object_id, Counter())[state] += 1
             box = [f'{edge:g}' for edge in tracked.box] if tracked.has_box else [''] * 4
-            self._table.writerow((f'{stamp_ns // NANOSECONDS}.{stamp_ns % NANOSECONDS:09d}', message.frame_index,
-                                  tracked.object_id, state, f'{tracked.object_score_logit:.4f}',
-                                  f'{tracked.occlusion_probability:.4f}', *box))
+            self._table.writerow(
+                (
+                    f'{stamp_ns // NANOSECONDS}.{stamp_ns % NANOSECONDS:09d}',
+                    message.frame_index,
+                    tracked.object_id,
+                    state,
+                    f'{tracked.object_score_logit:.4f}',
+                    f'{tracked.occlusion_probability:.4f}',
+                    *box,
+                )
+            )
         self._write_overlays(until=stamp_ns)
 
     def take_overlay(self, message: Image) -> None:
@@ -143,12 +175,18 @@ class Recording:
         """
         p50, p95 = 1000 * np.percentile(self._latencies or [np.nan], (50, 95))
         lines = [
-            '| images | |', '| --- | --- |', f'| published | {self.images} |', f'| processed | {self.processed} |',
+            '| images | |',
+            '| --- | --- |',
+            f'| published | {self.images} |',
+            f'| processed | {self.processed} |',
             f'| skipped, because a newer one was there | {self._skipped} |',
             f'| missing for other reasons | {self.images - self.processed - self._skipped} |',
-            f'| latency, median | {p50:.0f} ms |', f'| latency, 95th percentile | {p95:.0f} ms |', '',
+            f'| latency, median | {p50:.0f} ms |',
+            f'| latency, 95th percentile | {p95:.0f} ms |',
+            '',
             f'| images in which the object was | {" | ".join(STATE_NAMES.values())} |',
-            '| --- ' * (1 + len(STATE_NAMES)) + '|']
+            '| --- ' * (1 + len(STATE_NAMES)) + '|',
+        ]
         for object_id, counts in self._states.items():
             lines.append(f'| {object_id} | {" | ".join(str(counts[state]) for state in STATE_NAMES.values())} |')
         lines += ['', 'Latency: from the stamp of an image to the arrival of its objects in this process.']
@@ -164,8 +202,11 @@ class Recording:
 def prompt_message(prompt: Prompt, *, header: Header) -> PromptMessage:
     """The prompt as a message for the image with this header."""
     message = PromptMessage(
-        header=header, object_id=prompt.object_id, labels=[int(label) for label in prompt.labels],
-        points=[Point32(x=float(x), y=float(y)) for x, y in prompt.points])
+        header=header,
+        object_id=prompt.object_id,
+        labels=[int(label) for label in prompt.labels],
+        points=[Point32(x=float(x), y=float(y)) for x, y in prompt.points],
+    )
     if prompt.box is not None:
         message.has_box, message.box = True, [float(edge) for edge in prompt.box]
     if prompt.mask is not None:
@@ -188,8 +229,9 @@ class Recorder(Node):
         self._started = False
         self._news = time.monotonic()
         self._image_topic = self.resolve_topic_name('image')
-        make_subscription(self, Image, 'image', self._on_image,
-                          QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.RELIABLE))
+        make_subscription(
+            self, Image, 'image', self._on_image, QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+        )
         make_subscription(self, TrackedObjectArray, 'tracker/objects', self._on_objects, QUEUE_DEPTH)
         make_subscription(self, Image, 'tracker/overlay', self._on_overlay, QUEUE_DEPTH)
         self._set_prompt = self.create_client(SetPrompt, 'tracker/set_prompt')
@@ -256,7 +298,8 @@ class Recorder(Node):
         return self._player.service_is_ready() and any(
             f'{info.node_namespace.rstrip("/")}/{info.node_name}' == tracker
             and info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
-            for info in self.get_subscriptions_info_by_topic(self._image_topic))
+            for info in self.get_subscriptions_info_by_topic(self._image_topic)
+        )
 
     def _waiting_for(self) -> str:
         if not self._started:

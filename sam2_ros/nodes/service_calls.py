@@ -13,8 +13,9 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from sam2_ros.nodes.requests import Answer
 
 # Every call is answered, however many come at once: nothing in the queues is replaced by something newer.
-ALL_CALLS = QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE,
-                       durability=DurabilityPolicy.VOLATILE)
+ALL_CALLS = QoSProfile(
+    history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +33,23 @@ class AnsweredService:
     callback returns only says what was asked, and `send_response`, which rclpy calls next, begins the work.
     """
 
-    def __init__(self, node: Node, type_: type, name: str, *, ask: Callable[[Any, Callable[[Answer], None]], None],
-                 fill: Callable[[Any, Answer], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        type_: type,
+        name: str,
+        *,
+        ask: Callable[[Any, Callable[[Answer], None]], None],
+        fill: Callable[[Any, Answer], None],
+    ) -> None:
         self._node = node
         self._ask = ask
         self._fill = fill
         self._calls: set[_Call] = set()  # whose answer was not sent yet
         self._lock = threading.Lock()
-        self._service = node.create_service(type_, name, lambda request, response: (request, response),
-                                            qos_profile=ALL_CALLS)
+        self._service = node.create_service(
+            type_, name, lambda request, response: (request, response), qos_profile=ALL_CALLS
+        )
         self._send = self._service.send_response
         self._service.send_response = self._begin
 

@@ -39,14 +39,16 @@ class SpaceClicks:
         self._rectified = _named_rectified(image_topic)
         self._info: CameraInfo | None = None
         self._subscription = make_subscription(
-            node, CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data)
+            node, CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data
+        )
         self._transforms = None
         if tf2_ros is not None:
             self._transforms = tf2_ros.Buffer()  # that of a node makes a service each time, which nothing ends
             self._listener = tf2_ros.TransformListener(self._transforms, node)
             back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
             self._clock_jumps = node.get_clock().create_jump_callback(
-                back, post_callback=lambda _: self.forget_transforms())
+                back, post_callback=lambda _: self.forget_transforms()
+            )
 
     def close(self) -> None:
         self._node.destroy_subscription(self._subscription)
@@ -85,8 +87,10 @@ class SpaceClicks:
     def _in_camera_frame(self, point: np.ndarray, frame: str, camera_frame: str, *, at: TimeMessage) -> np.ndarray:
         """The point as the camera saw it `at` that time; where that time is not covered, as it sees it now."""
         if self._transforms is None:
-            raise ValueError(f'the point is in the frame {frame!r}; without tf2_ros it must be in that of the camera, '
-                             f'{camera_frame!r} (set it as fixed frame in RViz)')
+            raise ValueError(
+                f'the point is in the frame {frame!r}; without tf2_ros it must be in that of the camera, '
+                f'{camera_frame!r} (set it as fixed frame in RViz)'
+            )
         try:
             try:
                 found = self._transforms.lookup_transform(camera_frame, frame, Time.from_msg(at))

@@ -125,19 +125,31 @@ class TrackerNode(LifecycleNode):
         self._tracker = make_tracker(model, self._settings)
         self._converter = ImageConverter(self._settings)
         self._outputs = TrackerOutputs(self, self._settings)
-        self._jobs = PromptJobs(self._tracker, ring=self._ring, messages=self._outputs, journal=self._journal,
-                                to_rgb=self._converter.to_rgb)
+        self._jobs = PromptJobs(
+            self._tracker, ring=self._ring, messages=self._outputs, journal=self._journal, to_rgb=self._converter.to_rgb
+        )
         self._inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
         self._description = (self._settings['model'], str(model.device))
         self.get_logger().info(describe(self._settings, model))
 
     def _activate(self) -> None:
         self._inference = Inference(
-            self._tracker, jobs=self._jobs, outputs=self._outputs, journal=self._journal,
-            to_rgb=self._converter.to_rgb, on_fatal=self._give_up)
+            self._tracker,
+            jobs=self._jobs,
+            outputs=self._outputs,
+            journal=self._journal,
+            to_rgb=self._converter.to_rgb,
+            on_fatal=self._give_up,
+        )
         self._inputs.inference = self._inference
-        self._source = ImageSource(self, self._settings, journal=self._journal, order=self._order,
-                                   on_image=self._take_image, on_time_jump=self._time_jumped)
+        self._source = ImageSource(
+            self,
+            self._settings,
+            journal=self._journal,
+            order=self._order,
+            on_image=self._take_image,
+            on_time_jump=self._time_jumped,
+        )
         self.get_logger().info(f'listening to {self._source.topic}')
 
     def _autostart(self) -> None:
@@ -161,8 +173,9 @@ class TrackerNode(LifecycleNode):
         return self._settings.check(parameters, configured=self._tracker is not None)
 
     def _take_image(self, image: ArrivedImage) -> None:
-        self._ring.add(image, max_images=self._settings['ring_images'],
-                       max_bytes=int(self._settings['ring_megabytes'] * MEGABYTE))
+        self._ring.add(
+            image, max_images=self._settings['ring_images'], max_bytes=int(self._settings['ring_megabytes'] * MEGABYTE)
+        )
         self._inference.offer(image)
         self._inputs.images_arrived()
 
@@ -174,9 +187,14 @@ class TrackerNode(LifecycleNode):
     def _snapshot(self) -> Snapshot:
         model, device = self._description
         return Snapshot(
-            state=self._state_machine.current_state[1], timeout=self._settings['image_timeout'], source=self._source,
-            model=model, memory=self._settings['memory'], device=device,
-            newest=self._outputs.newest if self._outputs else None)
+            state=self._state_machine.current_state[1],
+            timeout=self._settings['image_timeout'],
+            source=self._source,
+            model=model,
+            memory=self._settings['memory'],
+            device=device,
+            newest=self._outputs.newest if self._outputs else None,
+        )
 
     def _give_up(self, reason: str) -> None:
         """End the process, so that whoever started it starts it anew: a failed GPU does not recover within it."""

@@ -25,9 +25,9 @@ from sam2_ros.nodes.qos import make_publisher
 from sam2_ros.nodes.startup import refusals_as_sentences
 from sam2_ros.tools.video_source import FrameSource, SourceError, open_source
 
-QUEUE_DEPTH = 5          # images, as in the sensor data profile
-SETTLE_SECONDS = 0.5     # between finding the last subscriber and the first frame: discovery is not symmetric
-FLUSH_SECONDS = 1.0      # how long the end of a video waits for reliable subscribers to have everything
+QUEUE_DEPTH = 5  # images, as in the sensor data profile
+SETTLE_SECONDS = 0.5  # between finding the last subscriber and the first frame: discovery is not symmetric
+FLUSH_SECONDS = 1.0  # how long the end of a video waits for reliable subscribers to have everything
 
 
 class VideoPlayer(Node):
@@ -39,26 +39,32 @@ class VideoPlayer(Node):
         self.finished = Future()
         self._settings = ParameterTable(self, PLAYER_PARAMETERS)
         self.add_on_set_parameters_callback(lambda new: self._settings.check(new, configured=True))
-        self._source = open_source(self._settings['source'], width=self._settings['width'],
-                                   height=self._settings['height'])
+        self._source = open_source(
+            self._settings['source'], width=self._settings['width'], height=self._settings['height']
+        )
         self._frames = itertools.islice(self._endless(self._source), self._settings['max_frames'] or None)
         self._published = 0
         self._start = time.monotonic() + SETTLE_SECONDS
 
         image_topic = self.resolve_topic_name('image')
-        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH,
-                             reliability=ReliabilityPolicy[self._settings['reliability'].upper()])
+        profile = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=QUEUE_DEPTH,
+            reliability=ReliabilityPolicy[self._settings['reliability'].upper()],
+        )
         self._images = make_publisher(self, Image, image_topic, profile)
         info_topic = image_topic.rpartition('/')[0] + '/camera_info'
         self._infos = make_publisher(self, CameraInfo, info_topic, profile)
-        self._compressed = (make_publisher(self, CompressedImage, f'{image_topic}/compressed', profile)
-                            if self._settings['compressed'] else None)
+        self._compressed = (
+            make_publisher(self, CompressedImage, f'{image_topic}/compressed', profile)
+            if self._settings['compressed']
+            else None
+        )
         rate = self._settings['rate'] or self._source.frame_rate
         # A timer that is late skips periods instead of catching up, so frames never come in bursts.
         self._timer = self.create_timer(1 / rate, self._publish_next)
         height, width = self._source.size
-        self.get_logger().info(
-            f'{self._source.name}: {width} x {height} pixels at {rate:g} Hz on {image_topic}')
+        self.get_logger().info(f'{self._source.name}: {width} x {height} pixels at {rate:g} Hz on {image_topic}')
 
     def _endless(self, source: FrameSource) -> Iterator[np.ndarray]:
         """The frames of the source, again and again if it is to loop."""
@@ -81,9 +87,14 @@ class VideoPlayer(Node):
             return
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings['frame_id'])
         self._images.publish(array_to_image(rgb, 'rgb8', header=header))
-        self._infos.publish(camera_info(
-            height=rgb.shape[0], width=rgb.shape[1], header=header,
-            horizontal_fov=math.radians(self._settings['horizontal_fov'])))
+        self._infos.publish(
+            camera_info(
+                height=rgb.shape[0],
+                width=rgb.shape[1],
+                header=header,
+                horizontal_fov=math.radians(self._settings['horizontal_fov']),
+            )
+        )
         if self._compressed is not None:
             quality = self._settings['jpeg_quality']
             self._compressed.publish(rgb_to_compressed(rgb, header=header, jpeg_quality=quality))

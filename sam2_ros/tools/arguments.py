@@ -23,23 +23,38 @@ HOW_TO_PROMPT = 'say what to track with --box x0,y0,x1,y1, --point x,y or --mask
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --model, --checkpoint, --device, --dtype, --image-size and --memory."""
     group = parser.add_argument_group('network')
-    group.add_argument('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME',
-                       help=f'variant (default: %(default)s): {", ".join(VARIANTS)}')
+    group.add_argument(
+        '--model',
+        choices=VARIANTS,
+        default=DEFAULT_MODEL,
+        metavar='NAME',
+        help=f'variant (default: %(default)s): {", ".join(VARIANTS)}',
+    )
     group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled)')
     group.add_argument('--device', default=AUTO, help='cpu, cuda, cuda:1 ... (default: the first GPU, or the CPU)')
-    group.add_argument('--dtype', choices=(AUTO, *DTYPES), default=AUTO,
-                       help='default: bfloat16 on a GPU, float32 on the CPU')
-    group.add_argument('--image-size', type=int, metavar='PIXELS',
-                       help='side of the image the network sees, a multiple of 32 (default: as trained)')
-    group.add_argument('--memory', choices=POLICY_NAMES, default='dam',
-                       help='memory policy (default: %(default)s)')
+    group.add_argument(
+        '--dtype', choices=(AUTO, *DTYPES), default=AUTO, help='default: bfloat16 on a GPU, float32 on the CPU'
+    )
+    group.add_argument(
+        '--image-size',
+        type=int,
+        metavar='PIXELS',
+        help='side of the image the network sees, a multiple of 32 (default: as trained)',
+    )
+    group.add_argument('--memory', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
 
 
 def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:
     """What the arguments of `add_model_arguments` ask for, as parameters of the tracker node; its defaults left out."""
     checkpoint = arguments.checkpoint and str(arguments.checkpoint.resolve())
-    given = {'model': arguments.model, 'memory': arguments.memory, 'checkpoint': checkpoint,
-             'device': arguments.device, 'dtype': arguments.dtype, 'image_size': arguments.image_size}
+    given = {
+        'model': arguments.model,
+        'memory': arguments.memory,
+        'checkpoint': checkpoint,
+        'device': arguments.device,
+        'dtype': arguments.dtype,
+        'image_size': arguments.image_size,
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -51,11 +66,14 @@ def load_model(arguments: argparse.Namespace) -> Sam2Network:
     """
     name, checkpoint = arguments.model, arguments.checkpoint
     if checkpoint is None and bundled_weights(name) is None:
-        raise ValueError(f'{name} has no bundled weights; give a file with --checkpoint, for instance what '
-                         f'python -m sam2_ros.tools.download_weights {name} downloads')
+        raise ValueError(
+            f'{name} has no bundled weights; give a file with --checkpoint, for instance what '
+            f'python -m sam2_ros.tools.download_weights {name} downloads'
+        )
     device = choose_device(arguments.device)
-    return build_sam2(name, checkpoint, device=device, dtype=choose_dtype(arguments.dtype, device),
-                      image_size=arguments.image_size)
+    return build_sam2(
+        name, checkpoint, device=device, dtype=choose_dtype(arguments.dtype, device), image_size=arguments.image_size
+    )
 
 
 @dataclass(frozen=True)
@@ -85,18 +103,19 @@ class _Draft:
 def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --box, --point, --mask and --name; all of them may be repeated."""
     group = parser.add_argument_group(
-        'what to track', 'Coordinates are pixels of the image, x to the right, y down. Frames are counted '
+        'what to track',
+        'Coordinates are pixels of the image, x to the right, y down. Frames are counted '
         'from 0; FRAME: puts a prompt on a later one, which corrects an object that is tracked already. '
         'Prompts belong to the object of the last --name before them; a second box or mask on a frame starts '
-        'another object.')
+        'another object.',
+    )
     for option, kind, metavar, text in (
         ('--box', _box_part, '[FRAME:]X0,Y0,X1,Y1', 'corners of the object'),
         ('--point', _point_part, '[FRAME:]X,Y[,LABEL]', 'a point on the object; with label 0, beside it'),
         ('--mask', _mask_part, '[FRAME:]FILE', f'an image file of the same size: {WHERE_OBJECT_IS}'),
         ('--name', _name_part, 'ID', 'name of the object that the prompts after it are for'),
     ):
-        group.add_argument(option, action='append', dest='prompt_parts', type=kind, metavar=metavar,
-                           help=text)
+        group.add_argument(option, action='append', dest='prompt_parts', type=kind, metavar=metavar, help=text)
 
 
 def prompts_by_frame(parts: Sequence[PromptPart]) -> dict[int, list[Prompt]]:
@@ -131,8 +150,7 @@ def mask_files(parts: Sequence[PromptPart]) -> list[Path]:
     return [Path(_split_frame(part.text)[1]) for part in parts if part.kind == 'mask']
 
 
-def check_prompts(prompts: Mapping[int, Sequence[Prompt]], *, size: tuple[int, int],
-                  frame_count: int | None) -> None:
+def check_prompts(prompts: Mapping[int, Sequence[Prompt]], *, size: tuple[int, int], frame_count: int | None) -> None:
     """Raise ValueError for a prompt outside the images or the video, or one that cannot start its object.
 
     `size`: (height, width) in pixels. `frame_count`: None when it is not known.

@@ -125,8 +125,9 @@ def build_model(case: Case) -> Sam2Network:
     """The network of a case. Random weights are made to see every object always."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # the notes say which weights are random
-        model = build_sam2(case.model, case.checkpoint, device=case.device, dtype=DTYPES[case.dtype],
-                           image_size=case.image_size)
+        model = build_sam2(
+            case.model, case.checkpoint, device=case.device, dtype=DTYPES[case.dtype], image_size=case.image_size
+        )
     if has_random_weights(case.model, case.checkpoint):
         model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(ALWAYS_VISIBLE)
     return model
@@ -144,9 +145,11 @@ def our_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
 def official_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
     """The same by the official video predictor with the same weights."""
     from sam2_ros.tools.official import load_official, official_video_predictor, official_video_state
+
     model = feed.model
-    predictor = official_video_predictor(model.config, image_size=model.image_size,
-                                         binarize_mask_from_pts_for_mem_enc=True)
+    predictor = official_video_predictor(
+        model.config, image_size=model.image_size, binarize_mask_from_pts_for_mem_enc=True
+    )
     load_official(predictor, model.state_dict())
     predictor = predictor.to(model.device)
     with _autocast(case):
@@ -189,8 +192,13 @@ def measure(case: Case) -> Measurement:
         if index == case.warmup:
             memory_early = current_memory(case.device)
     return Measurement(
-        seconds[:, case.warmup:], float(np.mean(overlaps)) if overlaps else float('nan'), float(np.mean(visible)),
-        memory_early, current_memory(case.device), peak_memory(case.device))
+        seconds[:, case.warmup :],
+        float(np.mean(overlaps)) if overlaps else float('nan'),
+        float(np.mean(visible)),
+        memory_early,
+        current_memory(case.device),
+        peak_memory(case.device),
+    )
 
 
 def _mean_iou(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
@@ -258,8 +266,15 @@ def _official_row(case: Case, measured: Measurement) -> list[str]:
 
 def _soak_row(case: Case, measured: Measurement) -> list[str]:
     early, late = (1000 * np.median(measured.seconds[0, part]) for part in (EARLY, LATE))
-    return [*_what(case), str(case.warmup + case.frames), f'{early:.2f}', f'{late:.2f}', f'{late / early:.3f}',
-            f'{measured.memory_early / MEBIBYTE:.0f}', f'{measured.memory_at_end / MEBIBYTE:.0f}']
+    return [
+        *_what(case),
+        str(case.warmup + case.frames),
+        f'{early:.2f}',
+        f'{late:.2f}',
+        f'{late / early:.3f}',
+        f'{measured.memory_early / MEBIBYTE:.0f}',
+        f'{measured.memory_at_end / MEBIBYTE:.0f}',
+    ]
 
 
 _WHAT = ('model', 'size', 'dtype', 'memory', 'objects')
@@ -271,11 +286,16 @@ SOAK = Report((*_WHAT, 'frames', 'early p50 ms', 'late p50 ms', 'late / early', 
 
 def machine(device: str, threads: int) -> str:
     """Where and when this ran, in words."""
-    models = [line.partition(':')[2].strip() for line in Path('/proc/cpuinfo').read_text().splitlines()
-              if line.startswith('model name')]
+    models = [
+        line.partition(':')[2].strip()
+        for line in Path('/proc/cpuinfo').read_text().splitlines()
+        if line.startswith('model name')
+    ]
     name = torch.cuda.get_device_name(device) if device.startswith('cuda') else (models or [platform.machine()])[0]
-    return (f'{name}, {os.cpu_count()} CPU cores, {threads} threads; torch {torch.__version__}, '
-            f'Python {platform.python_version()}; {date.today().isoformat()}')
+    return (
+        f'{name}, {os.cpu_count()} CPU cores, {threads} threads; torch {torch.__version__}, '
+        f'Python {platform.python_version()}; {date.today().isoformat()}'
+    )
 
 
 def _list(kind: Callable[[str], object], choices: Sequence[str] = ()) -> Callable[[str], list]:
@@ -284,6 +304,7 @@ def _list(kind: Callable[[str], object], choices: Sequence[str] = ()) -> Callabl
             if choices and item not in choices:
                 raise argparse.ArgumentTypeError(f'{item!r} is not one of {", ".join(choices)}')
         return [kind(item) for item in text.split(',')]
+
     parse.__name__ = f'list of {kind.__name__}'  # what argparse calls it in its messages
     return parse
 
@@ -296,9 +317,15 @@ def _camera(text: str) -> tuple[int, int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m sam2_ros.tools.bench',
-        description='Measure the tracker on the ladybird scene; every combination of the lists is one row.')
-    parser.add_argument('--models', type=_list(str, tuple(VARIANTS)), default=[DEFAULT_MODEL], metavar='LIST',
-                        help='variants; without bundled weights and --checkpoint they get random ones')
+        description='Measure the tracker on the ladybird scene; every combination of the lists is one row.',
+    )
+    parser.add_argument(
+        '--models',
+        type=_list(str, tuple(VARIANTS)),
+        default=[DEFAULT_MODEL],
+        metavar='LIST',
+        help='variants; without bundled weights and --checkpoint they get random ones',
+    )
     parser.add_argument('--checkpoint', type=Path, help='weights, if there is one model')
     parser.add_argument('--objects', type=_list(int), default=[1, 3, 10], metavar='LIST')
     parser.add_argument('--image-sizes', type=_list(int), metavar='LIST', help='default: as trained')
@@ -330,9 +357,20 @@ def cases(options: argparse.Namespace) -> list[Case]:
     prompts_for(max(options.objects), LadybirdScene(*options.camera))
     dtypes = options.dtypes or [str(choose_dtype(AUTO, device)).removeprefix('torch.')]
     return [
-        Case(model=model, checkpoint=options.checkpoint, image_size=size, dtype=dtype, device=str(device),
-             memory=memory, objects=objects, camera=options.camera, warmup=warmup, frames=frames,
-             threads=options.threads, official=options.official)
+        Case(
+            model=model,
+            checkpoint=options.checkpoint,
+            image_size=size,
+            dtype=dtype,
+            device=str(device),
+            memory=memory,
+            objects=objects,
+            camera=options.camera,
+            warmup=warmup,
+            frames=frames,
+            threads=options.threads,
+            official=options.official,
+        )
         for model in options.models
         for size in options.image_sizes or [VARIANTS[model].image_size]
         for dtype, memory, objects in itertools.product(dtypes, options.memory, options.objects)
@@ -359,8 +397,11 @@ def main(args: Sequence[str] | None = None) -> int:
         return 1
     random = [name for name in options.models if has_random_weights(name, options.checkpoint)]
     print(NOTES)
-    for note in [*([OFFICIAL_NOTES.strip()] if options.official else []), *hidden,
-                 *([f'Random weights, made to see every object: {", ".join(random)}.'] if random else [])]:
+    for note in [
+        *([OFFICIAL_NOTES.strip()] if options.official else []),
+        *hidden,
+        *([f'Random weights, made to see every object: {", ".join(random)}.'] if random else []),
+    ]:
         print(f'{note}\n')
     return 0
 

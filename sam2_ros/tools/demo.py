@@ -57,14 +57,22 @@ class DemoError(Exception):
 class Child:
     """A node in a process of its own."""
 
-    def __init__(self, module: str, parameters: Mapping[str, Parameter], *, env: Mapping[str, str],
-                 log: Path | None) -> None:
+    def __init__(
+        self, module: str, parameters: Mapping[str, Parameter], *, env: Mapping[str, str], log: Path | None
+    ) -> None:
         """`module` of sam2_ros.nodes; `log`: file for what it prints, None: our own output."""
         self._log = log
         # JSON is YAML, in which ROS reads parameters: the quotes keep a text that looks like a number a text
         words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={json.dumps(value)}')]
-        command = [sys.executable, '-m', f'sam2_ros.nodes.{module}', '--ros-args', '-r', f'image:={IMAGE_TOPIC}',
-                   *words]
+        command = [
+            sys.executable,
+            '-m',
+            f'sam2_ros.nodes.{module}',
+            '--ros-args',
+            '-r',
+            f'image:={IMAGE_TOPIC}',
+            *words,
+        ]
         with ExitStack() as stack:
             output = stack.enter_context(log.open('wb')) if log else None
             # Ctrl-C in a terminal reaches its whole session; this way it is for us, and we stop the nodes in order
@@ -96,8 +104,15 @@ def stop(children: Sequence[Child]) -> None:
             time.sleep(LOOK_PERIOD)
 
 
-def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, rate: float, frames: int | None,
-             tracker: Mapping[str, Parameter]) -> None:
+def run_demo(
+    source: FrameSource,
+    *,
+    prompts: Sequence[PromptPart],
+    out: Path,
+    rate: float,
+    frames: int | None,
+    tracker: Mapping[str, Parameter],
+) -> None:
     """Play `source` to the tracker at `rate` (Hz) and record into `out`.
 
     `frames`: how many to play, None: all; `tracker`: parameters of the tracker node. Raises DemoError.
@@ -106,13 +121,20 @@ def run_demo(source: FrameSource, *, prompts: Sequence[PromptPart], out: Path, r
     out.mkdir(parents=True, exist_ok=True)
     words = shlex.join(word for part in prompts for word in (f'--{part.kind}', part.text))
     playing = {'source': source.name, 'loop': False, 'paused': True, 'rate': rate, 'max_frames': frames or 0}
-    recording = {'folder': str(out), 'prompts': words, 'player': '/video_player', 'frame_rate': source.frame_rate,
-                 'frames': frames or source.frame_count or 0}
+    recording = {
+        'folder': str(out),
+        'prompts': words,
+        'player': '/video_player',
+        'frame_rate': source.frame_rate,
+        'frames': frames or source.frame_count or 0,
+    }
     children: list[Child] = []
     # noted, not raised: a signal must not get between the start of a process and the record of it
     signals: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: signals.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, _: signals.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         children.append(node := Child('tracker', tracker, env=env, log=out / 'tracker.log'))
         children.append(player := Child('video_player', playing, env=env, log=out / 'video_player.log'))
@@ -137,11 +159,16 @@ def child_environment() -> dict[str, str]:
     """This machine only, a domain that others hardly use, and room for images in shared memory."""
     try:
         from sam2_ros.transport import large_image_environment  # not there without ROS
+
         profile = large_image_environment()
     except (ImportError, LookupError) as error:
         raise DemoError('the ROS package sam2_ros is not built or not sourced; make demo does both') from error
-    return {**os.environ, **profile, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-            'ROS_DOMAIN_ID': str(1 + os.getpid() % 100)}
+    return {
+        **os.environ,
+        **profile,
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'ROS_DOMAIN_ID': str(1 + os.getpid() % 100),
+    }
 
 
 def affordable_rate(source: FrameSource, tracker: VideoTracker, *, prompts: Sequence[Prompt]) -> float:
@@ -171,11 +198,17 @@ def scene_prompts(scene: SpriteScene) -> list[PromptPart]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m sam2_ros.tools.demo',
-        description='Player, tracker and recorder as ROS nodes; writes overlay.mp4, objects.csv and summary.md.')
+        description='Player, tracker and recorder as ROS nodes; writes overlay.mp4, objects.csv and summary.md.',
+    )
     parser.add_argument('--video', default='synthetic', help=f'{ACCEPTED} (default: %(default)s)')
     parser.add_argument('--out', type=Path, default=Path('demo'), metavar='DIR', help='default: %(default)s')
-    parser.add_argument('--rate', type=float, metavar='HZ', help='images per second (default: that of the video, or '
-                        'what this machine can follow; beyond that the tracker skips images)')
+    parser.add_argument(
+        '--rate',
+        type=float,
+        metavar='HZ',
+        help='images per second (default: that of the video, or '
+        'what this machine can follow; beyond that the tracker skips images)',
+    )
     parser.add_argument('--frames', type=int, metavar='N', help='stop after N images')
     add_prompt_arguments(parser)
     add_model_arguments(parser)
@@ -187,24 +220,26 @@ def main(args: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(args)
     try:
         source = open_source(options.video)
-        check_inputs_stay(files_of(options.video), files=[
-            *video_files(options.out / 'overlay'), *(options.out / name for name in OTHER_FILES)])
+        check_inputs_stay(
+            files_of(options.video),
+            files=[*video_files(options.out / 'overlay'), *(options.out / name for name in OTHER_FILES)],
+        )
         scene = SCENES.get(options.video)
         frames = options.frames or (SCENE_FRAMES if scene else None)
         if frames and source.frame_count:
             frames = min(frames, source.frame_count)
         parts = options.prompt_parts or (scene_prompts(scene(*source.size)) if scene else [])
         if not parts:
-            raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the '
-                             f'{source.size[1]}x{source.size[0]} images')
+            raise ValueError(
+                f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {source.size[1]}x{source.size[0]} images'
+            )
         prompts = prompts_by_frame(parts)
         check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
         tracker = VideoTracker(load_model(options), options.memory)  # what is wrong with the options shows here
         rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
         del tracker  # its place on the device is for the node
         print(f'{options.video} at {rate:g} images per second')
-        run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames,
-                 tracker=node_parameters(options))
+        run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames, tracker=node_parameters(options))
     except (ValueError, OSError, DemoError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
@@ -212,8 +247,10 @@ def main(args: Sequence[str] | None = None) -> int:
         print('stopped', file=sys.stderr)
         return 130
     video = next(options.out.glob('overlay.*'))
-    print(f'Look at {video}; the objects are in {options.out / "objects.csv"}, the figures in '
-          f'{options.out / "summary.md"}')
+    print(
+        f'Look at {video}; the objects are in {options.out / "objects.csv"}, the figures in '
+        f'{options.out / "summary.md"}'
+    )
     return 0
 
 

@@ -29,14 +29,14 @@ from sam2_ros.tools.sprites import (
     turned,
 )
 
-PERIOD = 450                 # frames until the scene repeats itself
-PROMPTED = ('red_robot', 'blue_robot', 'forklift')     # whom the demo follows; the others are there to be mixed up
+PERIOD = 450  # frames until the scene repeats itself
+PROMPTED = ('red_robot', 'blue_robot', 'forklift')  # whom the demo follows; the others are there to be mixed up
 
 _DARK: Colour = (38, 40, 46)
 _WHITE: Colour = (236, 234, 226)
 _ROOF_CENTRE, _ROOF_SIZE = (0.12, 0.315), (0.48, 0.33)
 _SHADOW_STRENGTH = 0.45
-_SLAB = 0.5                  # side of the slabs of the floor
+_SLAB = 0.5  # side of the slabs of the floor
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,12 @@ class DemoScene(SpriteScene):
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__(height, width)
-        self._unit = min(height, 9 * width / 16)     # pixels of a length of 1: the height of a wide image
+        self._unit = min(height, 9 * width / 16)  # pixels of a length of 1: the height of a wide image
         self._vehicles = _vehicles()
         self.names = tuple(self._vehicles)
-        self._sprites = {name: scaled(vehicle.drawing, vehicle.length * self._unit)
-                         for name, vehicle in self._vehicles.items()}
+        self._sprites = {
+            name: scaled(vehicle.drawing, vehicle.length * self._unit) for name, vehicle in self._vehicles.items()
+        }
         self._shadows = {name: _shadow(sprite, 0.02 * self._unit) for name, sprite in self._sprites.items()}
         self._ground = _draw_floor(height, width, self._unit)
         self._roof = _draw_roof(self._unit)
@@ -184,5 +185,5 @@ def _draw_floor(height: int, width: int, unit: float) -> np.ndarray:
     shade = noise(random, height, width, scales=((4, 7.0), (14, 4.0), (70, 2.5)), grain=2.5)
     for middle, length, shades in ((height / 2, height, shade), (width / 2, width, shade.T)):
         places = (np.arange(length) - middle) / unit
-        shades[(places + _SLAB / 2) % _SLAB < max(0.004, 1 / unit)] -= 16     # the joints, a pixel wide at least
+        shades[(places + _SLAB / 2) % _SLAB < max(0.004, 1 / unit)] -= 16  # the joints, a pixel wide at least
     return np.clip(np.array((178, 178, 172), np.float32) + shade[..., None], 0, 255).astype(np.uint8)

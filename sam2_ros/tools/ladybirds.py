@@ -21,19 +21,19 @@ from sam2_ros.tools.sprites import (
     turned,
 )
 
-PERIOD = 600                 # frames until the scene repeats itself
+PERIOD = 600  # frames until the scene repeats itself
 LADYBIRDS = ('ladybird_1', 'ladybird_2', 'ladybird_3')
 
-_PHASES = (0.0, 0.85 * math.pi, 1.45 * math.pi)    # on their common path; two nearly meet where it crosses
-_SPOTS = (                   # the only difference: the spots, in lengths of the body from its middle
+_PHASES = (0.0, 0.85 * math.pi, 1.45 * math.pi)  # on their common path; two nearly meet where it crosses
+_SPOTS = (  # the only difference: the spots, in lengths of the body from its middle
     ((-0.22, -0.14), (0.05, -0.20), (-0.22, 0.14), (0.05, 0.20)),
     ((-0.27, 0.0), (-0.10, -0.18), (-0.10, 0.18), (0.12, -0.13), (0.12, 0.13)),
     ((-0.15, -0.13), (-0.15, 0.13), (0.10, 0.0)),
 )
-_BODY_LENGTH = 0.20          # in heights of the image, like all lengths of the scene
+_BODY_LENGTH = 0.20  # in heights of the image, like all lengths of the scene
 _LEAF_LENGTH = 0.62
-_LEAF_HEADING = -0.5         # radians
-_SWAY = 0.03                 # how far the camera sways from its middle position
+_LEAF_HEADING = -0.5  # radians
+_SWAY = 0.03  # how far the camera sways from its middle position
 
 
 class LadybirdScene(SpriteScene):
@@ -58,15 +58,19 @@ class LadybirdScene(SpriteScene):
     def _ground_at(self, index: int) -> np.ndarray:
         sway_x, sway_y = self._camera(index)
         top, left = self._margin + sway_y, self._margin + sway_x
-        return self._ground[top:top + self.height, left:left + self.width].copy()
+        return self._ground[top : top + self.height, left : left + self.width].copy()
 
     def _layers(self, index: int) -> Iterator[Layer]:
         sway_x, sway_y = self._camera(index)
         reach = min(0.62, 0.40 * self.width / self.height)
 
         def layer(name: str, sprite: np.ndarray, across: float, down: float) -> Layer:
-            return self._layer(name, sprite, self.width / 2 + across * self.height - sway_x,
-                               self.height / 2 + down * self.height - sway_y)
+            return self._layer(
+                name,
+                sprite,
+                self.width / 2 + across * self.height - sway_x,
+                self.height / 2 + down * self.height - sway_y,
+            )
 
         for name, sprite, phase in zip(LADYBIRDS, self._ladybirds, _PHASES, strict=True):
             angle = 2 * math.pi * index / PERIOD + phase

@@ -10,8 +10,10 @@ import numpy as np
 
 from sam2_ros.tools.decoding import decode_image
 
-WHERE_OBJECT_IS = ('a label image of 8 or 16 bits or a palette PNG (not 0 where the object is), a colour image (not '
-                   'black), or one with transparency (not transparent)')
+WHERE_OBJECT_IS = (
+    'a label image of 8 or 16 bits or a palette PNG (not 0 where the object is), a colour image (not '
+    'black), or one with transparency (not transparent)'
+)
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _COLOUR_TYPE, _PALETTE = 25, 3  # place in a PNG file, and the value of those with a palette
@@ -38,8 +40,10 @@ def read_mask(file: Path) -> np.ndarray:
         return not_black
     first_is_black, labels = _palette_labels(data)
     if not first_is_black and not not_black.all():  # some programs sort the palette, which makes label 0 any colour
-        raise ValueError(f'{file} has black pixels and another colour as label 0, so it cannot be told which are the '
-                         'object; save it without a palette')
+        raise ValueError(
+            f'{file} has black pixels and another colour as label 0, so it cannot be told which are the '
+            'object; save it without a palette'
+        )
     return labels > 0
 
 
@@ -49,11 +53,12 @@ def _palette_labels(data: bytes) -> tuple[bool, np.ndarray]:
     OpenCV gives colours only; so it is given a palette in which the colour of a label is the label.
     """
     at = len(_PNG)
-    while data[at + 4:at + 8] != b'PLTE':
-        at += 12 + int.from_bytes(data[at:at + 4], 'big')
-    length = int.from_bytes(data[at:at + 4], 'big')
+    while data[at + 4 : at + 8] != b'PLTE':
+        at += 12 + int.from_bytes(data[at : at + 4], 'big')
+    length = int.from_bytes(data[at : at + 4], 'big')
     ramp = b'PLTE' + bytes(label for label in range(length // 3) for _ in range(3))
     checked = ramp + zlib.crc32(ramp).to_bytes(4, 'big')
-    pixels = cv2.imdecode(np.frombuffer(data[:at + 4] + checked + data[at + 12 + length:], np.uint8),
-                          cv2.IMREAD_UNCHANGED)
-    return not any(data[at + 8:at + 11]), pixels[..., 0]
+    pixels = cv2.imdecode(
+        np.frombuffer(data[: at + 4] + checked + data[at + 12 + length :], np.uint8), cv2.IMREAD_UNCHANGED
+    )
+    return not any(data[at + 8 : at + 11]), pixels[..., 0]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-DRAWING = 512                # pixels of the canvas on which a sprite is drawn, before it is scaled down
-SMALLEST = 64                # pixels, side of an image of a scene
-FRAME_RATE = 30.0            # frames per second at which things in scenes move at a natural pace
+DRAWING = 512  # pixels of the canvas on which a sprite is drawn, before it is scaled down
+SMALLEST = 64  # pixels, side of an image of a scene
+FRAME_RATE = 30.0  # frames per second at which things in scenes move at a natural pace
 
 Colour = tuple[int, int, int]
 
@@ -22,23 +22,24 @@ class Layer:
     """A sprite in its place. `corner` is the (x, y) of its first pixel, which may lie outside the image."""
 
     name: str
-    rgb: np.ndarray          # (h, w, 3) float32, already multiplied by alpha
-    alpha: np.ndarray        # (h, w, 1) float32, 0..1
+    rgb: np.ndarray  # (h, w, 3) float32, already multiplied by alpha
+    alpha: np.ndarray  # (h, w, 1) float32, 0..1
     corner: tuple[int, int]
 
 
 class SpriteScene(ABC):
     """A scene at one image size. Frame `index` is the same picture whatever was asked for before."""
 
-    period: int                  # frames until the scene repeats itself, without a seam
-    names: tuple[str, ...]       # of the objects that have a mask
-    prompted: tuple[str, ...]    # those of them that are there to be tracked; the others can be mixed up with them
+    period: int  # frames until the scene repeats itself, without a seam
+    names: tuple[str, ...]  # of the objects that have a mask
+    prompted: tuple[str, ...]  # those of them that are there to be tracked; the others can be mixed up with them
 
     def __init__(self, height: int, width: int) -> None:
         """`height` and `width` are in pixels. Raises ValueError when one is below 64."""
         if min(height, width) < SMALLEST:
-            raise ValueError(f'the synthetic scene is {width} x {height} pixels, but needs at least '
-                             f'{SMALLEST} x {SMALLEST}')
+            raise ValueError(
+                f'the synthetic scene is {width} x {height} pixels, but needs at least {SMALLEST} x {SMALLEST}'
+            )
         self.height, self.width = height, width
 
     def frame(self, index: int) -> np.ndarray:
@@ -109,7 +110,7 @@ def turned(sprite: np.ndarray, heading: float) -> np.ndarray:
 def trimmed(sprite: np.ndarray) -> np.ndarray:
     """A sprite without its empty rows and columns."""
     x, y, width, height = cv2.boundingRect((sprite[..., 3] > 0).astype(np.uint8))
-    return sprite[y:y + height, x:x + width]
+    return sprite[y : y + height, x : x + width]
 
 
 def blank(edge: Colour) -> np.ndarray:
@@ -130,8 +131,9 @@ def ellipse(canvas: np.ndarray, centre: tuple[float, float], radii: tuple[float,
     cv2.ellipse(canvas, canvas_point(*centre), axes, 0, 0, 360, (*colour, 255), -1, cv2.LINE_AA)
 
 
-def line(canvas: np.ndarray, start: tuple[float, float], end: tuple[float, float], thickness: float,
-         colour: Colour) -> None:
+def line(
+    canvas: np.ndarray, start: tuple[float, float], end: tuple[float, float], thickness: float, colour: Colour
+) -> None:
     cv2.line(canvas, canvas_point(*start), canvas_point(*end), (*colour, 255), round(thickness * DRAWING), cv2.LINE_AA)
 
 
@@ -141,8 +143,9 @@ def polygon(canvas: np.ndarray, points: np.ndarray, colour: Colour) -> None:
     cv2.fillPoly(canvas, [outline], (*colour, 255), cv2.LINE_AA)
 
 
-def rectangle(canvas: np.ndarray, centre: tuple[float, float], half: tuple[float, float], colour: Colour, *,
-              radius: float = 0.0) -> None:
+def rectangle(
+    canvas: np.ndarray, centre: tuple[float, float], half: tuple[float, float], colour: Colour, *, radius: float = 0.0
+) -> None:
     """`half`: half its width and height; `radius` of its corners."""
     (x, y), (reach_x, reach_y) = centre, half
     angle = np.linspace(0, math.pi / 2, 9)
@@ -151,8 +154,9 @@ def rectangle(canvas: np.ndarray, centre: tuple[float, float], half: tuple[float
     polygon(canvas, points + np.array((x, y)), colour)
 
 
-def noise(random: np.random.Generator, height: int, width: int, *, scales: tuple[tuple[int, float], ...],
-          grain: float) -> np.ndarray:
+def noise(
+    random: np.random.Generator, height: int, width: int, *, scales: tuple[tuple[int, float], ...], grain: float
+) -> np.ndarray:
     """Smooth patches, of (cells along a side, strength), and grain: (height, width) float32 around 0."""
     shade = np.zeros((height, width), np.float32)
     for cells, strength in scales:

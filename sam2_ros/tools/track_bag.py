@@ -167,8 +167,9 @@ def choose_image_topic(reader: Reader, wanted: str | None, *, node: str, convert
     return ImageTopic(topics[topic], converter)
 
 
-def recorded_prompts(reader: Reader, topic: str, *, images: ImageTopic, tolerance: float,
-                     report: Report) -> dict[int, list[Prompt]]:
+def recorded_prompts(
+    reader: Reader, topic: str, *, images: ImageTopic, tolerance: float, report: Report
+) -> dict[int, list[Prompt]]:
     """The prompts recorded on `topic`, by number of the image they were made on.
 
     `tolerance`: how far, in seconds, a prompt's stamp may be from that of its image. Refused ones go to the report.
@@ -217,21 +218,26 @@ def _image_of(stamp: int, recorded: int, images: Sequence[tuple[int, int]], *, t
     return number
 
 
-def track(reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageTopic,
-          stopped: Callable[[], bool]) -> None:
+def track(
+    reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageTopic, stopped: Callable[[], bool]
+) -> None:
     """Copy all messages and track the images. Earlier outputs of the node are left out, since they are made anew.
 
     Raises Stopped when `stopped` says so, between two messages.
     """
     replaced = {f'{bag.node}/{topic}' for topic in OUTPUT_TOPICS}
-    copies = {connection.id: bag.add_copy_of(connection) for connection in reader.connections
-              if connection.topic not in replaced}
+    copies = {
+        connection.id: bag.add_copy_of(connection)
+        for connection in reader.connections
+        if connection.topic not in replaced
+    }
     for connection in reader.connections:
         if copies.get(connection.id, connection) is None:
             tracker.report.complaints.append(f'{connection.topic} is not copied: {connection.msgtype} is not defined')
         elif connection.topic == f'{bag.node}/detections' and Detection2DArray is None:
-            tracker.report.complaints.append(f'{connection.topic} of IN is left out, and not made anew for want of '
-                                             'vision_msgs')
+            tracker.report.complaints.append(
+                f'{connection.topic} of IN is left out, and not made anew for want of vision_msgs'
+            )
     tracked = {connection.id for connection in images.connections}
     number = 0
     with tqdm(total=images.count, unit='image') as bar:
@@ -258,15 +264,23 @@ def track(reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageT
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m sam2_ros.tools.track_bag',
-        description='Track through every image of a rosbag2 (mcap or sqlite3) and add what the tracker node publishes.')
+        description='Track through every image of a rosbag2 (mcap or sqlite3) and add what the tracker node publishes.',
+    )
     parser.add_argument('bag', type=Path, metavar='IN', help='folder of a bag, or its .mcap or .db3 file')
     parser.add_argument('out', type=Path, metavar='OUT', help='folder of the new bag; must not exist')
     parser.add_argument('--image', metavar='TOPIC', help='sensor_msgs/Image or CompressedImage; default: the only one')
-    parser.add_argument('--node', default='/tracker', metavar='NAME',
-                        help='name of the tracker node, which its topics begin with (default: %(default)s)')
+    parser.add_argument(
+        '--node',
+        default='/tracker',
+        metavar='NAME',
+        help='name of the tracker node, which its topics begin with (default: %(default)s)',
+    )
     parser.add_argument('--storage', choices=STORAGES, help='of the new bag (default: as that of IN)')
-    parser.add_argument('--overlay', action='store_true',
-                        help='also write the overlay pictures, which are large (always where IN has them)')
+    parser.add_argument(
+        '--overlay',
+        action='store_true',
+        help='also write the overlay pictures, which are large (always where IN has them)',
+    )
     add_prompt_arguments(parser)
     add_model_arguments(parser)
     return parser
@@ -282,8 +296,9 @@ def _run(options: argparse.Namespace, report: Report) -> None:
         if prompts:
             check_prompts(prompts, size=images.size(reader), frame_count=images.count)
         else:
-            prompts = recorded_prompts(reader, f'{options.node}/prompts', images=images, report=report,
-                                       tolerance=parameters['stamp_tolerance'])
+            prompts = recorded_prompts(
+                reader, f'{options.node}/prompts', images=images, report=report, tolerance=parameters['stamp_tolerance']
+            )
         if not prompts:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
         tracker = make_tracker(load_model(parameters), parameters)
@@ -293,8 +308,13 @@ def _run(options: argparse.Namespace, report: Report) -> None:
             bag = OutputBag(writer, make_typestore(), options.node, pictures)
             outputs = TrackerOutputs(bag, parameters)
             report.begun = True
-            track(reader, bag, tracker=BagTracker(tracker, outputs, prompts, report), images=images,
-                  stopped=lambda: interruption.came)
+            track(
+                reader,
+                bag,
+                tracker=BagTracker(tracker, outputs, prompts, report),
+                images=images,
+                stopped=lambda: interruption.came,
+            )
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -314,12 +334,17 @@ def main(args: Sequence[str] | None = None) -> int:
         print(complaint, file=sys.stderr)
     if failure:
         if report.begun:
-            failure += (f'; {options.out} is a whole bag of the {report.images} images tracked until then' if whole else
-                        f'; {options.out} is not whole')
+            failure += (
+                f'; {options.out} is a whole bag of the {report.images} images tracked until then'
+                if whole
+                else f'; {options.out} is not whole'
+            )
         print(f'error: {failure}', file=sys.stderr)
         return 1
-    print(f'{report.images} images tracked with {report.prompts} prompts; the new bag is {options.out}, the objects '
-          f'are on {options.node}/objects')
+    print(
+        f'{report.images} images tracked with {report.prompts} prompts; the new bag is {options.out}, the objects '
+        f'are on {options.node}/objects'
+    )
     return 0
 
 

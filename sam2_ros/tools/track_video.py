@@ -31,8 +31,22 @@ from sam2_ros.tools.video_source import ACCEPTED, FrameSource, files_of, open_so
 from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
 from sam2_ros.visualization import ScoreStrip, draw_overlay, draw_prompts
 
-CSV_COLUMNS = ('frame', 'id', 'state', 'object_score_logit', 'occlusion_probability', 'predicted_iou',
-               'x0', 'y0', 'x1', 'y1', 'area', 'memory_event', 'memory_reason', 'anchors')
+CSV_COLUMNS = (
+    'frame',
+    'id',
+    'state',
+    'object_score_logit',
+    'occlusion_probability',
+    'predicted_iou',
+    'x0',
+    'y0',
+    'x1',
+    'y1',
+    'area',
+    'memory_event',
+    'memory_reason',
+    'anchors',
+)
 
 
 @dataclass
@@ -84,8 +98,10 @@ class ResultWriter:
         except OSError as unfinished:
             problems.append(str(unfinished))
         if problems and (error is None or isinstance(error, OSError)):
-            raise OSError(f'{"; ".join(dict.fromkeys(problems))}. The first {self._whole} frames are whole in '
-                          f'{self._folder}: {", ".join(whole)}') from error
+            raise OSError(
+                f'{"; ".join(dict.fromkeys(problems))}. The first {self._whole} frames are whole in '
+                f'{self._folder}: {", ".join(whole)}'
+            ) from error
 
     def write(self, rgb: np.ndarray, result: FrameResult, prompts: Sequence[Prompt]) -> None:
         """Add the next frame, on which `prompts` were given. Raises OSError."""
@@ -93,11 +109,21 @@ class ResultWriter:
             self._labels.setdefault(object_id, len(self._labels) + 1)
             self._visible[object_id] = self._visible.get(object_id, 0) + (tracked.box is not None)
             with _writing(self._file.name):
-                self._table.writerow((
-                    result.frame_index, object_id, tracked.state.value, f'{tracked.object_score_logit:.4f}',
-                    f'{tracked.occlusion_probability:.4f}', f'{tracked.predicted_iou:.4f}',
-                    *(tracked.box or ('',) * 4), tracked.area, tracked.memory_event.value, tracked.memory_reason,
-                    tracked.anchors))
+                self._table.writerow(
+                    (
+                        result.frame_index,
+                        object_id,
+                        tracked.state.value,
+                        f'{tracked.object_score_logit:.4f}',
+                        f'{tracked.occlusion_probability:.4f}',
+                        f'{tracked.predicted_iou:.4f}',
+                        *(tracked.box or ('',) * 4),
+                        tracked.area,
+                        tracked.memory_event.value,
+                        tracked.memory_reason,
+                        tracked.anchors,
+                    )
+                )
             self._write_mask(object_id, result.frame_index, tracked.mask)
         self._strip.add({object_id: tracked.object_score_logit for object_id, tracked in result.items()})
         overlay = draw_prompts(draw_overlay(rgb, result, labels=self._labels), prompts, labels=self._labels)
@@ -132,8 +158,14 @@ def _writing(file: Path | str) -> Iterator[None]:
         raise OSError(f'{file} cannot be written: {error.strerror}') from error
 
 
-def track_video(source: FrameSource, tracker: VideoTracker, *, prompts: Mapping[int, Sequence[Prompt]],
-                out: Path, max_frames: int | None = None) -> Written:
+def track_video(
+    source: FrameSource,
+    tracker: VideoTracker,
+    *,
+    prompts: Mapping[int, Sequence[Prompt]],
+    out: Path,
+    max_frames: int | None = None,
+) -> Written:
     """Track through all frames of `source`, or the first `max_frames`, and write what was found into `out`.
 
     `prompts`: by number of the frame they were made on, from 0.
@@ -171,7 +203,8 @@ def until_interrupted(source: FrameSource) -> Iterator[FrameSource]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='python -m sam2_ros.tools.track_video',
-        description='Track objects in a video; writes overlay.mp4, objects.csv, masks/<object>/<frame>.png.')
+        description='Track objects in a video; writes overlay.mp4, objects.csv, masks/<object>/<frame>.png.',
+    )
     parser.add_argument('video', help=ACCEPTED)
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
     parser.add_argument('--frames', type=int, metavar='N', help='stop after N frames (Ctrl-C stops any time)')
@@ -203,8 +236,10 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f'{object_id}: visible in {visible} of {written.frames} frames')
     for frame in written.unused:
         print(f'the prompt on frame {frame} was not used: the video ended before it', file=sys.stderr)
-    print(f'Look at {written.video}; boxes and scores are in {options.out / "objects.csv"}, '
-          f'masks in {options.out / "masks"}')
+    print(
+        f'Look at {written.video}; boxes and scores are in {options.out / "objects.csv"}, '
+        f'masks in {options.out / "masks"}'
+    )
     return 0
 
 

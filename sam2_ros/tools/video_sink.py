@@ -54,8 +54,9 @@ class VideoSink:
         whole = announced == self.frames and finished.read()[0]
         finished.release()
         if not whole:
-            raise OSError(f'{self.path} is not whole, its {self.frames} frames cannot be found in it (is the disk '
-                          'full?)')
+            raise OSError(
+                f'{self.path} is not whole, its {self.frames} frames cannot be found in it (is the disk full?)'
+            )
 
     def __enter__(self) -> VideoSink:
         return self
@@ -73,5 +74,7 @@ class VideoSink:
             if writer.isOpened():
                 self.path = path
                 return writer
-        raise OSError(f'no video can be written to {self._stem.parent}: the folder cannot be written, or '
-                      f'OpenCV has none of the encoders {", ".join(codec for _, codec in FORMATS)}')
+        raise OSError(
+            f'no video can be written to {self._stem.parent}: the folder cannot be written, or '
+            f'OpenCV has none of the encoders {", ".join(codec for _, codec in FORMATS)}'
+        )

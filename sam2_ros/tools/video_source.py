@@ -19,10 +19,12 @@ from sam2_ros.tools.ladybirds import LadybirdScene
 from sam2_ros.tools.sprites import FRAME_RATE, SpriteScene
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
-LEAST_SHARE = 0.9      # of the announced frames; containers without an index only estimate their number
+LEAST_SHARE = 0.9  # of the announced frames; containers without an index only estimate their number
 SCENES: dict[str, type[SpriteScene]] = {'synthetic': DemoScene, 'ladybirds': LadybirdScene}
-ACCEPTED = ("a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or one of the drawn scenes "
-            "'synthetic' and 'ladybirds'")
+ACCEPTED = (
+    'a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or one of the drawn scenes '
+    "'synthetic' and 'ladybirds'"
+)
 
 
 class SourceError(OSError):
@@ -39,9 +41,9 @@ class FrameSource:
     """
 
     name: str
-    size: tuple[int, int]            # (height, width) in pixels
-    frame_rate: float                # frames per second
-    frame_count: int | None          # None: endless, or not known
+    size: tuple[int, int]  # (height, width) in pixels
+    frame_rate: float  # frames per second
+    frame_count: int | None  # None: endless, or not known
     read: Callable[[], Iterator[np.ndarray]]
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -60,7 +62,7 @@ def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
     path = Path(source).expanduser()
     if source in SCENES:
         return _scene(source, *_target_size((720, 1280), width, height))
-    if source and path.is_dir():        # Path('') is the current folder
+    if source and path.is_dir():  # Path('') is the current folder
         return _folder(path, width, height)
     if source.isdecimal() or path.is_char_device() or '://' in source:
         return _capture(source, width, height, live=True)
@@ -100,15 +102,15 @@ def _scene(name: str, height: int, width: int) -> FrameSource:
         scene = SCENES[name](height, width)
     except ValueError as error:
         raise SourceError(str(error)) from error
-    return FrameSource(name, (height, width), FRAME_RATE, None,
-                       lambda: map(scene.frame, itertools.count()))
+    return FrameSource(name, (height, width), FRAME_RATE, None, lambda: map(scene.frame, itertools.count()))
 
 
 def _images_of(folder: Path) -> list[Path]:
     """In the order of their names, numbers in them compared as numbers (frame_9 before frame_10)."""
-    return sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES),
-                  key=lambda file: [int(part) if part.isdecimal() else part
-                                    for part in re.split(r'([0-9]+)', file.name)])
+    return sorted(
+        (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES),
+        key=lambda file: [int(part) if part.isdecimal() else part for part in re.split(r'([0-9]+)', file.name)],
+    )
 
 
 def _folder(folder: Path, width: int, height: int) -> FrameSource:
@@ -122,9 +124,12 @@ def _folder(folder: Path, width: int, height: int) -> FrameSource:
         for file in files:
             rgb = _read_image(file)
             if rgb.shape[:2] != own_size:
-                raise SourceError(f'{file} is {rgb.shape[1]} x {rgb.shape[0]} pixels, but {files[0].name} is '
-                                  f'{own_size[1]} x {own_size[0]}; all images of a folder must have one size')
+                raise SourceError(
+                    f'{file} is {rgb.shape[1]} x {rgb.shape[0]} pixels, but {files[0].name} is '
+                    f'{own_size[1]} x {own_size[0]}; all images of a folder must have one size'
+                )
             yield _resized(rgb, size)
+
     return FrameSource(str(folder), size, FRAME_RATE, len(files), read)
 
 
@@ -141,6 +146,7 @@ def _read_image(file: Path) -> np.ndarray:
 
 def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource:
     """Anything OpenCV can capture. A live source is asked for the wanted size, and resized if it refuses."""
+
     def opened() -> cv2.VideoCapture:
         capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
         if live and width and height:
@@ -155,8 +161,10 @@ def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource
                 found, bgr = capture.read()
                 if not found:
                     if announced and count < LEAST_SHARE * announced:
-                        warnings.warn(f'{source} ended after {count} of {announced} frames: it is cut off or damaged',
-                                      stacklevel=2)
+                        warnings.warn(
+                            f'{source} ended after {count} of {announced} frames: it is cut off or damaged',
+                            stacklevel=2,
+                        )
                     return
                 yield _resized(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), size)
         finally:
@@ -170,9 +178,10 @@ def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource
     finally:
         probe.release()
     if not found:
-        raise SourceError(f'{source!r} cannot be opened as a video: it is damaged, in use, or of a kind that '
-                          f'OpenCV cannot decode; accepted are {ACCEPTED}')
+        raise SourceError(
+            f'{source!r} cannot be opened as a video: it is damaged, in use, or of a kind that '
+            f'OpenCV cannot decode; accepted are {ACCEPTED}'
+        )
     size = _target_size(bgr.shape[:2], width, height)
-    plausible_rate = 0 < frame_rate <= 1000      # containers and cameras may report 0, NaN or their time base
-    return FrameSource(source, size, frame_rate if plausible_rate else FRAME_RATE,
-                       announced or None, read)
+    plausible_rate = 0 < frame_rate <= 1000  # containers and cameras may report 0, NaN or their time base
+    return FrameSource(source, size, frame_rate if plausible_rate else FRAME_RATE, announced or None, read)

@@ -114,9 +114,7 @@ class FrameStep:
                 written=plan.written,
                 reason=plan.reason,
             )
-            for plan, entry, number, mask, logits in zip(
-                plans, entries, numbers, masks, decoding.logits, strict=True
-            )
+            for plan, entry, number, mask, logits in zip(plans, entries, numbers, masks, decoding.logits, strict=True)
         ]
 
     def _plan_prompted(self, track: Track, *, first: str, empty: bool) -> _Plan:

@@ -17,9 +17,9 @@ from sam2_ros.training.scene import PRESETS, Clip, make_clip
 
 MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
 _STILLS_PER_SCENE, _STILLS_GAP = 4, 8
-_UNEVEN_GAPS = (1, 1, 1, 2, 3, 5, 8)   # frames of the scene, drawn evenly
-_MOST_SCENES = 100             # per clip that is wanted
-_LEAST_AREA = 16               # pixels of an object on frame 0, at 128 x 128
+_UNEVEN_GAPS = (1, 1, 1, 2, 3, 5, 8)  # frames of the scene, drawn evenly
+_MOST_SCENES = 100  # per clip that is wanted
+_LEAST_AREA = 16  # pixels of an object on frame 0, at 128 x 128
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,10 @@ class BatchSettings:
         if self.size < SIZE_MULTIPLE or self.size % SIZE_MULTIPLE:
             raise ValueError(f'size must be a multiple of {SIZE_MULTIPLE} pixels, got {self.size}')
         if min(self.clips, self.frames, self.objects, self.max_stride) < 1:
-            raise ValueError('clips, frames, objects and max_stride must be 1 or more, got '
-                             f'{self.clips}, {self.frames}, {self.objects}, {self.max_stride}')
+            raise ValueError(
+                'clips, frames, objects and max_stride must be 1 or more, got '
+                f'{self.clips}, {self.frames}, {self.objects}, {self.max_stride}'
+            )
         shares = self.prompt_shares
         if len(shares) != 3 or not all(share >= 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f'prompt_shares are three probabilities (mask, box, point) that add up to 1, got {shares}')
@@ -97,7 +99,7 @@ class ClipBatches(Dataset[ClipBatch]):
         for _ in range(_MOST_SCENES * settings.clips):
             if len(clips) == settings.clips:
                 break
-            for clip in self._make(rng)[:settings.clips - len(clips)]:
+            for clip in self._make(rng)[: settings.clips - len(clips)]:
                 chosen = self._pick(clip, rng)
                 if len(chosen):
                     clips.append(clip)
@@ -111,23 +113,32 @@ class ClipBatches(Dataset[ClipBatch]):
         return ClipBatch(
             images=torch.from_numpy(np.stack([clip.images for clip in clips])),
             clip=torch.from_numpy(np.repeat(np.arange(len(clips)), [len(chosen) for chosen in picks])),
-            masks=torch.from_numpy(masks), kind=torch.from_numpy(kind),
+            masks=torch.from_numpy(masks),
+            kind=torch.from_numpy(kind),
             points=torch.from_numpy(np.stack([points for points, _ in prompts])),
-            labels=torch.from_numpy(np.stack([labels for _, labels in prompts])))
+            labels=torch.from_numpy(np.stack([labels for _, labels in prompts])),
+        )
 
     def _make(self, rng: np.random.Generator) -> list[Clip]:
         """One clip; of clips of one frame several, far apart in one scene, which is cheaper than a scene each."""
         settings = self.settings
         preset = PRESETS[settings.presets[int(rng.integers(len(settings.presets)))]]
         stills = settings.frames == 1
-        scene = replace(preset, height=settings.size, width=settings.size, photos=settings.photos,
-                        frames=_STILLS_PER_SCENE if stills else settings.frames,
-                        gaps=(_STILLS_GAP,) if stills else self._gaps(rng))
+        scene = replace(
+            preset,
+            height=settings.size,
+            width=settings.size,
+            photos=settings.photos,
+            frames=_STILLS_PER_SCENE if stills else settings.frames,
+            gaps=(_STILLS_GAP,) if stills else self._gaps(rng),
+        )
         clip = make_clip(int(rng.integers(1 << 62)), scene, split=self.split)
         if not stills:
             return [clip]
-        return [Clip(clip.images[frame, None], clip.masks[frame, None], clip.visible[frame, None], clip.roles)
-                for frame in range(scene.frames)]
+        return [
+            Clip(clip.images[frame, None], clip.masks[frame, None], clip.visible[frame, None], clip.roles)
+            for frame in range(scene.frames)
+        ]
 
     def _gaps(self, rng: np.random.Generator) -> tuple[int, ...]:
         settings = self.settings
@@ -141,7 +152,7 @@ class ClipBatches(Dataset[ClipBatch]):
         large = np.flatnonzero(area >= _LEAST_AREA * (self.settings.size / 128) ** 2)
         order = rng.permutation(large)
         order = np.concatenate([order[order == 0], order[order != 0]])
-        return order[:self.settings.objects]
+        return order[: self.settings.objects]
 
 
 def prompt_points(mask: np.ndarray, kind: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -156,14 +167,22 @@ def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def batch_loader(dataset: ClipBatches, *, start: int, step: int = 1, workers: int,
-                 pin: bool = False) -> DataLoader[ClipBatch]:
+def batch_loader(
+    dataset: ClipBatches, *, start: int, step: int = 1, workers: int, pin: bool = False
+) -> DataLoader[ClipBatch]:
     """Batches `start`, `start + step`, ... in order, without end; with `workers` > 0 processes make them ahead.
 
     pin: in page-locked memory, for a GPU.
 
     Workers are spawned: a forked one inherits OpenCV's pool without its threads and waits for them for ever.
     """
-    return DataLoader(dataset, batch_size=None, sampler=range(start, sys.maxsize, step), num_workers=workers,
-                      pin_memory=pin, worker_init_fn=_one_thread, prefetch_factor=4 if workers else None,
-                      multiprocessing_context='spawn' if workers else None)
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=range(start, sys.maxsize, step),
+        num_workers=workers,
+        pin_memory=pin,
+        worker_init_fn=_one_thread,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context='spawn' if workers else None,
+    )

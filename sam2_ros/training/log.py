@@ -13,8 +13,25 @@ from torch import Tensor
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT
 from sam2_ros.training.losses import FrameLoss
 
-COLUMNS = ('step', 'seconds', 'stage', 'rate', 'waited', 'loss', 'mask', 'iou_head', 'object_score', 'j_mask', 'j_box',
-           'j_point', 'j_tracked', 'j_corrected', 'heldout_j_prompted', 'heldout_j_tracked', 'heldout_visibility')
+COLUMNS = (
+    'step',
+    'seconds',
+    'stage',
+    'rate',
+    'waited',
+    'loss',
+    'mask',
+    'iou_head',
+    'object_score',
+    'j_mask',
+    'j_box',
+    'j_point',
+    'j_tracked',
+    'j_corrected',
+    'heldout_j_prompted',
+    'heldout_j_tracked',
+    'heldout_visibility',
+)
 _KINDS = {'j_mask': MASK_PROMPT, 'j_box': BOX_PROMPT, 'j_point': POINT_PROMPT}
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
-_LEAST_SHARE = 0.01            # of the picture, for the weight of cross entropy
+_LEAST_SHARE = 0.01  # of the picture, for the weight of cross entropy
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def mask_losses(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
     wrong = probability + target - 2 * probability * target
     alpha = FOCAL_ALPHA * target + (1 - FOCAL_ALPHA) * (1 - target)
     share = target.mean((-2, -1), keepdim=True).clamp(min=_LEAST_SHARE)
-    pixel = (weights.focal * alpha * wrong ** FOCAL_GAMMA + weights.cross_entropy / share) * cross_entropy
+    pixel = (weights.focal * alpha * wrong**FOCAL_GAMMA + weights.cross_entropy / share) * cross_entropy
     overlap = (probability * target).sum((-2, -1))
     dice = 1 - (2 * overlap + 1) / (probability.sum((-2, -1)) + target.sum((-2, -1)) + 1)
     return pixel.mean((-2, -1)) + weights.dice * dice
@@ -71,8 +71,17 @@ class FrameLoss:
     tracked: bool = False
 
 
-def frame_loss(candidates: Tensor, predicted_ious: Tensor, score: Tensor, *, target: Tensor, visible: Tensor,
-               weight: Tensor, chosen: Tensor, loss_weights: LossWeights) -> FrameLoss:
+def frame_loss(
+    candidates: Tensor,
+    predicted_ious: Tensor,
+    score: Tensor,
+    *,
+    target: Tensor,
+    visible: Tensor,
+    weight: Tensor,
+    chosen: Tensor,
+    loss_weights: LossWeights,
+) -> FrameLoss:
     """Losses of N objects on one frame.
 
     candidates: (N, K, h, w) mask logits, K = 3 multimask candidates or 1. predicted_ious: (N, K). score: (N,) logits.
@@ -83,7 +92,7 @@ def frame_loss(candidates: Tensor, predicted_ious: Tensor, score: Tensor, *, tar
     """
     goal = target[:, None].expand_as(candidates)
     mask = mask_losses(candidates, goal, loss_weights).min(dim=1).values
-    vanished = visible & ~(target > 0.5).flatten(1).any(1)   # too thin for this grid: no mask on it is a right one
+    vanished = visible & ~(target > 0.5).flatten(1).any(1)  # too thin for this grid: no mask on it is a right one
     true_iou = torch.where(vanished[:, None], 0.0, mask_iou(candidates, goal))
     head = (predicted_ious - true_iou).abs().mean(1)
     present = visible.float()

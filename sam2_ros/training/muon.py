@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 
-def orthogonalise(matrices: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float,
-                  dtype: torch.dtype) -> Tensor:
+def orthogonalise(
+    matrices: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float, dtype: torch.dtype
+) -> Tensor:
     """Pulls the singular values of matrices (B, M, N) to about 1 (0.7 to 1.2) by Newton-Schulz iterations in `dtype`.
 
     Those that are hundreds of times smaller than the largest stay smaller than that.
@@ -34,7 +35,7 @@ class Muon(torch.optim.Muon):
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, adjust_lr_fn='match_rms_adamw')
 
     @torch.no_grad()
-    def step(self) -> None:                                                          # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             rate, momentum = group['lr'], group['momentum']
             learning = [one for one in group['params'] if one.grad is not None]
@@ -44,9 +45,14 @@ class Muon(torch.optim.Muon):
                 buffers = [self._momentum(one) for one in parameters]
                 torch._foreach_lerp_(buffers, gradients, 1 - momentum)
                 ahead = torch.stack(torch._foreach_lerp(gradients, buffers, momentum))
-                update = orthogonalise(ahead, coefficients=group['ns_coefficients'], steps=group['ns_steps'],
-                                       eps=group['eps'], dtype=torch.bfloat16 if ahead.is_cuda else torch.float32)
-                size = 0.2 * max(shape) ** 0.5       # root mean square of AdamW's updates
+                update = orthogonalise(
+                    ahead,
+                    coefficients=group['ns_coefficients'],
+                    steps=group['ns_steps'],
+                    eps=group['eps'],
+                    dtype=torch.bfloat16 if ahead.is_cuda else torch.float32,
+                )
+                size = 0.2 * max(shape) ** 0.5  # root mean square of AdamW's updates
                 torch._foreach_mul_(parameters, 1 - rate * group['weight_decay'])
                 torch._foreach_add_(parameters, list(update), alpha=-rate * size)
 
@@ -54,4 +60,4 @@ class Muon(torch.optim.Muon):
         state = self.state[parameter]
         if 'momentum_buffer' not in state:
             state['momentum_buffer'] = torch.zeros_like(parameter)
-        return state['momentum_buffer']                                               # type: ignore[no-any-return]
+        return state['momentum_buffer']  # type: ignore[no-any-return]

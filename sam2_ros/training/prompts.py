@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 POSITIVE, NEGATIVE, BOX_TOP_LEFT, BOX_BOTTOM_RIGHT, PADDING = 1, 0, 2, 3, -1
-BOX_NOISE_SHARE = 0.1          # of the box side, at most ...
-BOX_NOISE_PIXELS = 20          # ... so many pixels at 1024
+BOX_NOISE_SHARE = 0.1  # of the box side, at most ...
+BOX_NOISE_PIXELS = 20  # ... so many pixels at 1024
 
 
 def _deepest(region: np.ndarray) -> tuple[float, tuple[int, int]]:
@@ -62,8 +62,9 @@ def first_click(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.array([[columns[pick], rows[pick]]], np.float32)
 
 
-def random_error_click(true_masks: Tensor, predicted_masks: Tensor,
-                       generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def random_error_click(
+    true_masks: Tensor, predicted_masks: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """One click per object, drawn uniformly from the wrong pixels: points (N, 1, 2) pixels and labels (N, 1).
 
     Masks are (N, H, W) bool. Where nothing is wrong the click is a negative one on the background, or a positive one

@@ -11,8 +11,8 @@ import numpy as np
 from sam2_ros.training.motion import smooth_noise
 from sam2_ros.training.textures import TILE
 
-_SHIFT = 4                     # fractional bits of outline coordinates
-_NOISE_SIDE = 256              # pixels, side of the table noise is cut from
+_SHIFT = 4  # fractional bits of outline coordinates
+_NOISE_SIDE = 256  # pixels, side of the table noise is cut from
 
 # Tile coordinates to object coordinates [-1.15, 1.15]: textures cover a little more than the outline.
 TILE_TO_OBJECT = np.array([[2.3 / TILE, 0, -1.15], [0, 2.3 / TILE, -1.15]])
@@ -49,8 +49,16 @@ def _coverage(outlines: list[np.ndarray], region: tuple[int, int, int, int], hol
     return wide
 
 
-def paint(frame: np.ndarray, labels: np.ndarray | None, *, outlines: list[np.ndarray], tile: np.ndarray,
-          tile_to_pixels: np.ndarray, label: int, hollow: bool = False) -> None:
+def paint(
+    frame: np.ndarray,
+    labels: np.ndarray | None,
+    *,
+    outlines: list[np.ndarray],
+    tile: np.ndarray,
+    tile_to_pixels: np.ndarray,
+    label: int,
+    hollow: bool = False,
+) -> None:
     """Paints one part, in place: its texture into `frame`, its label where it covers more than half a pixel.
 
     outlines: (V, 2) float pixels, pixel centres at half-integers. tile: (TILE, TILE, 3) uint8.
@@ -117,8 +125,11 @@ class Degradation:
         image = cv2.LUT(image, np.clip(ramp, 0, 255).astype(np.uint8))
         if self.noise is not None:
             y, x = rng.integers(0, _NOISE_SIDE - 1, 2)
-            tiled = np.take(np.take(self.noise, np.arange(y, y + height) % _NOISE_SIDE, axis=0),
-                            np.arange(x, x + width) % _NOISE_SIDE, axis=1)
+            tiled = np.take(
+                np.take(self.noise, np.arange(y, y + height) % _NOISE_SIDE, axis=0),
+                np.arange(x, x + width) % _NOISE_SIDE,
+                axis=1,
+            )
             image = cv2.add(image, tiled, dtype=cv2.CV_8U)
         return jpeg(image, self.quality) if self.quality else image
 
@@ -128,17 +139,20 @@ def _noise_table() -> np.ndarray:
     return np.random.default_rng(1).standard_normal((_NOISE_SIDE, _NOISE_SIDE, 3)).astype(np.float32)
 
 
-def random_degradation(rng: np.random.Generator, frames: int, *, height: int, width: int,
-                       strength: float) -> Degradation:
+def random_degradation(
+    rng: np.random.Generator, frames: int, *, height: int, width: int, strength: float
+) -> Degradation:
     """Draws lighting, shadows, blur, noise, resolution loss and compression; `strength` 0 changes nothing."""
+
     def happens(probability: float) -> bool:
         return bool(rng.random() < probability * min(strength, 1.0))
 
     light = happens(0.5) * rng.uniform(0.0, 0.15) * smooth_noise(rng, frames, period=12)
     shadow = None
     if happens(0.3):
-        field = cv2.resize(rng.uniform(0.4, 1.0, (4, 4)).astype(np.float32), (width, height),
-                           interpolation=cv2.INTER_CUBIC)
+        field = cv2.resize(
+            rng.uniform(0.4, 1.0, (4, 4)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+        )
         shadow = np.repeat((np.clip(field, 0.3, 1) * 255).astype(np.uint8)[..., None], 3, axis=2)
     noise = None
     if happens(0.5):

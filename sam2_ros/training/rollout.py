@@ -17,10 +17,10 @@ from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
 from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
 from sam2_ros.training.prompts import PADDING, random_error_click
 
-POINTER_HORIZON = 15           # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
-MASK_LOGIT = 10.0              # a given mask becomes logits of +-10
-_TINY_AREA = 6                 # pixels at 128 x 128 below which neither mask nor visibility is judged
-_BOX_CANDIDATES = 0.3          # share of the boxes for which the decoder's candidates learn, not its single mask
+POINTER_HORIZON = 15  # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
+MASK_LOGIT = 10.0  # a given mask becomes logits of +-10
+_TINY_AREA = 6  # pixels at 128 x 128 below which neither mask nor visibility is judged
+_BOX_CANDIDATES = 0.3  # share of the boxes for which the decoder's candidates learn, not its single mask
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,14 @@ class RolloutSettings:
     def __post_init__(self) -> None:
         chances = (self.true_visibility, self.correction, self.dam_memory, self.no_pointers)
         if not all(0 <= chance <= 1 for chance in chances):
-            raise ValueError('true_visibility, correction, dam_memory and no_pointers are probabilities in 0..1, got '
-                             f'{chances}')
+            raise ValueError(
+                f'true_visibility, correction, dam_memory and no_pointers are probabilities in 0..1, got {chances}'
+            )
         if min(self.clicks, self.gradient_frames, self.loss_stride) < 1:
-            raise ValueError('clicks, gradient_frames and loss_stride must be 1 or more, got '
-                             f'{self.clicks}, {self.gradient_frames}, {self.loss_stride}')
+            raise ValueError(
+                'clicks, gradient_frames and loss_stride must be 1 or more, got '
+                f'{self.clicks}, {self.gradient_frames}, {self.loss_stride}'
+            )
 
 
 @dataclass
@@ -72,8 +75,9 @@ def normalise(images: Tensor) -> Tensor:
     return ((images.float() - mean) / deviation).movedim(-1, -3)
 
 
-def read_order(frame: int, conditioning: set[int], rng: np.random.Generator, *,
-               dam: bool) -> tuple[list[int], list[int]]:
+def read_order(
+    frame: int, conditioning: set[int], rng: np.random.Generator, *, dam: bool
+) -> tuple[list[int], list[int]]:
     """Frames to read at `frame` and their temporal indices (6 conditioning, 0 newest recent), as policies choose.
 
     SAM 2 reads all conditioning frames and the six previous ones by distance. The distractor-aware policy reads
@@ -86,7 +90,7 @@ def read_order(frame: int, conditioning: set[int], rng: np.random.Generator, *,
         anchors = sorted([*anchors, *(int(past) for past in rng.permutation(recent[1:])[:extra])])
         room = NUM_SPATIAL_SLOTS - len(anchors)
         older = [past for past in recent[1:] if past not in anchors]
-        kept = sorted((int(past) for past in rng.permutation(older)[:max(room - 1, 0)]), reverse=True)
+        kept = sorted((int(past) for past in rng.permutation(older)[: max(room - 1, 0)]), reverse=True)
         recent = [*recent[:1], *kept]
         indices = list(range(len(recent)))
     else:
@@ -98,8 +102,9 @@ def read_order(frame: int, conditioning: set[int], rng: np.random.Generator, *,
 class Rollout:
     """One pass over a batch. `run` gives the loss and the statistics of the frames that learn."""
 
-    def __init__(self, model: Sam2Network, batch: ClipBatch, settings: RolloutSettings, weights: LossWeights,
-                 seed: int) -> None:
+    def __init__(
+        self, model: Sam2Network, batch: ClipBatch, settings: RolloutSettings, weights: LossWeights, seed: int
+    ) -> None:
         self.model, self.batch, self.settings = model, batch, settings
         # objects are always there when they are prompted: from single images their score would only learn to say so
         self.weights = replace(weights, object_score=0.0) if batch.images.shape[1] == 1 else weights
@@ -110,7 +115,7 @@ class Rollout:
         self.losses: list[FrameLoss] = []
         self.logits: list[Tensor] = []
         self.scores: list[Tensor] = []
-        self.area = batch.masks.flatten(2).sum(-1)                                     # (N, T)
+        self.area = batch.masks.flatten(2).sum(-1)  # (N, T)
         self.dam = bool(self.rng.random() < settings.dam_memory)
         self.reads_pointers = bool(self.rng.random() >= settings.no_pointers)
         length = batch.images.shape[1]
@@ -161,15 +166,23 @@ class Rollout:
         fresh = model.without_memory(features.stride16)
         conditioned = torch.where(given[:, None, None, None], features.stride16, fresh)
         single = given | ((batch.kind == BOX_PROMPT) & ~self._box_candidates())
-        decoding = self._decode_prompts(features, conditioned, batch.points, labels, ~single,
-                                        mask_logits=model.mask_downsample(masks), has_mask=given)
+        decoding = self._decode_prompts(
+            features,
+            conditioned,
+            batch.points,
+            labels,
+            ~single,
+            mask_logits=model.mask_downsample(masks),
+            has_mask=given,
+        )
         self._judge(decoding, 0, ~single)
-        exact = F.interpolate(masks * 2 * MASK_LOGIT - MASK_LOGIT, size=decoding.mask_logits.shape[-2:],
-                              mode='bilinear', antialias=True)[:, 0]
+        exact = F.interpolate(
+            masks * 2 * MASK_LOGIT - MASK_LOGIT, size=decoding.mask_logits.shape[-2:], mode='bilinear', antialias=True
+        )[:, 0]
         answer = self._answer(decoding, exact, pointer=decoding.object_pointer)
         if self.settings.correction > self.rng.random():
             corrected = self._correct(features, fresh, answer, 0, batch.points, labels)
-            answer = self._answer(corrected, exact, pointer=decoding.object_pointer)   # what follows sees masks alone
+            answer = self._answer(corrected, exact, pointer=decoding.object_pointer)  # what follows sees masks alone
         self._remember(0, answer, conditioning=True)
 
     def _box_candidates(self) -> Tensor:
@@ -181,9 +194,12 @@ class Rollout:
     def _answer(self, decoding: MaskDecoding, exact: Tensor, *, pointer: Tensor) -> MaskDecoding:
         """A decoding of frame 0 in which objects prompted with a mask have exactly that mask, and its pointer."""
         given = self.batch.kind == MASK_PROMPT
-        return replace(decoding, mask_logits=torch.where(given[:, None, None], exact, decoding.mask_logits),
-                       object_score_logit=torch.where(given, MASK_LOGIT, decoding.object_score_logit),
-                       object_pointer=torch.where(given[:, None], pointer, decoding.object_pointer))
+        return replace(
+            decoding,
+            mask_logits=torch.where(given[:, None, None], exact, decoding.mask_logits),
+            object_score_logit=torch.where(given, MASK_LOGIT, decoding.object_score_logit),
+            object_pointer=torch.where(given[:, None], pointer, decoding.object_pointer),
+        )
 
     def _tracked(self, frame: int) -> None:
         model, features = self.model, self.features[frame]
@@ -200,15 +216,31 @@ class Rollout:
             decoding = self._correct(features, conditioned, decoding, frame, nothing, nothing[..., 0].long())
         self._remember(frame, decoding, conditioning=corrected)
 
-    def _decode(self, features: ImageFeatures, conditioned: Tensor, prompt: PromptEmbedding,
-                multimask: Tensor) -> MaskDecoding:
+    def _decode(
+        self, features: ImageFeatures, conditioned: Tensor, prompt: PromptEmbedding, multimask: Tensor
+    ) -> MaskDecoding:
         """Without the gate that empties hidden objects' masks, and what learns without the fallback: both cut
         gradients."""
-        return self.model.decode_masks(features, conditioned, prompt, multimask, occlusion_gate=False,
-                                       stability_fallback=not torch.is_grad_enabled())
+        return self.model.decode_masks(
+            features,
+            conditioned,
+            prompt,
+            multimask,
+            occlusion_gate=False,
+            stability_fallback=not torch.is_grad_enabled(),
+        )
 
-    def _decode_prompts(self, features: ImageFeatures, conditioned: Tensor, points: Tensor, labels: Tensor,
-                        multimask: Tensor, *, mask_logits: Tensor, has_mask: Tensor) -> MaskDecoding:
+    def _decode_prompts(
+        self,
+        features: ImageFeatures,
+        conditioned: Tensor,
+        points: Tensor,
+        labels: Tensor,
+        multimask: Tensor,
+        *,
+        mask_logits: Tensor,
+        has_mask: Tensor,
+    ) -> MaskDecoding:
         """Points (N, P, 2) with labels (N, P), some of them padding, and mask logits for the objects that have them.
 
         Objects with equally many points form a batch, as in the tracker: padding points would change the result.
@@ -219,15 +251,24 @@ class Rollout:
         for rows in groups:
             real = labels[rows] >= 0
             shape = len(rows), int(count[rows[0]])
-            prompt = self.model.embed_prompts(points[rows][real].view(*shape, 2), labels[rows][real].view(shape),
-                                              mask_logits[rows], has_mask[rows])
+            prompt = self.model.embed_prompts(
+                points[rows][real].view(*shape, 2), labels[rows][real].view(shape), mask_logits[rows], has_mask[rows]
+            )
             parts.append(self._decode(features.select(rows), conditioned[rows], prompt, multimask[rows]))
         order = torch.cat(groups).argsort()
-        return MaskDecoding(*(torch.cat([getattr(part, each.name) for part in parts])[order]
-                              for each in fields(MaskDecoding)))
+        return MaskDecoding(
+            *(torch.cat([getattr(part, each.name) for part in parts])[order] for each in fields(MaskDecoding))
+        )
 
-    def _correct(self, features: ImageFeatures, conditioned: Tensor, decoding: MaskDecoding, frame: int,
-                 points: Tensor, labels: Tensor) -> MaskDecoding:
+    def _correct(
+        self,
+        features: ImageFeatures,
+        conditioned: Tensor,
+        decoding: MaskDecoding,
+        frame: int,
+        points: Tensor,
+        labels: Tensor,
+    ) -> MaskDecoding:
         """Decodes again with a click where the mask is wrong and with the previous logits, and so on, click by click.
 
         As in the tracker, clicks come after the points (N, P, 2) with labels (N, P) that there were, a single point
@@ -241,8 +282,14 @@ class Rollout:
             points, labels = torch.cat([points, point], dim=1), torch.cat([labels, label], dim=1)
             multimask = (labels >= 0).sum(1) <= MAX_MULTIMASK_POINTS
             decoding = self._decode_prompts(
-                features, conditioned, points, labels, multimask, has_mask=everyone,
-                mask_logits=shown.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT))
+                features,
+                conditioned,
+                points,
+                labels,
+                multimask,
+                has_mask=everyone,
+                mask_logits=shown.clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT),
+            )
             if self.learns(frame):
                 self._judge(decoding, frame, multimask)
         return decoding
@@ -258,10 +305,18 @@ class Rollout:
         candidates = F.interpolate(candidates, size=true.shape[-2:], mode='bilinear')
         area = self.area[:, frame]
         tiny = _TINY_AREA * (self.size / 128) ** 2
-        self.losses.append(frame_loss(
-            candidates, ious, decoding.object_score_logit, target=true, visible=area > 0,
-            weight=((area == 0) | (area >= tiny)).float(), chosen=decoding.chosen.clamp(min=0),
-            loss_weights=self.weights))
+        self.losses.append(
+            frame_loss(
+                candidates,
+                ious,
+                decoding.object_score_logit,
+                target=true,
+                visible=area > 0,
+                weight=((area == 0) | (area >= tiny)).float(),
+                chosen=decoding.chosen.clamp(min=0),
+                loss_weights=self.weights,
+            )
+        )
 
     def _remember(self, frame: int, decoding: MaskDecoding, *, conditioning: bool) -> None:
         model = self.model
@@ -286,8 +341,10 @@ class Rollout:
         memory = self.memory
         frames, indices = read_order(frame, memory.conditioning, self.rng, dam=self.dam)
         past = sorted(memory.conditioning) + [
-            other for other in range(frame - 1, max(-1, frame - 1 - POINTER_HORIZON), -1)
-            if other not in memory.conditioning]
+            other
+            for other in range(frame - 1, max(-1, frame - 1 - POINTER_HORIZON), -1)
+            if other not in memory.conditioning
+        ]
         count, device = len(self.batch.clip), memory.pointers[0].device
         if not self.reads_pointers:
             past = []
@@ -295,9 +352,11 @@ class Rollout:
         return MemoryRead(
             spatial=torch.stack([memory.spatial[other] for other in frames], dim=1),
             temporal_index=torch.tensor(indices, device=device).expand(count, -1),
-            pointers=torch.stack([memory.pointers[other] for other in past], dim=1) if past
+            pointers=torch.stack([memory.pointers[other] for other in past], dim=1)
+            if past
             else memory.pointers[0].new_zeros(count, 0, memory.pointers[0].shape[-1]),
-            pointer_position=distance.expand(count, -1))
+            pointer_position=distance.expand(count, -1),
+        )
 
 
 def _gated(decoding: MaskDecoding) -> Tensor:
@@ -316,8 +375,9 @@ class TrackedClips:
 
 def track_clip(model: Sam2Network, batch: ClipBatch) -> TrackedClips:
     """Inference over a batch with SAM 2's memory, for figures and pictures while training (users run the tracker)."""
-    settings = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0,
-                               gradient_frames=batch.images.shape[1])
+    settings = RolloutSettings(
+        true_visibility=0.0, correction=0.0, dam_memory=0.0, gradient_frames=batch.images.shape[1]
+    )
     rollout = Rollout(model, batch, settings, LossWeights(), seed=0)  # which decides nothing here
     with torch.no_grad():
         rollout.run()

@@ -18,8 +18,8 @@ from sam2_ros.training.shapes import Shape, animate, occluder, random_shape, scr
 from sam2_ros.training.textures import TILE, cloth, pattern, photo, recolour, texture
 
 SPLITS = ('train', 'heldout')
-_OUT_OF_SIGHT = 0.2            # beyond the frame's edge, since a camera may pan after the object
-_BACKGROUND_MARGIN = 1.7       # the background is this much larger than the frame, for a moving camera
+_OUT_OF_SIGHT = 0.2  # beyond the frame's edge, since a camera may pan after the object
+_BACKGROUND_MARGIN = 1.7  # the background is this much larger than the frame, for a moving camera
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,14 @@ class SceneSettings:
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 16 or self.frames < 1 or not self.gaps or min(self.gaps) < 1:
-            raise ValueError('a clip needs at least 16x16 pixels, one frame and gaps of 1 or more, got '
-                             f'{self.height}x{self.width} pixels, {self.frames} frames, gaps {self.gaps}')
+            raise ValueError(
+                'a clip needs at least 16x16 pixels, one frame and gaps of 1 or more, got '
+                f'{self.height}x{self.width} pixels, {self.frames} frames, gaps {self.gaps}'
+            )
         if not 1 <= self.objects[0] <= self.objects[1] or not 0 < self.radius[0] <= self.radius[1]:
-            raise ValueError('objects and radius are (least, most), positive and ordered, got '
-                             f'{self.objects}, {self.radius}')
+            raise ValueError(
+                f'objects and radius are (least, most), positive and ordered, got {self.objects}, {self.radius}'
+            )
         for name in ('lookalikes', 'screens'):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
@@ -71,8 +74,17 @@ class SceneSettings:
         return [0, *accumulate(islice(cycle(self.gaps), self.frames - 1))]
 
 
-_CALM = SceneSettings(objects=(2, 4), radius=(0.1, 0.25), lookalikes=(0, 0), occlusion=0.0, re_entry=0.0, crowd=0.0,
-                      camera=0.7, degrade=0.6, speed=0.008)
+_CALM = SceneSettings(
+    objects=(2, 4),
+    radius=(0.1, 0.25),
+    lookalikes=(0, 0),
+    occlusion=0.0,
+    re_entry=0.0,
+    crowd=0.0,
+    camera=0.7,
+    degrade=0.6,
+    speed=0.008,
+)
 PRESETS: dict[str, SceneSettings] = {
     'mixed': SceneSettings(),
     'plain': _CALM,
@@ -129,7 +141,7 @@ class _Scene:
 
     def __init__(self, rng: np.random.Generator, settings: SceneSettings, split: str) -> None:
         self.rng, self.settings, self.split = rng, settings, split
-        self.time = settings.moments[-1] + 1                               # scene frames, shown or not
+        self.time = settings.moments[-1] + 1  # scene frames, shown or not
         self.extent = np.array([settings.width, settings.height]) / min(settings.height, settings.width)
 
     def tiles(self, shape: Shape, background: np.ndarray) -> list[np.ndarray]:
@@ -138,7 +150,7 @@ class _Scene:
         tiles = [texture(rng, self.split, photos=self.settings.photos) for _ in range(shape.materials)]
         if rng.random() < 0.08:
             y, x = (int(rng.integers(0, max(1, side - TILE))) for side in background.shape[:2])
-            tiles[0] = cv2.resize(background[y:y + TILE, x:x + TILE], (TILE, TILE))
+            tiles[0] = cv2.resize(background[y : y + TILE, x : x + TILE], (TILE, TILE))
         if rng.random() < 0.3:
             tiles = [_rounded(tile) for tile in tiles]
         return tiles
@@ -150,11 +162,16 @@ class _Scene:
         tumble = 0.08 if shape.upright else rng.choice((0.1, 0.8))
         pace = rng.uniform(0.2, 0.6)
         return _Body(
-            shape, tiles, position=position,
+            shape,
+            tiles,
+            position=position,
             radius=radius * np.exp(rng.uniform(0, 0.15) * smooth_noise(rng, time, period=25)),
             angle=turn + tumble * smooth_noise(rng, time, period=20),
             squash=1 - rng.uniform(0, 0.35) * (0.5 + 0.5 * np.tanh(smooth_noise(rng, time, period=18))),
-            gait=rng.uniform(0, 6.3) + pace * np.arange(time), role=role, mirrored=bool(rng.random() < 0.5))
+            gait=rng.uniform(0, 6.3) + pace * np.arange(time),
+            role=role,
+            mirrored=bool(rng.random() < 0.5),
+        )
 
     def radius(self) -> float:
         low, high = self.settings.radius
@@ -171,7 +188,7 @@ class _Scene:
         """The target's shape and texture, recoloured a little, on a path of its own."""
         rng = self.rng
         strength = rng.choice((0.0, 0.3, 0.8))
-        seed = int(rng.integers(1 << 31))           # the same new colours for every texture of the object
+        seed = int(rng.integers(1 << 31))  # the same new colours for every texture of the object
         tiles = [recolour(np.random.default_rng(seed), tile, strength=strength) for tile in target.tiles]
         radius = float(target.radius[0]) * rng.uniform(0.8, 1.2)
         path = wander(rng, self.time, extent=self.extent, speed=self.settings.speed, margin=radius)
@@ -234,8 +251,10 @@ class _Scene:
     def bodies(self, background: np.ndarray, *, crowd: bool) -> list[_Body]:
         """All objects from back to front; exactly one is the target."""
         rng, settings = self.rng, self.settings
-        others = [self.free_body(background, role='other')
-                  for _ in range(int(rng.integers(settings.objects[0], settings.objects[1] + 1)) - 1)]
+        others = [
+            self.free_body(background, role='other')
+            for _ in range(int(rng.integers(settings.objects[0], settings.objects[1] + 1)) - 1)
+        ]
         if crowd:
             others = self.crowd(background) + others[:1]
             target = others.pop(int(rng.integers(len(others))))
@@ -245,7 +264,7 @@ class _Scene:
         copies = int(rng.integers(settings.lookalikes[0], settings.lookalikes[1] + 1))
         others += [self.lookalike(target) for _ in range(copies)]
         if not crowd:
-            rng.shuffle(others)                                            # type: ignore[arg-type]
+            rng.shuffle(others)  # type: ignore[arg-type]
         place = int(rng.integers(len(others) + 1))
         if rng.random() < settings.re_entry:
             self.send_out(target)
@@ -259,7 +278,7 @@ class _Scene:
 
 def _rounded(tile: np.ndarray) -> np.ndarray:
     """A texture lit from above its left side, so that it looks like a solid."""
-    y, x = np.mgrid[-1:1:TILE * 1j, -1:1:TILE * 1j].astype(np.float32)
+    y, x = np.mgrid[-1 : 1 : TILE * 1j, -1 : 1 : TILE * 1j].astype(np.float32)
     light = np.clip(1.1 - 0.45 * ((x + 0.3) ** 2 + (y + 0.3) ** 2), 0.3, 1.1)[..., None]
     return np.clip(tile * light, 0, 255).astype(np.uint8)
 
@@ -279,9 +298,15 @@ def _make_background(scene: _Scene) -> np.ndarray:
         angle, at = rng.uniform(0, 6.3), rng.uniform(0, 1, 2) * (width, height)
         turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         to_pixels = np.hstack([turn, at[:, None]])
-        paint(canvas, None, outlines=[transform(outline, to_pixels) for outline in part.outlines],
-              tile=texture(rng, split, photos=settings.photos), tile_to_pixels=compose(to_pixels, TILE_TO_OBJECT),
-              label=0, hollow=part.hollow)
+        paint(
+            canvas,
+            None,
+            outlines=[transform(outline, to_pixels) for outline in part.outlines],
+            tile=texture(rng, split, photos=settings.photos),
+            tile_to_pixels=compose(to_pixels, TILE_TO_OBJECT),
+            label=0,
+            hollow=part.hollow,
+        )
     return canvas
 
 
@@ -293,9 +318,15 @@ def _paint_body(frame: np.ndarray, labels: np.ndarray, body: _Body, *, camera: C
         shade(frame, outline=transform(ellipse, to_pixels), darkness=body.shadow)
     tile_to_pixels = compose(to_pixels, TILE_TO_OBJECT)
     for part, outlines in zip(body.shape.parts, body.outlines, strict=True):
-        paint(frame, labels, outlines=[transform(points[time], to_pixels) for points in outlines],
-              tile=body.tiles[part.material], tile_to_pixels=tile_to_pixels, label=label,
-              hollow=part.hollow)
+        paint(
+            frame,
+            labels,
+            outlines=[transform(points[time], to_pixels) for points in outlines],
+            tile=body.tiles[part.material],
+            tile_to_pixels=tile_to_pixels,
+            label=label,
+            hollow=part.hollow,
+        )
 
 
 def make_clip(seed: int, settings: SceneSettings, *, split: str = 'train') -> Clip:
@@ -306,14 +337,19 @@ def make_clip(seed: int, settings: SceneSettings, *, split: str = 'train') -> Cl
     Raises ValueError for another split, ImportError when photographs are asked for and not installed.
     """
     if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        raise ValueError(f'split must be one of {", ".join(SPLITS)}, got {split!r}')
     rng = np.random.default_rng((seed, SPLITS.index(split)))
     scene = _Scene(rng, settings, split)
     background = _make_background(scene)
     crowd = bool(rng.random() < settings.crowd)
     bodies = scene.bodies(background, crowd=crowd)
-    camera = make_camera(rng, scene.time, height=settings.height, width=settings.width,
-                         strength=settings.camera * (0.3 if crowd else 1.0))
+    camera = make_camera(
+        rng,
+        scene.time,
+        height=settings.height,
+        width=settings.width,
+        strength=settings.camera * (0.3 if crowd else 1.0),
+    )
     for body in bodies:
         body.outlines = [animate(part, body.gait) for part in body.shape.parts]
     return _film(scene, bodies, background, camera=camera)
@@ -331,8 +367,13 @@ def _film(scene: _Scene, bodies: list[_Body], background: np.ndarray, *, camera:
     images = np.empty((settings.frames, height, width, 3), np.uint8)
     labels = np.zeros((settings.frames, height, width), np.uint8)
     for shown, time in enumerate(settings.moments):
-        frame = cv2.warpAffine(background, camera.apply(time, canvas_to_scene), (width, height),
-                               flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        frame = cv2.warpAffine(
+            background,
+            camera.apply(time, canvas_to_scene),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
         for index, body in enumerate(bodies):
             _paint_body(frame, labels[shown], body, camera=camera, time=time, label=label_of[index])
         images[shown] = degradation.apply(frame, rng, frame=shown)

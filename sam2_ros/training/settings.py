@@ -17,8 +17,9 @@ from sam2_ros.training.rollout import RolloutSettings
 _HERE = Path(__file__).resolve()
 _PLACES = (_HERE.parents[2] / 'config', *(folder / 'share/sam2_ros/config' for folder in _HERE.parents))
 # beside the sources, or where an installation puts it
-DEFAULT_CONFIG = next((place / 'train.yaml' for place in _PLACES if (place / 'train.yaml').is_file()),
-                      _PLACES[0] / 'train.yaml')
+DEFAULT_CONFIG = next(
+    (place / 'train.yaml' for place in _PLACES if (place / 'train.yaml').is_file()), _PLACES[0] / 'train.yaml'
+)
 
 
 _SEEDS = 2**32
@@ -37,8 +38,10 @@ class StageSettings:
         if not 0 < self.share <= 1:
             raise ValueError(f'share of stage {self.name!r} must be above 0 and at most 1, got {self.share}')
         if self.batch.size % self.rollout.loss_stride:
-            raise ValueError(f'loss_stride of stage {self.name!r} must divide its size of {self.batch.size} pixels, '
-                             f'got {self.rollout.loss_stride}')
+            raise ValueError(
+                f'loss_stride of stage {self.name!r} must divide its size of {self.batch.size} pixels, '
+                f'got {self.rollout.loss_stride}'
+            )
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,16 @@ class TrainSettings:
         if not 0 <= self.seed < _SEEDS:
             raise ValueError(f'seed must be at least 0 and below 2**32, got {self.seed}')
         if not (0 < self.learning_rate < math.inf and 0 < self.clip < math.inf and 0 <= self.weight_decay < math.inf):
-            raise ValueError('learning_rate and clip must be above 0, weight_decay not negative, and all of them '
-                             f'finite, got {self.learning_rate}, {self.clip}, {self.weight_decay}')
+            raise ValueError(
+                'learning_rate and clip must be above 0, weight_decay not negative, and all of them '
+                f'finite, got {self.learning_rate}, {self.clip}, {self.weight_decay}'
+            )
         below_one = {'warmup': self.warmup, 'ema': self.ema, 'keep_start': self.keep_start}
         if not (all(0 <= share < 1 for share in below_one.values()) and 0 <= self.final_rate <= 1):
-            raise ValueError(f'{", ".join(below_one)} are shares in 0..1, less than 1, final_rate at most 1, got '
-                             f'{", ".join(map(str, below_one.values()))}, {self.final_rate}')
+            raise ValueError(
+                f'{", ".join(below_one)} are shares in 0..1, less than 1, final_rate at most 1, got '
+                f'{", ".join(map(str, below_one.values()))}, {self.final_rate}'
+            )
         if not self.stages or abs(sum(stage.share for stage in self.stages) - 1) > 1e-6:
             raise ValueError(f'the shares of the stages must add up to 1, got {[stage.share for stage in self.stages]}')
 
@@ -92,11 +99,17 @@ class TrainSettings:
 def differences(stored: object, wanted: object, name: str = '') -> list[str]:
     """What differs between two recipes as `dataclasses.asdict` gives them: 'stages[0].share 0.5 instead of 0.4'."""
     if isinstance(stored, dict) and isinstance(wanted, dict):
-        return [line for key in sorted(stored.keys() | wanted.keys())
-                for line in differences(stored.get(key), wanted.get(key), f'{name}.{key}' if name else key)]
+        return [
+            line
+            for key in sorted(stored.keys() | wanted.keys())
+            for line in differences(stored.get(key), wanted.get(key), f'{name}.{key}' if name else key)
+        ]
     if isinstance(stored, tuple) and isinstance(wanted, tuple) and len(stored) == len(wanted):
-        return [line for index, pair in enumerate(zip(stored, wanted, strict=True))
-                for line in differences(*pair, f'{name}[{index}]')]
+        return [
+            line
+            for index, pair in enumerate(zip(stored, wanted, strict=True))
+            for line in differences(*pair, f'{name}[{index}]')
+        ]
     return [] if stored == wanted else [f'{name} {stored!r} instead of {wanted!r}']
 
 
@@ -108,8 +121,11 @@ def _build(kind: type, values: object, where: str) -> Any:
     unknown = set(values) - set(hints)
     if unknown:
         raise ValueError(f'{where} has unknown keys {sorted(map(str, unknown))}; known: {", ".join(hints)}')
-    missing = [item.name for item in fields(kind)
-               if item.name not in values and item.default is item.default_factory is MISSING]
+    missing = [
+        item.name
+        for item in fields(kind)
+        if item.name not in values and item.default is item.default_factory is MISSING
+    ]
     if missing:
         raise ValueError(f'{where} lacks {", ".join(missing)}')
     try:
@@ -121,7 +137,7 @@ def _build(kind: type, values: object, where: str) -> Any:
 def _value(value: object, hint: Any, where: str) -> Any:
     """A YAML value as the type that a dataclass asks for; ValueError for another type."""
     if is_dataclass(hint):
-        return _build(hint, value, where)                                            # type: ignore[arg-type]
+        return _build(hint, value, where)  # type: ignore[arg-type]
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise ValueError(f'{where} must be a list, got {value!r}')

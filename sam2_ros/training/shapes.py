@@ -88,7 +88,7 @@ def _ellipsoid(rng: np.random.Generator) -> Shape:
 def _stick(rng: np.random.Generator) -> Shape:
     bend, width = rng.uniform(-0.4, 0.4), rng.uniform(0.06, 0.16)
     x = np.linspace(-1, 1, 10)
-    middle = bend * (1 - x ** 2)
+    middle = bend * (1 - x**2)
     outline = np.concatenate([np.stack([x, middle - width], 1), np.stack([x, middle + width], 1)[::-1]])
     return Shape('stick', (Part((outline,), wobble=rng.uniform(0, 0.1)),))
 
@@ -140,11 +140,15 @@ def _vehicle(rng: np.random.Generator) -> Shape:
     front = rng.uniform(0.2, 0.8)
     cabin = np.array([(back, -0.1), (back + 0.15, roof), (front - 0.25, roof), (front, -0.1)])
     wheel = rng.uniform(0.14, 0.22)
-    return Shape('vehicle', (
-        Part((cabin,), int(rng.integers(0, 2))),
-        Part((_quad(-1, -0.15, 1, 0.35, taper=0.05),), 0),
-        Part((_ellipse(-0.6, 0.35, wheel, wheel, vertices=12), _ellipse(0.6, 0.35, wheel, wheel, vertices=12)), 2),
-    ), upright=True)
+    return Shape(
+        'vehicle',
+        (
+            Part((cabin,), int(rng.integers(0, 2))),
+            Part((_quad(-1, -0.15, 1, 0.35, taper=0.05),), 0),
+            Part((_ellipse(-0.6, 0.35, wheel, wheel, vertices=12), _ellipse(0.6, 0.35, wheel, wheel, vertices=12)), 2),
+        ),
+        upright=True,
+    )
 
 
 def _ragged(rng: np.random.Generator) -> Shape:
@@ -180,11 +184,19 @@ def _assembly(rng: np.random.Generator) -> Shape:
         phase = rng.uniform(0, 6.3)
         for side in (1, -1) if mirrored else (1,):
             flip = np.array([side, 1.0])
-            parts.insert(int(rng.integers(len(parts) + 1)),
-                         Part((outline * flip,), material, tuple(root * flip), swing, phase + (side < 0) * np.pi))
+            parts.insert(
+                int(rng.integers(len(parts) + 1)),
+                Part((outline * flip,), material, tuple(root * flip), swing, phase + (side < 0) * np.pi),
+            )
     reach = max(float(np.abs(outline).max()) for part in parts for outline in part.outlines)
-    fitted = tuple(replace(part, outlines=tuple(outline / reach for outline in part.outlines),
-                           pivot=(part.pivot[0] / reach, part.pivot[1] / reach)) for part in parts)
+    fitted = tuple(
+        replace(
+            part,
+            outlines=tuple(outline / reach for outline in part.outlines),
+            pivot=(part.pivot[0] / reach, part.pivot[1] / reach),
+        )
+        for part in parts
+    )
     return Shape('assembly', fitted, upright=bool(rng.random() < 0.5))
 
 
@@ -209,9 +221,16 @@ def _crescent(rng: np.random.Generator) -> Shape:
 
 
 def _quadruped(rng: np.random.Generator) -> Shape:
-    legs = [Part((_quad(x - 0.06, 0.1, x + 0.06, 0.75, taper=0.02),), int(rng.integers(0, 2)), (x, 0.15),
-                 rng.uniform(0.2, 0.5), phase)
-            for x, phase in ((-0.55, 0.0), (-0.4, np.pi), (0.4, 0.0), (0.55, np.pi))]
+    legs = [
+        Part(
+            (_quad(x - 0.06, 0.1, x + 0.06, 0.75, taper=0.02),),
+            int(rng.integers(0, 2)),
+            (x, 0.15),
+            rng.uniform(0.2, 0.5),
+            phase,
+        )
+        for x, phase in ((-0.55, 0.0), (-0.4, np.pi), (0.4, 0.0), (0.55, np.pi))
+    ]
     body = Part((_ellipse(0, 0, 0.7, rng.uniform(0.22, 0.32)),), wobble=0.02)
     head = Part((_ellipse(0.75, -0.3, 0.22, 0.17),), int(rng.integers(0, 2)), (0.6, -0.1), 0.15, 1.0)
     tail = Part((_quad(-1.0, -0.2, -0.6, -0.1),), 0, (-0.6, -0.15), 0.5, 2.0)
@@ -221,16 +240,37 @@ def _quadruped(rng: np.random.Generator) -> Shape:
 def _lamp(rng: np.random.Generator) -> Shape:
     """A thin pole on a foot with a shade: thin and wide parts in one object."""
     pole, shade = rng.uniform(0.03, 0.06), rng.uniform(0.3, 0.5)
-    return Shape('lamp', (
-        Part((_quad(-pole, -0.6, pole, 0.95),), 1),
-        Part((_quad(-shade, 0.9, shade, 1.0),), 1),
-        Part((_quad(shade, -0.5, -shade, -1.0, taper=-0.5 * shade),), 0, (0.0, -0.5), rng.uniform(0, 0.3)),
-    ))
+    return Shape(
+        'lamp',
+        (
+            Part((_quad(-pole, -0.6, pole, 0.95),), 1),
+            Part((_quad(-shade, 0.9, shade, 1.0),), 1),
+            Part((_quad(shade, -0.5, -shade, -1.0, taper=-0.5 * shade),), 0, (0.0, -0.5), rng.uniform(0, 0.3)),
+        ),
+    )
 
 
 FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Shape], ...]] = {
-    'train': (_blob, _blob, _polygon, _box, _ellipsoid, _stick, _ring, _person, _person, _person, _person, _creature,
-              _vehicle, _ragged, _ragged, _assembly, _assembly, _assembly),
+    'train': (
+        _blob,
+        _blob,
+        _polygon,
+        _box,
+        _ellipsoid,
+        _stick,
+        _ring,
+        _person,
+        _person,
+        _person,
+        _person,
+        _creature,
+        _vehicle,
+        _ragged,
+        _ragged,
+        _assembly,
+        _assembly,
+        _assembly,
+    ),
     'heldout': (_cross, _gear, _crescent, _quadruped, _quadruped, _lamp),
 }
 
@@ -268,7 +308,7 @@ def animate(part: Part, gait: np.ndarray) -> list[np.ndarray]:
     """Outlines of a part over time: one (T, V, 2) array per outline, for a gait phase (T,) in radians."""
     angle = part.swing * np.sin(gait + part.phase)
     cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)      # (T, 2, 2)
+    turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)  # (T, 2, 2)
     animated = []
     for outline in part.outlines:
         points = np.broadcast_to(outline, (len(gait), *outline.shape))

@@ -13,18 +13,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-TILE = 128                     # pixels, side of a texture tile
+TILE = 128  # pixels, side of a texture tile
 _FIELDS_PER_FAMILY = 12
-_COLLAGES = 240               # of training patterns, so that few tiles are seen often
+_COLLAGES = 240  # of training patterns, so that few tiles are seen often
 _PHOTO_LONGEST_SIDE = 512
 _RAMP = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
 
 # Public domain, CC0 or without known restrictions, says scikit-image; the two of scikit-learn are CC BY 2.0.
 PHOTOS = {
-    'train': ('skimage/astronaut.png', 'skimage/camera.png', 'skimage/coffee.png', 'skimage/gravel.png',
-              'skimage/grass.png', 'skimage/brick.png', 'skimage/hubble_deep_field.jpg', 'skimage/moon.png',
-              'skimage/retina.jpg', 'skimage/coins.png', 'skimage/cell.png', 'skimage/ihc.png',
-              'skimage/microaneurysms.png', 'sklearn/china.jpg'),
+    'train': (
+        'skimage/astronaut.png',
+        'skimage/camera.png',
+        'skimage/coffee.png',
+        'skimage/gravel.png',
+        'skimage/grass.png',
+        'skimage/brick.png',
+        'skimage/hubble_deep_field.jpg',
+        'skimage/moon.png',
+        'skimage/retina.jpg',
+        'skimage/coins.png',
+        'skimage/cell.png',
+        'skimage/ihc.png',
+        'skimage/microaneurysms.png',
+        'sklearn/china.jpg',
+    ),
     'heldout': ('skimage/chelsea.png', 'skimage/rocket.jpg', 'skimage/clock_motion.png', 'sklearn/flower.jpg'),
 }
 _PHOTO_FOLDERS = {'skimage': 'data', 'sklearn': 'datasets/images'}
@@ -41,7 +53,7 @@ def _noise(rng: np.random.Generator) -> np.ndarray:
     field = np.zeros((TILE, TILE), np.float32)
     first = int(rng.integers(1, 5))
     for octave in range(first, 7):
-        cells = 2 ** octave
+        cells = 2**octave
         layer = rng.standard_normal((cells, cells)).astype(np.float32)
         smooth = cv2.resize(layer, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
         field += smooth * rng.uniform(0.4, 0.8) ** (octave - first)
@@ -107,8 +119,9 @@ def _collage(rng: np.random.Generator, fields: list[np.ndarray]) -> np.ndarray:
     coarse = rng.standard_normal((2, *(int(rng.integers(2, 7)),) * 2)).astype(np.float32) * rng.uniform(0, 12)
     bend = [cv2.resize(layer, (TILE, TILE), interpolation=cv2.INTER_CUBIC) for layer in coarse]
     y, x = np.mgrid[0:TILE, 0:TILE].astype(np.float32)
-    return cv2.remap(field.astype(np.float32), x + bend[0], y + bend[1], cv2.INTER_LINEAR,
-                     borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.remap(
+        field.astype(np.float32), x + bend[0], y + bend[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
 
 
 def _spread(field: np.ndarray) -> np.ndarray:
@@ -133,8 +146,10 @@ def _photo_bank(split: str) -> tuple[np.ndarray, ...]:
         package, file_name = name.split('/')
         spec = find_spec(package)
         if spec is None or spec.origin is None:
-            raise ImportError(f'synthetic scenes with photographs need the sample images of {package}: install '
-                              'scikit-image and scikit-learn, or use SceneSettings(photos=0)')
+            raise ImportError(
+                f'synthetic scenes with photographs need the sample images of {package}: install '
+                'scikit-image and scikit-learn, or use SceneSettings(photos=0)'
+            )
         image = cv2.imread(str(Path(spec.origin).parent / _PHOTO_FOLDERS[package] / file_name), cv2.IMREAD_COLOR)
         if image is None:
             raise ImportError(f'the installed {package} has no readable sample image {file_name}')
@@ -187,8 +202,13 @@ def photo(rng: np.random.Generator, split: str, *, height: int, width: int, zoom
         turn[:, 0] *= -1
     centre = rng.uniform(0.25, 0.75, 2) * (columns, rows)
     inverse = np.hstack([turn, (centre - turn @ (width / 2, height / 2))[:, None]])
-    piece = cv2.warpAffine(source, inverse, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                           borderMode=cv2.BORDER_REFLECT_101)
+    piece = cv2.warpAffine(
+        source,
+        inverse,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
     return recolour(rng, piece, strength=rng.uniform(0, 0.7))
 
 

@@ -28,8 +28,8 @@ from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_setti
 from sam2_ros.training.trainer import Trainer, centre_memory, export_weights
 from sam2_ros.training.validate import Validation, validate
 
-_ROW_EVERY = 25                # steps
-_STAGE_SEED = 1000             # distance of the seeds of two stages
+_ROW_EVERY = 25  # steps
+_STAGE_SEED = 1000  # distance of the seeds of two stages
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,15 @@ class RunSettings:
         if self.start is not None:
             check_inputs_stay([self.start], files=[self.folder / 'weights.safetensors', self.folder / 'checkpoint.pt'])
         device = choose_device(self.device)
-        if device.type == 'cuda' and self.processes > 1 and (
-                device.index is not None or self.processes > torch.cuda.device_count()):
-            raise ValueError(f'each of {self.processes} processes takes a GPU of its own: the device must be cuda or '
-                             f'auto, and PyTorch sees {torch.cuda.device_count()}; got {self.device!r}')
+        if (
+            device.type == 'cuda'
+            and self.processes > 1
+            and (device.index is not None or self.processes > torch.cuda.device_count())
+        ):
+            raise ValueError(
+                f'each of {self.processes} processes takes a GPU of its own: the device must be cuda or '
+                f'auto, and PyTorch sees {torch.cuda.device_count()}; got {self.device!r}'
+            )
         if self.processes < 1 or self.workers < 0:
             raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
 
@@ -109,8 +114,13 @@ class _Run:
 
     def go(self) -> None:
         progress = self.trainer.progress
-        bar = tqdm(total=1.0, initial=round(progress.share, 4), disable=self.rank > 0, mininterval=5,
-                   bar_format='{percentage:3.0f}% |{bar:30}| {elapsed} {postfix}')
+        bar = tqdm(
+            total=1.0,
+            initial=round(progress.share, 4),
+            disable=self.rank > 0,
+            mininterval=5,
+            bar_format='{percentage:3.0f}% |{bar:30}| {elapsed} {postfix}',
+        )
         while progress.share < 1:
             index = self.settings.stage_at(progress.share)
             self._stage(index, bar.update if self.rank == 0 else lambda _: None, bar.set_postfix_str)
@@ -119,16 +129,19 @@ class _Run:
             self.trainer.keep_start()
             result = self._validate(self.settings.stage_at(progress.share))
             bar.close()
-            print(f'after {progress.step} steps: held-out J {result.j_prompted:.2f} where prompted, '
-                  f'{result.j_tracked:.2f} where tracked')
+            print(
+                f'after {progress.step} steps: held-out J {result.j_prompted:.2f} where prompted, '
+                f'{result.j_tracked:.2f} where tracked'
+            )
             export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
 
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
         """Steps until the budget enters another stage."""
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
         start = progress.batches[index] + self.rank
-        loader = batch_loader(self._data(index), start=start, step=run.processes, workers=run.workers,
-                              pin=self.device.type == 'cuda')
+        loader = batch_loader(
+            self._data(index), start=start, step=run.processes, workers=run.workers, pin=self.device.type == 'cuda'
+        )
         idle_since = time.monotonic()
         for number, batch in enumerate(loader):
             waited, before = time.monotonic() - idle_since, progress.share
@@ -143,7 +156,7 @@ class _Run:
                 if progress.step % _ROW_EVERY == 0:
                     row = self._row(stage.name)
                     tracked = row.get('j_tracked', '-')
-                    tell(f"{stage.name} step {progress.step} loss {row['loss']:.3f} tracked J {tracked}")
+                    tell(f'{stage.name} step {progress.step} loss {row["loss"]:.3f} tracked J {tracked}')
                 self._housekeeping(index)
             if progress.share >= 1 or self.settings.stage_at(progress.share) != index:
                 return
@@ -151,8 +164,12 @@ class _Run:
 
     def _row(self, stage: str) -> dict[str, float | str]:
         assert self.log is not None
-        return self.log.write(step=self.trainer.progress.step, seconds=round(self.seconds(), 1), stage=stage,
-                              rate=round(self.trainer.optimizers[0].param_groups[0]['lr'], 7))
+        return self.log.write(
+            step=self.trainer.progress.step,
+            seconds=round(self.seconds(), 1),
+            stage=stage,
+            rate=round(self.trainer.optimizers[0].param_groups[0]['lr'], 7),
+        )
 
     def _housekeeping(self, index: int) -> None:
         now = time.monotonic()
@@ -171,8 +188,11 @@ class _Run:
         assert self.log is not None
         stage, step = self.settings.stages[index], self.trainer.progress.step
         result = validate(self.trainer.average, stage.batch, device=self.device, batches=self.run.validation_batches)
-        self.log.add(heldout_j_prompted=result.j_prompted, heldout_j_tracked=result.j_tracked,
-                     heldout_visibility=result.visibility)
+        self.log.add(
+            heldout_j_prompted=result.j_prompted,
+            heldout_j_tracked=result.j_tracked,
+            heldout_visibility=result.visibility,
+        )
         save_picture(self.run.folder / f'heldout_{step:06d}.png', result.picture)
         self._row(stage.name)
         return result
@@ -218,19 +238,32 @@ def _parser() -> argparse.ArgumentParser:
     budget.add_argument('--minutes', type=float, help='length of the run')
     budget.add_argument('--steps', type=int, help='length of the run in optimizer steps')
     parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG, help='recipe (default: %(default)s)')
-    parser.add_argument('--folder', type=Path, default=Path('training_run'),
-                        help='for checkpoint, log, pictures and weights; a run found there goes on '
-                             '(default: %(default)s)')
-    parser.add_argument('--start', type=Path,
-                        help='weights to begin with; a share of them, keep_start of the recipe, stays in the result '
-                             '(default: random ones)')
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        default=Path('training_run'),
+        help='for checkpoint, log, pictures and weights; a run found there goes on (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--start',
+        type=Path,
+        help='weights to begin with; a share of them, keep_start of the recipe, stays in the result '
+        '(default: random ones)',
+    )
     parser.add_argument('--device', default='cpu', help='auto, cpu or cuda (default: %(default)s)')
-    parser.add_argument('--processes', type=int, default=1,
-                        help='copies that share the work: about one per CPU core, or one per GPU '
-                             '(default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=1,
-                        help='clip-making processes per copy; more if the column waited of the log, seconds per step, '
-                             'says so (default: %(default)s)')
+    parser.add_argument(
+        '--processes',
+        type=int,
+        default=1,
+        help='copies that share the work: about one per CPU core, or one per GPU (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        help='clip-making processes per copy; more if the column waited of the log, seconds per step, '
+        'says so (default: %(default)s)',
+    )
     return parser
 
 
@@ -238,8 +271,15 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     given = _parser().parse_args(args)
     try:
-        run = RunSettings(folder=given.folder, minutes=given.minutes, steps=given.steps, start=given.start,
-                          device=given.device, processes=given.processes, workers=given.workers)
+        run = RunSettings(
+            folder=given.folder,
+            minutes=given.minutes,
+            steps=given.steps,
+            start=given.start,
+            device=given.device,
+            processes=given.processes,
+            workers=given.workers,
+        )
         print(f'weights: {train(load_settings(given.config), run)}')
     except (ValueError, OSError, ImportError, FloatingPointError, torch.OutOfMemoryError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -23,8 +23,8 @@ from sam2_ros.training.muon import Muon
 from sam2_ros.training.rollout import MASK_LOGIT, Rollout, normalise
 from sam2_ros.training.settings import StageSettings, TrainSettings, differences
 
-_SAME_PLACE_BIAS = 2.0         # attention falls to a tenth about two cells away
-_EMA_RAMP = 10                 # steps after which the average starts to look far back
+_SAME_PLACE_BIAS = 2.0  # attention falls to a tenth about two cells away
+_EMA_RAMP = 10  # steps after which the average starts to look far back
 
 
 @dataclass
@@ -81,8 +81,9 @@ def make_optimizers(model: Sam2Network, settings: TrainSettings) -> list[torch.o
     others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
     return [
         Muon(matrices, lr=settings.learning_rate, weight_decay=settings.weight_decay),
-        torch.optim.AdamW(others, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay,
-                          foreach=True),
+        torch.optim.AdamW(
+            others, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay, foreach=True
+        ),
     ]
 
 
@@ -117,8 +118,9 @@ class Trainer:
         self._drop_zero_gradients()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         if not bool(torch.isfinite(norm)):
-            raise FloatingPointError(f'the gradient is not finite at step {self.progress.step}; '
-                                     'lower the learning rate')
+            raise FloatingPointError(
+                f'the gradient is not finite at step {self.progress.step}; lower the learning rate'
+            )
         rate = self.settings.learning_rate * rate_scale(self.settings, self.progress.share)
         for optimizer in self.optimizers:
             optimizer.param_groups[0]['lr'] = rate
@@ -167,9 +169,14 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Writes everything a run needs to go on; a crash while writing leaves the previous file whole."""
-        state = {'model': self.model.state_dict(), 'average': self.average.state_dict(),
-                 'optimizers': [one.state_dict() for one in self.optimizers], 'progress': vars(self.progress),
-                 'start': self.start, 'recipe': asdict(self.settings)}
+        state = {
+            'model': self.model.state_dict(),
+            'average': self.average.state_dict(),
+            'optimizers': [one.state_dict() for one in self.optimizers],
+            'progress': vars(self.progress),
+            'start': self.start,
+            'recipe': asdict(self.settings),
+        }
         partial = path.with_suffix('.partial')
         torch.save(state, partial)
         os.replace(partial, path)
@@ -193,12 +200,17 @@ class Trainer:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f'{path} does not hold a run of {self.settings.model}: {error}') from error
         if changes:
-            raise ValueError(f'{path} holds a run of another recipe, with {", ".join(changes)}; go on with that one, '
-                             'or choose another --folder')
-        if self.start is not None and (begun is None or any(
-                not torch.equal(value.cpu(), begun[name]) for name, value in self.start.items())):
-            raise ValueError(f'{path} holds a run that did not begin with the weights given; '
-                             'go on without --start, or choose another --folder')
+            raise ValueError(
+                f'{path} holds a run of another recipe, with {", ".join(changes)}; go on with that one, '
+                'or choose another --folder'
+            )
+        if self.start is not None and (
+            begun is None or any(not torch.equal(value.cpu(), begun[name]) for name, value in self.start.items())
+        ):
+            raise ValueError(
+                f'{path} holds a run that did not begin with the weights given; '
+                'go on without --start, or choose another --folder'
+            )
         self.start = begun and {name: value.to(self.device) for name, value in begun.items()}
 
 

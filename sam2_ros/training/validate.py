@@ -15,7 +15,7 @@ from sam2_ros.training.batches import MASK_PROMPT, BatchSettings, ClipBatch, Cli
 from sam2_ros.training.losses import mask_iou
 from sam2_ros.training.rollout import track_clip
 
-_SEED = 7_000_001              # held-out clips share no seed with training
+_SEED = 7_000_001  # held-out clips share no seed with training
 _COLOURS = ((230, 60, 60), (60, 200, 60), (70, 110, 255), (240, 200, 40))
 
 

@@ -68,7 +68,7 @@ def test_the_benchmark_has_the_five_subsets_it_promises() -> None:
 def test_prompts_are_made_from_the_true_mask() -> None:
     mask = np.zeros((20, 30), bool)
     mask[4:11, 6:25] = True
-    mask[7, 25:29] = True                        # a thin tail, which a click in the middle avoids
+    mask[7, 25:29] = True  # a thin tail, which a click in the middle avoids
     assert box_prompt('a', mask).box.tolist() == [6, 4, 29, 11]
     x, y = point_prompt('a', mask).points[0]
     assert y == 7
@@ -173,7 +173,7 @@ def test_what_is_asked_for_twice_is_refused(benchmark: Benchmark) -> None:
 
 def test_scores_are_made_from_the_disk(benchmark: Benchmark, stores: dict[str, PredictionStore]) -> None:
     broken = replace(benchmark, network=replace(benchmark.network, checkpoint=Path('nowhere.pt')))
-    assert len(broken.run(stores)) == 8          # the network is not needed where all predictions are there
+    assert len(broken.run(stores)) == 8  # the network is not needed where all predictions are there
 
 
 def test_the_page_has_a_row_for_every_run_and_its_pictures(

@@ -8,14 +8,17 @@ from sam2_ros.evaluation import corrections, input_size, synthetic
 
 
 @pytest.mark.parametrize('main', [synthetic.main, input_size.main])
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (['--checkpoint', 'nowhere.pt'], 'there is no checkpoint nowhere.pt'),
-    (['--model', 'sam2.1_hiera_large'], 'sam2.1_hiera_large has no bundled weights; give a file with --checkpoint'),
-    (['--subsets', 'hard'], "invalid choice: 'hard'"),
-    (['--clips', '0'], "'0' is not a whole number above 0"),
-    (['--split', 'test'], "invalid choice: 'test'"),
-    (['--frames', '1.5'], "'1.5' is not a whole number above 0"),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--checkpoint', 'nowhere.pt'], 'there is no checkpoint nowhere.pt'),
+        (['--model', 'sam2.1_hiera_large'], 'sam2.1_hiera_large has no bundled weights; give a file with --checkpoint'),
+        (['--subsets', 'hard'], "invalid choice: 'hard'"),
+        (['--clips', '0'], "'0' is not a whole number above 0"),
+        (['--split', 'test'], "invalid choice: 'test'"),
+        (['--frames', '1.5'], "'1.5' is not a whole number above 0"),
+    ],
+)
 def test_what_cannot_be_done_is_refused(main, arguments, message, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(arguments)
@@ -30,8 +33,11 @@ def test_a_file_in_place_of_the_output_folder_is_refused_before_the_work(
     file = tmp_path / 'file'
     file.touch()
     with pytest.raises(SystemExit):
-        main(['--output', str(file), '--predictions', str(tmp_path / 'kept')] if main is not corrections.main
-             else ['--output', str(file)])
+        main(
+            ['--output', str(file), '--predictions', str(tmp_path / 'kept')]
+            if main is not corrections.main
+            else ['--output', str(file)]
+        )
     assert f'--output must be a folder, and {file} is something else' in capsys.readouterr().err
 
 
@@ -58,9 +64,24 @@ def table(page: str, first: str) -> list[list[str]]:
 
 def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two policies on two clips, unless something else is asked for; a second call only scores."""
-    arguments = ['--quick', '--checkpoint', str(micro_weights), '--image-size', '64', '--frames', '18', '--subsets',
-                 'plain', '--prompts', 'box', '--workers', '1', f'--predictions={tmp_path / "kept"}',
-                 '--output', str(tmp_path)]
+    arguments = [
+        '--quick',
+        '--checkpoint',
+        str(micro_weights),
+        '--image-size',
+        '64',
+        '--frames',
+        '18',
+        '--subsets',
+        'plain',
+        '--prompts',
+        'box',
+        '--workers',
+        '1',
+        f'--predictions={tmp_path / "kept"}',
+        '--output',
+        str(tmp_path),
+    ]
     synthetic.main(arguments)
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / 'kept').rglob('*.npz')}
     page = Path(capsys.readouterr().out.strip()).read_text()
@@ -72,14 +93,36 @@ def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.C
 
 
 def test_sizes_are_compared_on_the_same_clips(
-        micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    input_size.main(['--checkpoint', str(micro_weights), '--sizes', '64', '96', '--clips', '2', '--frames', '17',
-                     '--subsets', 'plain', '--prompts', 'box', '--workers', '1',
-                     '--predictions', str(tmp_path / 'kept'), '--output', str(tmp_path)])
+    micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    input_size.main(
+        [
+            '--checkpoint',
+            str(micro_weights),
+            '--sizes',
+            '64',
+            '96',
+            '--clips',
+            '2',
+            '--frames',
+            '17',
+            '--subsets',
+            'plain',
+            '--prompts',
+            'box',
+            '--workers',
+            '1',
+            '--predictions',
+            str(tmp_path / 'kept'),
+            '--output',
+            str(tmp_path),
+        ]
+    )
     page = Path(capsys.readouterr().out.strip()).read_text()
     region, robustness = table(page, 'subset | prompt | measure | 64 | 96')
     for row, measure in ((region, 'J'), (robustness, 'R')):
         assert row[:3] == ['plain', 'box', measure] and '±' in row[3]
         assert float(row[4].split('(')[1].split()[0]) == pytest.approx(
-            float(row[4].split()[0]) - float(row[3].split()[0]), abs=0.0011)
+            float(row[4].split()[0]) - float(row[3].split()[0]), abs=0.0011
+        )
     assert [row[0] for row in table(page, ' | median ms')] == ['64 pixels', '96 pixels']

@@ -47,23 +47,58 @@ def test_a_hidden_target_is_corrected_when_it_shows_again(micro128: Sam2Network,
 
 
 def test_the_page_has_a_column_for_every_click(
-        micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    corrections.main(['--checkpoint', str(micro_weights), '--subsets', 'plain', '--clips', '2', '--frame', '1',
-                      '--after', '1', '--clicks', '2', '--output', str(tmp_path)])
+    micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corrections.main(
+        [
+            '--checkpoint',
+            str(micro_weights),
+            '--subsets',
+            'plain',
+            '--clips',
+            '2',
+            '--frame',
+            '1',
+            '--after',
+            '1',
+            '--clicks',
+            '2',
+            '--output',
+            str(tmp_path),
+        ]
+    )
     page = Path(capsys.readouterr().out.strip()).read_text()
     rows = [line.strip('| ').split(' | ') for line in page.splitlines() if line.startswith('|')]
-    assert rows[0] == ['subset', 'clips', 'frame', 'before', 'click 1', 'click 2', 'new box',
-                       'frames after, left alone', 'frames after, corrected']
+    assert rows[0] == [
+        'subset',
+        'clips',
+        'frame',
+        'before',
+        'click 1',
+        'click 2',
+        'new box',
+        'frames after, left alone',
+        'frames after, corrected',
+    ]
     assert rows[2][:3] == ['plain', '2', '1'] and len(rows) == 3
     assert all(0 <= float(cell.split()[0]) <= 1 for cell in rows[2][3:])
 
 
 def test_differences_are_those_on_the_same_clip() -> None:
     """All clips gain the same, however different they are; of three clips one hides its target to the end."""
-    runs = [corrections.Correction(frame, (low, low + 0.125), low + 0.25, low, low - 0.5)
-            for frame, low in ((20, 0.5), (24, 0.75))]
+    runs = [
+        corrections.Correction(frame, (low, low + 0.125), low + 0.25, low, low - 0.5)
+        for frame, low in ((20, 0.5), (24, 0.75))
+    ]
     assert corrections._row('occlusion', runs, clips=3) == [
-        'occlusion', '2 of 3', '20 to 24', '0.625 ± 0.125', '0.750 (+0.125 ± 0.000)', '0.875 (+0.250 ± 0.000)',
-        '0.625 ± 0.125', '0.125 (-0.500 ± 0.000)']
+        'occlusion',
+        '2 of 3',
+        '20 to 24',
+        '0.625 ± 0.125',
+        '0.750 (+0.125 ± 0.000)',
+        '0.875 (+0.250 ± 0.000)',
+        '0.625 ± 0.125',
+        '0.125 (-0.500 ± 0.000)',
+    ]
     with pytest.raises(ValueError, match='no clip of re_entry shows its target in time; choose another --frame'):
         corrections._row('re_entry', [], clips=3)

@@ -20,7 +20,7 @@ def film(*movers: tuple[int, int, float], wide: int = 12) -> list[np.ndarray]:
         frame = ground.copy()
         for x, y, speed in movers:
             left = round(x + speed * number)
-            frame[y:y + 36, left:left + wide] = (220, 40, 60)
+            frame[y : y + 36, left : left + wide] = (220, 40, 60)
         frames.append(frame)
     return frames
 
@@ -33,18 +33,18 @@ def test_a_mover_has_its_box_in_every_frame() -> None:
 
 
 def test_two_that_meet_are_followed_only_until_they_touch() -> None:
-    meeting = film((20, 100, 4.0), (220, 104, -4.0))     # they touch in frame 23
+    meeting = film((20, 100, 4.0), (220, 104, -4.0))  # they touch in frame 23
     assert len(footage.find_movers(meeting, length=20)) >= 2
     assert footage.find_movers(meeting, length=25) == []
 
 
 def test_two_who_walk_side_by_side_are_nobody_s_box() -> None:
     """Their common box is still of a walker's size and overlaps with each one's own by half."""
-    side_by_side = film((20, 100, 4.0), (30, 100, 4.4), wide=9)        # the second draws away from the first
+    side_by_side = film((20, 100, 4.0), (30, 100, 4.4), wide=9)  # the second draws away from the first
     boxes = footage.moving_boxes(side_by_side)
-    assert [len(found) for found in boxes[:9]] == [1] * 9 and len(boxes[-1]) == 2   # found as one at first
+    assert [len(found) for found in boxes[:9]] == [1] * 9 and len(boxes[-1]) == 2  # found as one at first
     assert [mover.start for mover in footage.find_movers(side_by_side, length=15) if mover.start == 0] == []
-    overtaking = film((60, 100, 2.0), (40, 100, 3.5), wide=9)          # they touch from frame 8 to 18
+    overtaking = film((60, 100, 2.0), (40, 100, 3.5), wide=9)  # they touch from frame 8 to 18
     assert len(footage.find_movers(overtaking, length=6)) >= 2
     assert [mover for mover in footage.find_movers(overtaking, length=20) if mover.start < 8] == []
 
@@ -62,14 +62,17 @@ def test_what_stands_still_is_no_mover() -> None:
     assert footage.find_movers(film((50, 80, 0.0)), length=FRAMES) == []
 
 
-@pytest.mark.parametrize(('painted', 'followed'), [
-    ((100, 50, 112, 86), True),
-    ((100, 50, 112, 60), True),           # a part of it
-    ((100, 50, 106, 54), False),          # too little of it
-    ((100, 50, 160, 86), False),          # much else as well
-    ((200, 50, 212, 86), False),
-    ((0, 0, 0, 0), False),
-])
+@pytest.mark.parametrize(
+    ('painted', 'followed'),
+    [
+        ((100, 50, 112, 86), True),
+        ((100, 50, 112, 60), True),  # a part of it
+        ((100, 50, 106, 54), False),  # too little of it
+        ((100, 50, 160, 86), False),  # much else as well
+        ((200, 50, 212, 86), False),
+        ((0, 0, 0, 0), False),
+    ],
+)
 def test_followed_is_a_mask_on_the_mover(painted: tuple[int, int, int, int], followed: bool) -> None:
     mask = np.zeros((HEIGHT, WIDTH), bool)
     x0, y0, x1, y1 = painted
@@ -97,9 +100,12 @@ def test_what_cannot_be_followed_is_refused(tmp_path: Path, capsys: pytest.Captu
     still = write(tmp_path, film())
     frames = len(film())
     for video, length, words in (
-            (str(still), 20, 'moves alone before a still camera for 20 frames'), ('synthetic', 20, 'no known end'),
-            (str(tmp_path / 'none'), 20, 'does not exist'), (str(still), 1, '--frames must be at least 2'),
-            (str(still), frames + 1, f'has only {frames} frames; --frames can be at most that')):
+        (str(still), 20, 'moves alone before a still camera for 20 frames'),
+        ('synthetic', 20, 'no known end'),
+        (str(tmp_path / 'none'), 20, 'does not exist'),
+        (str(still), 1, '--frames must be at least 2'),
+        (str(still), frames + 1, f'has only {frames} frames; --frames can be at most that'),
+    ):
         with pytest.raises(SystemExit):
             footage.main([video, '--frames', str(length)])
         assert words in capsys.readouterr().err

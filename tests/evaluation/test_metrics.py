@@ -20,23 +20,26 @@ from sam2_ros.evaluation.metrics import (
 
 def square(top: int, left: int, *, side: int = 10, shape: tuple[int, int] = (30, 40)) -> np.ndarray:
     mask = np.zeros(shape, bool)
-    mask[top:top + side, left:left + side] = True
+    mask[top : top + side, left : left + side] = True
     return mask
 
 
 EMPTY, FULL = np.zeros((30, 40), bool), np.ones((30, 40), bool)
 
 
-@pytest.mark.parametrize(('prediction', 'truth', 'expected'), [
-    (EMPTY, EMPTY, 1),
-    (EMPTY, square(5, 5), 0),
-    (square(5, 5), EMPTY, 0),
-    (square(5, 5), square(5, 5), 1),
-    (square(5, 5), square(5, 6), 90 / 110),
-    (square(5, 5), square(6, 6), 81 / 119),
-    (square(0, 0), square(20, 20), 0),
-    (square(5, 5), FULL, 100 / 1200),
-])
+@pytest.mark.parametrize(
+    ('prediction', 'truth', 'expected'),
+    [
+        (EMPTY, EMPTY, 1),
+        (EMPTY, square(5, 5), 0),
+        (square(5, 5), EMPTY, 0),
+        (square(5, 5), square(5, 5), 1),
+        (square(5, 5), square(5, 6), 90 / 110),
+        (square(5, 5), square(6, 6), 81 / 119),
+        (square(0, 0), square(20, 20), 0),
+        (square(5, 5), FULL, 100 / 1200),
+    ],
+)
 def test_region_similarity(prediction: np.ndarray, truth: np.ndarray, expected: float) -> None:
     assert region_similarity(prediction, truth) == pytest.approx(expected, abs=1e-12)
 
@@ -55,19 +58,22 @@ def test_boundary_at_the_edges_of_the_image() -> None:
     assert np.count_nonzero(mask_boundary(square(5, 5))) == 40  # a ring of 11 x 11
 
 
-@pytest.mark.parametrize(('prediction', 'truth', 'radius', 'expected'), [
-    (square(5, 5), square(5, 5), 0, 1),
-    (square(5, 5), square(5, 6), 0, 0.5),  # 20 of the 40 pixels of the ring: 10 above, 10 below
-    (square(5, 5), square(5, 6), 1, 1),
-    (square(5, 5), square(5, 7), 1, 22 / 40),  # those, and two next to the other ring
-    (square(5, 5), square(18, 28), 1, 0),
-    (square(5, 5, side=10), square(5, 5, side=20), 0, 2 * 21 / (40 + 80)),  # upper and left side
-    (EMPTY, EMPTY, 1, 1),
-    (EMPTY, square(5, 5), 1, 0),
-    (square(5, 5), EMPTY, 1, 0),
-    (FULL, EMPTY, 1, 1),                      # neither has a contour
-    (FULL, square(5, 5), 1, 0),
-])
+@pytest.mark.parametrize(
+    ('prediction', 'truth', 'radius', 'expected'),
+    [
+        (square(5, 5), square(5, 5), 0, 1),
+        (square(5, 5), square(5, 6), 0, 0.5),  # 20 of the 40 pixels of the ring: 10 above, 10 below
+        (square(5, 5), square(5, 6), 1, 1),
+        (square(5, 5), square(5, 7), 1, 22 / 40),  # those, and two next to the other ring
+        (square(5, 5), square(18, 28), 1, 0),
+        (square(5, 5, side=10), square(5, 5, side=20), 0, 2 * 21 / (40 + 80)),  # upper and left side
+        (EMPTY, EMPTY, 1, 1),
+        (EMPTY, square(5, 5), 1, 0),
+        (square(5, 5), EMPTY, 1, 0),
+        (FULL, EMPTY, 1, 1),  # neither has a contour
+        (FULL, square(5, 5), 1, 0),
+    ],
+)
 def test_contour_accuracy(prediction: np.ndarray, truth: np.ndarray, radius: int, expected: float) -> None:
     # 30 x 40 pixels have a diagonal of 50
     assert contour_accuracy(prediction, truth, tolerance=radius / 50) == pytest.approx(expected, abs=1e-12)
@@ -127,14 +133,17 @@ def test_robustness_counts_visible_frames_only() -> None:
     assert math.isnan(robustness(overlap, np.zeros(5, bool)))
 
 
-@pytest.mark.parametrize(('score', 'positive', 'expected'), [
-    ([1, 2, 3, 4], [0, 0, 1, 1], 1),
-    ([4, 3, 2, 1], [0, 0, 1, 1], 0),
-    ([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], 0.75),
-    ([5, 5, 5], [1, 0, 1], 0.5),
-    ([1, 2, 2, 3], [0, 0, 1, 1], 3.5 / 4),
-    ([-math.inf, 0, math.inf], [0, 1, 1], 1),
-])
+@pytest.mark.parametrize(
+    ('score', 'positive', 'expected'),
+    [
+        ([1, 2, 3, 4], [0, 0, 1, 1], 1),
+        ([4, 3, 2, 1], [0, 0, 1, 1], 0),
+        ([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], 0.75),
+        ([5, 5, 5], [1, 0, 1], 0.5),
+        ([1, 2, 2, 3], [0, 0, 1, 1], 3.5 / 4),
+        ([-math.inf, 0, math.inf], [0, 1, 1], 1),
+    ],
+)
 def test_roc_auc(score: list[float], positive: list[int], expected: float) -> None:
     assert roc_auc(np.array(score, dtype=float), np.array(positive, bool)) == expected
 

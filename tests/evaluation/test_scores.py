@@ -10,13 +10,19 @@ from sam2_ros.evaluation.scores import Mean, RunScore, paired_difference, score_
 
 
 def run(clip: int, *, region: list[float], visible: list[int], object_score: list[float]) -> RunScore:
-    return RunScore('plain', RunKey('dam', 'box', clip), np.array(region), np.zeros(len(region)),
-                    np.array(visible, bool), np.array(object_score))
+    return RunScore(
+        'plain',
+        RunKey('dam', 'box', clip),
+        np.array(region),
+        np.zeros(len(region)),
+        np.array(visible, bool),
+        np.array(object_score),
+    )
 
 
 def test_a_run_is_scored_without_its_prompted_frame() -> None:
     truth = np.zeros((4, 20, 20), bool)
-    truth[:3, 5:15, 5:15] = True                # hidden in the last frame
+    truth[:3, 5:15, 5:15] = True  # hidden in the last frame
     masks = truth.copy()
     masks[0], masks[1] = False, np.roll(truth[1], 5, axis=1)
     masks[3, 0, 0] = True
@@ -31,10 +37,12 @@ def test_a_run_is_scored_without_its_prompted_frame() -> None:
 
 
 def test_a_summary_gives_every_clip_the_same_weight() -> None:
-    summary = summarise([
-        run(0, region=[1, 1, 1, 1], visible=[1, 1, 1, 1], object_score=[4, 4, 4, 4]),
-        run(1, region=[0.0, 0.5], visible=[1, 0], object_score=[-1, 2]),
-    ])
+    summary = summarise(
+        [
+            run(0, region=[1, 1, 1, 1], visible=[1, 1, 1, 1], object_score=[4, 4, 4, 4]),
+            run(1, region=[0.0, 0.5], visible=[1, 0], object_score=[-1, 2]),
+        ]
+    )
     assert summary.region.value == pytest.approx(0.625)  # of 1 and 0.25
     assert summary.region.error == pytest.approx(0.375)
     assert summary.visible_region == Mean(0.5, 0.5)  # of 1 and 0
@@ -46,9 +54,11 @@ def test_a_summary_gives_every_clip_the_same_weight() -> None:
 
 
 def test_the_error_of_the_auc_is_the_jackknife_s() -> None:
-    runs = [run(0, region=[1, 1], visible=[1, 0], object_score=[2, 1]),
-            run(1, region=[1, 1], visible=[1, 0], object_score=[4, 3]),
-            run(2, region=[1, 1], visible=[1, 0], object_score=[6, 7])]
+    runs = [
+        run(0, region=[1, 1], visible=[1, 0], object_score=[2, 1]),
+        run(1, region=[1, 1], visible=[1, 0], object_score=[4, 3]),
+        run(2, region=[1, 1], visible=[1, 0], object_score=[6, 7]),
+    ]
     # 2 > 1, 4 > 1 and 3, 6 > 1 and 3 of nine pairs; without the clips 0, 1, 2: 2 of 4, 2 of 4, 3 of 4
     expected = math.sqrt(2 / 3 * ((1 / 2 - 7 / 12) ** 2 * 2 + (3 / 4 - 7 / 12) ** 2))
     assert summarise(runs).roc_auc == Mean(pytest.approx(5 / 9), pytest.approx(expected))  # type: ignore[arg-type]
@@ -61,10 +71,14 @@ def test_a_target_that_never_shows_has_no_figures_for_visible_frames() -> None:
 
 def test_the_paired_difference_ignores_how_hard_a_clip_is() -> None:
     hard, easy = [0.1, 0.1], [0.9, 0.9]
-    baseline = [run(0, region=hard, visible=[1, 1], object_score=[0, 0]),
-                run(1, region=easy, visible=[1, 1], object_score=[0, 0])]
-    better = [run(1, region=[0.95, 0.95], visible=[1, 1], object_score=[0, 0]),
-              run(0, region=[0.15, 0.15], visible=[1, 1], object_score=[0, 0])]
+    baseline = [
+        run(0, region=hard, visible=[1, 1], object_score=[0, 0]),
+        run(1, region=easy, visible=[1, 1], object_score=[0, 0]),
+    ]
+    better = [
+        run(1, region=[0.95, 0.95], visible=[1, 1], object_score=[0, 0]),
+        run(0, region=[0.15, 0.15], visible=[1, 1], object_score=[0, 0]),
+    ]
     difference = paired_difference(better, baseline, 'mean_region')
     assert difference.value == pytest.approx(0.05)
     assert difference.error == pytest.approx(0, abs=1e-12)

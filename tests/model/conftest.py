@@ -43,9 +43,7 @@ class Pair:
         positions = [encoding(level) for level in maps]
         return {
             'current_vision_feats': [x.expand(count, -1, -1, -1).flatten(2).permute(2, 0, 1) for x in maps],
-            'current_vision_pos_embeds': [
-                x.expand(count, -1, -1, -1).flatten(2).permute(2, 0, 1) for x in positions
-            ],
+            'current_vision_pos_embeds': [x.expand(count, -1, -1, -1).flatten(2).permute(2, 0, 1) for x in positions],
             'feat_sizes': [tuple(x.shape[-2:]) for x in maps],
         }
 

@@ -168,9 +168,7 @@ def test_the_differences_are_listed_and_nothing_is_loaded(
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-@pytest.mark.parametrize(
-    ('name', 'save'), [('sam2.1_hiera_small', save_meta), ('sam2_hiera_tiny', save_hugging_face)]
-)
+@pytest.mark.parametrize(('name', 'save'), [('sam2.1_hiera_small', save_meta), ('sam2_hiera_tiny', save_hugging_face)])
 def test_the_variant_of_a_renamed_file_is_recognised(
     name: str, save: Callable[[StateDict, Path], Path], network: Sam2Network, tmp_path: Path
 ) -> None:

@@ -72,9 +72,7 @@ def decode_official(pair: Pair, prompts: Prompts, *, multimask: bool) -> tuple[T
         backbone_features=raw + pair.official.no_mem_embed[0, 0, :, None, None],
         point_inputs={'point_coords': prompts.points, 'point_labels': prompts.labels} if has_points else None,
         mask_inputs=prompts.mask_logits,
-        high_res_features=[
-            level.expand(count, -1, -1, -1) for level in (pair.features.stride4, pair.features.stride8)
-        ],
+        high_res_features=[level.expand(count, -1, -1, -1) for level in (pair.features.stride4, pair.features.stride8)],
         multimask_output=multimask,
     )
     return candidates, ious, mask[:, 0], pointer, score[:, 0]

@@ -24,8 +24,7 @@ def rows(table: str) -> list[tuple[str, str, tuple[int, ...]]]:
 def numbered(table: str) -> dict[str, Tensor]:
     """Tensors under Meta's names, each with its own content; their size does not matter to the renaming."""
     return {
-        meta: torch.full([min(n, 8) for n in shape], float(index))
-        for index, (meta, _, shape) in enumerate(rows(table))
+        meta: torch.full([min(n, 8) for n in shape], float(index)) for index, (meta, _, shape) in enumerate(rows(table))
     }
 
 

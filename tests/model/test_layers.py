@@ -52,8 +52,13 @@ def test_linear_is_a_matrix_product_of_any_shape(lead: list[int], c_in: int, c_o
 @pytest.mark.parametrize(('rows', 'by_onednn'), [(PRODUCTS_ROWS, False), (PRODUCTS_ROWS + 1, True)])
 @pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, TOLERANCE), (torch.bfloat16, 0.01)])
 def test_an_activation_follows_on_both_sides_of_the_threshold(
-    activation: str, function: Callable[[Tensor], Tensor], rows: int, by_onednn: bool, dtype: torch.dtype,
-    tolerance: float, calls: list[str],
+    activation: str,
+    function: Callable[[Tensor], Tensor],
+    rows: int,
+    by_onednn: bool,
+    dtype: torch.dtype,
+    tolerance: float,
+    calls: list[str],
 ) -> None:
     x, weight, bias = (value.to(dtype) for value in (random(2, rows, 128)[..., ::2], random(48, 64), random(48)))
     ours = linear(x, weight, bias, activation=activation)
@@ -73,12 +78,15 @@ def test_linear_and_its_gradients_are_the_same_on_both_sides_of_the_threshold(ro
         torch.testing.assert_close(ours, theirs, atol=TOLERANCE, rtol=1e-4)
 
 
-@pytest.mark.parametrize(('queries', 'keys'), [
-    (1, 1),
-    (300, 700),  # one piece
-    (PIECE_ELEMENTS // 7000 + 1, 7000),  # a second piece of one query
-    (LEAST_QUERIES + 5, PIECE_ELEMENTS // 50),  # more keys than a piece should have
-])
+@pytest.mark.parametrize(
+    ('queries', 'keys'),
+    [
+        (1, 1),
+        (300, 700),  # one piece
+        (PIECE_ELEMENTS // 7000 + 1, 7000),  # a second piece of one query
+        (LEAST_QUERIES + 5, PIECE_ELEMENTS // 50),  # more keys than a piece should have
+    ],
+)
 @pytest.mark.parametrize('scale', [0.1, 30.0])  # nearly even weights, and all weight on one key
 @pytest.mark.parametrize('with_operator', [True, False])  # of oneDNN, which not every torch has
 def test_attention_in_pieces_is_softmax_attention(

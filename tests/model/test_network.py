@@ -42,9 +42,7 @@ def rows(read: MemoryRead, index: slice) -> MemoryRead:
 
 
 @RELAXED
-@given(
-    count=st.integers(1, 4), labels=labels_of_points, with_mask=st.booleans(), seed=st.integers(0, 999)
-)
+@given(count=st.integers(1, 4), labels=labels_of_points, with_mask=st.booleans(), seed=st.integers(0, 999))
 def test_a_batch_of_prompts_equals_single_calls(
     micro128: Sam2Network, count: int, labels: list[int], with_mask: bool, seed: int
 ) -> None:
@@ -68,9 +66,7 @@ def test_a_batch_of_prompts_equals_single_calls(
 
 
 @RELAXED
-@given(
-    count=st.integers(1, 3), memories=st.integers(1, 7), pointers=st.integers(0, 16), seed=st.integers(0, 999)
-)
+@given(count=st.integers(1, 3), memories=st.integers(1, 7), pointers=st.integers(0, 16), seed=st.integers(0, 999))
 def test_a_batch_of_memories_equals_single_calls(
     micro128: Sam2Network, count: int, memories: int, pointers: int, seed: int
 ) -> None:

@@ -49,8 +49,12 @@ DOMAINS = (1 + (_RUN * 13 + 50 * _WORKER + number % 50) % 100 for number in iter
 IMAGE = f'/camera_{os.getpid()}/image_raw'
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 OUTPUTS = {
-    'objects': TrackedObjectArray, 'occlusion_scores': OcclusionScoreArray, 'label_mask': Image, 'overlay': Image,
-    'overlay/compressed': CompressedImage}
+    'objects': TrackedObjectArray,
+    'occlusion_scores': OcclusionScoreArray,
+    'label_mask': Image,
+    'overlay': Image,
+    'overlay/compressed': CompressedImage,
+}
 
 
 def stamp_of(seconds: float) -> Time:
@@ -58,8 +62,16 @@ def stamp_of(seconds: float) -> Time:
     return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
 
 
-def make_prompt(object_id: str = '', *, stamp: Time | None = None, points: Any = (), labels: Any = (), box: Any = None,
-                mask: np.ndarray | None = None, extend: bool = False) -> Prompt:
+def make_prompt(
+    object_id: str = '',
+    *,
+    stamp: Time | None = None,
+    points: Any = (),
+    labels: Any = (),
+    box: Any = None,
+    mask: np.ndarray | None = None,
+    extend: bool = False,
+) -> Prompt:
     message = Prompt(object_id=object_id, labels=list(labels), extend=extend)
     message.points = [Point32(x=float(x), y=float(y)) for x, y in points]
     if stamp is not None:
@@ -88,9 +100,15 @@ class Client(Node):
         self.camera = self.create_publisher(CompressedImage if compressed else Image, self._image_topic, RELIABLE)
         self.prompts = self.create_publisher(Prompt, f'{tracker}/prompts', RELIABLE)
         self._service = {
-            name: self.create_client(type_, f'{tracker}/{name}') for name, type_ in (
-                ('set_prompt', SetPrompt), ('remove_object', RemoveObject), ('reset', Trigger),
-                ('change_state', ChangeState), ('set_parameters', SetParameters))}
+            name: self.create_client(type_, f'{tracker}/{name}')
+            for name, type_ in (
+                ('set_prompt', SetPrompt),
+                ('remove_object', RemoveObject),
+                ('reset', Trigger),
+                ('change_state', ChangeState),
+                ('set_parameters', SetParameters),
+            )
+        }
         for name in ('objects', 'occlusion_scores'):
             self.listen(name)
         self.create_subscription(DiagnosticArray, '/diagnostics', lambda report: self._keep('diagnostics', report), 10)
@@ -103,7 +121,8 @@ class Client(Node):
     def listen(self, name: str) -> Any:
         """Subscribe to an output of the tracker."""
         return self.create_subscription(
-            OUTPUTS[name], f'{self.tracker}/{name}', lambda message: self._keep(name, message), 10)
+            OUTPUTS[name], f'{self.tracker}/{name}', lambda message: self._keep(name, message), 10
+        )
 
     def _keep(self, name: str, message: Any) -> None:
         with self._news:
@@ -116,18 +135,24 @@ class Client(Node):
         with self._news:
             while not (found := condition()):
                 if time.monotonic() > deadline:
-                    raise AssertionError(f'waited {timeout} s in vain for {what}; log: '
-                                         f'{[line.msg for line in self.received["log"]][-5:]}')
+                    raise AssertionError(
+                        f'waited {timeout} s in vain for {what}; log: '
+                        f'{[line.msg for line in self.received["log"]][-5:]}'
+                    )
                 self._news.wait(0.02)
             return found
 
-    def publish(self, index: int, *, stamp: Time | None = None, pixels: np.ndarray | None = None,
-                encoding: str = 'rgb8') -> Image:
+    def publish(
+        self, index: int, *, stamp: Time | None = None, pixels: np.ndarray | None = None, encoding: str = 'rgb8'
+    ) -> Image:
         """Publish image `index` of the scene, or other pixels in its place."""
         header = Header(stamp=self.stamp(index) if stamp is None else stamp, frame_id='camera')
         pixels = scene.picture(index) if pixels is None else pixels
-        message = (rgb_to_compressed(pixels, header=header, jpeg_quality=95) if self._compressed
-                   else array_to_image(pixels, encoding, header=header))
+        message = (
+            rgb_to_compressed(pixels, header=header, jpeg_quality=95)
+            if self._compressed
+            else array_to_image(pixels, encoding, header=header)
+        )
         self.camera.publish(message)
         return message
 
@@ -135,7 +160,8 @@ class Client(Node):
         """The newest output about the image of this stamp."""
         return self.wait_for(
             lambda: next((message for message in reversed(self.received[name]) if message.header.stamp == stamp), None),
-            f'{name} of {stamp}')
+            f'{name} of {stamp}',
+        )
 
     def step(self, index: int, **image: Any) -> TrackedObjectArray:
         """Publish an image and wait until it is processed."""
@@ -144,7 +170,8 @@ class Client(Node):
         stamp = self.publish(index, **image).header.stamp
         return self.wait_for(
             lambda: next((objects for objects in outputs[before:] if objects.header.stamp == stamp), None),
-            f'the objects of image {index}')
+            f'the objects of image {index}',
+        )
 
     def is_right(self, tracked: TrackedObject, images: Iterable[int], **options: Any) -> bool:
         """Whether the object in the last of `images` is what the library makes of it, see `is_as_expected`."""
@@ -216,10 +243,12 @@ class Client(Node):
         logger = self.tracker.lstrip('/').replace('/', '.')
         return self.wait_for(
             lambda: next((line.msg for line in self.received['log'] if text in line.msg and line.name == logger), None),
-            f'{text!r} in the log')
+            f'{text!r} in the log',
+        )
 
     def diagnosed(self, part: str, condition: Callable[[Any, dict[str, str]], bool], what: str) -> Any:
         """Wait for a diagnostic status of `part` for which condition(status, values) is true."""
+
         def find() -> Any:
             for report in reversed(self.received['diagnostics'][-3:]):
                 for status in report.status:
@@ -227,6 +256,7 @@ class Client(Node):
                     if status.name == f'{self.tracker.lstrip("/")}: {part}' and condition(status, values):
                         return status
             return None
+
         return self.wait_for(find, f'{part} diagnostics with {what}')
 
     def counts(self) -> dict[str, int]:
@@ -241,11 +271,15 @@ class Client(Node):
 
     def connected(self) -> None:
         """Wait until the tracker listens to the camera reliably and to prompts."""
+
         def ready() -> bool:
             listeners = self.get_subscriptions_info_by_topic(self._image_topic)
-            return bool(any(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in listeners)
-                        and self.prompts.get_subscription_count()
-                        and self.count_publishers(f'{self.tracker}/objects'))
+            return bool(
+                any(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in listeners)
+                and self.prompts.get_subscription_count()
+                and self.count_publishers(f'{self.tracker}/objects')
+            )
+
         self.wait_for(ready, 'the tracker to listen')
 
 
@@ -262,8 +296,7 @@ class Graph:
     def run(self, node: Node) -> None:
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
-        thread = threading.Thread(
-            target=spin, args=(executor,), kwargs={'until': lambda: False}, daemon=True)
+        thread = threading.Thread(target=spin, args=(executor,), kwargs={'until': lambda: False}, daemon=True)
         thread.start()
         self._running.append((node, executor, thread))
 
@@ -303,11 +336,17 @@ def graph(weights: Path, *, image: str = IMAGE, **parameters: Any) -> Iterator[C
         values = {'checkpoint': str(weights), 'image_size': SIZE, 'cpu_threads': 1, **parameters}
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
             tracker = TrackerNode(
-                context=made.context, namespace=f'/graph_{os.getpid()}_{made.domain}',
+                context=made.context,
+                namespace=f'/graph_{os.getpid()}_{made.domain}',
                 cli_args=['--ros-args', '-r', f'image:={image}'],
-                parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-        client = Client(made.context, tracker=tracker.get_fully_qualified_name(), image=IMAGE,
-                        compressed=values.get('image_transport') == 'compressed' or image != IMAGE)
+                parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+            )
+        client = Client(
+            made.context,
+            tracker=tracker.get_fully_qualified_name(),
+            image=IMAGE,
+            compressed=values.get('image_transport') == 'compressed' or image != IMAGE,
+        )
         client.tracker_node, client.weights = tracker, weights
         made.run(tracker)
         made.run(client)

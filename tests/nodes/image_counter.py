@@ -23,7 +23,7 @@ def main() -> None:
         before = len(stamps)
         rclpy.spin_once(node, timeout_sec=0.1)
         if len(stamps) > before:
-            silence_ends = time.monotonic() + 3      # the player has ended: what is missing was lost
+            silence_ends = time.monotonic() + 3  # the player has ended: what is missing was lost
     print(len(stamps))
     rclpy.shutdown()
 

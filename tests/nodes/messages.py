@@ -14,11 +14,32 @@ HEADER = Header(stamp=Time(sec=12, nanosec=345), frame_id='camera')
 
 # Bytes of a pixel; yuv422 and Bayer share colours between pixels, but not bytes.
 PIXEL_BYTES = {
-    'rgb8': 3, 'bgr8': 3, '8UC3': 3, 'rgba8': 4, 'bgra8': 4, '8UC4': 4, 'mono8': 1, '8UC1': 1,
-    'mono16': 2, '16UC1': 2, 'rgb16': 6, 'bgr16': 6, 'rgba16': 8, 'bgra16': 8,
-    'yuv422': 2, 'uyvy': 2, 'yuv422_yuy2': 2, 'yuyv': 2,
-    'bayer_rggb8': 1, 'bayer_bggr8': 1, 'bayer_gbrg8': 1, 'bayer_grbg8': 1,
-    'bayer_rggb16': 2, 'bayer_bggr16': 2, 'bayer_gbrg16': 2, 'bayer_grbg16': 2,
+    'rgb8': 3,
+    'bgr8': 3,
+    '8UC3': 3,
+    'rgba8': 4,
+    'bgra8': 4,
+    '8UC4': 4,
+    'mono8': 1,
+    '8UC1': 1,
+    'mono16': 2,
+    '16UC1': 2,
+    'rgb16': 6,
+    'bgr16': 6,
+    'rgba16': 8,
+    'bgra16': 8,
+    'yuv422': 2,
+    'uyvy': 2,
+    'yuv422_yuy2': 2,
+    'yuyv': 2,
+    'bayer_rggb8': 1,
+    'bayer_bggr8': 1,
+    'bayer_gbrg8': 1,
+    'bayer_grbg8': 1,
+    'bayer_rggb16': 2,
+    'bayer_bggr16': 2,
+    'bayer_gbrg16': 2,
+    'bayer_grbg16': 2,
 }
 
 PLANAR = ('nv12', 'nv21', 'nv16', 'nv61', 'nv24', 'nv42', 'i420', 'yuv420', 'yv12')  # colours in planes of their own
@@ -29,8 +50,15 @@ def image_message(rows: np.ndarray, encoding: str, *, padding: int = 0, big_endi
     height, row_bytes = rows.shape
     padded = np.full((height, row_bytes + padding), 0xA5, np.uint8)
     padded[:, :row_bytes] = rows
-    return Image(header=HEADER, height=height, width=row_bytes // PIXEL_BYTES[encoding], encoding=encoding,
-                 step=row_bytes + padding, is_bigendian=big_endian, data=array('B', padded.tobytes()))
+    return Image(
+        header=HEADER,
+        height=height,
+        width=row_bytes // PIXEL_BYTES[encoding],
+        encoding=encoding,
+        step=row_bytes + padding,
+        is_bigendian=big_endian,
+        data=array('B', padded.tobytes()),
+    )
 
 
 @st.composite

@@ -29,8 +29,9 @@ def library_tracker(weights: Path, **options: object) -> VideoTracker:
     return VideoTracker(_network(weights), 'dam', options=TrackerOptions(lost_after_seconds=5.0, **options))
 
 
-def expected(weights: Path, prompt: Prompt, images: Sequence[int], *,
-             picture: Callable[[int], np.ndarray] = scene.picture) -> FrameResult:
+def expected(
+    weights: Path, prompt: Prompt, images: Sequence[int], *, picture: Callable[[int], np.ndarray] = scene.picture
+) -> FrameResult:
     """The object in the last of `images`, when it was prompted in the first of them."""
     library = library_tracker(weights)
     result = library.step(picture(images[0]), [prompt])
@@ -52,8 +53,14 @@ def box_prompt(name: str, index: int) -> Prompt:
     return Prompt(name, box=scene.box(name, index))
 
 
-def is_as_expected(tracked: TrackedObject, weights: Path, images: Sequence[int], *, prompt: Prompt | None = None,
-                   picture: Callable[[int], np.ndarray] = scene.picture) -> bool:
+def is_as_expected(
+    tracked: TrackedObject,
+    weights: Path,
+    images: Sequence[int],
+    *,
+    prompt: Prompt | None = None,
+    picture: Callable[[int], np.ndarray] = scene.picture,
+) -> bool:
     """Whether the object in the last of `images` is what the library makes of it, prompted in the first of them (by
     the box of the disc of its name unless a prompt is given).
     """

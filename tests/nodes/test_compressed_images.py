@@ -38,14 +38,19 @@ def _bayer_mosaic(dtype: type = np.uint8, factor: int = 1) -> np.ndarray:
 
 def _huge_png(side: int) -> bytes:
     """A black picture of `side` x `side` pixels in a file of a few bytes a row at most."""
+
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
 
     packer = zlib.compressobj(9)
     row = bytes(side // 8 + 1)
     packed = b''.join([*(packer.compress(row) for _ in range(side)), packer.flush()])
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 1, 0, 0, 0, 0))
-            + chunk(b'IDAT', packed) + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 1, 0, 0, 0, 0))
+        + chunk(b'IDAT', packed)
+        + chunk(b'IEND', b'')
+    )
 
 
 def _compressed(extension: str, pixels: np.ndarray) -> CompressedImage:
@@ -100,9 +105,15 @@ def test_compressed_depth_is_refused() -> None:
         compressed_to_rgb(message)
 
 
-@pytest.mark.parametrize(('extension', 'format_', 'tolerance'), [
-    ('.png', 'bayer_rggb8; png compressed bayer_rggb8', 0), ('.png', 'bayer_rggb8; png compressed ', 0),
-    ('.png', 'bayer_rggb8', 0), ('.jpg', 'bayer_rggb8; jpeg compressed bayer_rggb8', 20)])
+@pytest.mark.parametrize(
+    ('extension', 'format_', 'tolerance'),
+    [
+        ('.png', 'bayer_rggb8; png compressed bayer_rggb8', 0),
+        ('.png', 'bayer_rggb8; png compressed ', 0),
+        ('.png', 'bayer_rggb8', 0),
+        ('.jpg', 'bayer_rggb8; jpeg compressed bayer_rggb8', 20),
+    ],
+)
 def test_a_compressed_mosaic_gets_its_colours(extension: str, format_: str, tolerance: int) -> None:
     """image_transport compresses what a Bayer camera sends as if it were grey, and leaves the colours to us."""
     _, encoded = cv2.imencode(extension, _bayer_mosaic(), [cv2.IMWRITE_JPEG_QUALITY, 100])
@@ -189,11 +200,18 @@ def test_files_whose_size_is_not_known_are_refused() -> None:
         compressed_to_rgb(_compressed('.bmp', GREYS))
 
 
-@pytest.mark.parametrize(('format_', 'complaint'), [
-    ('nv12', 'raw pixels belong into a sensor_msgs/Image'), ('rgb8; raw', 'raw pixels belong into a sensor_msgs/Image'),
-    ('h264', 'packet of a video'), ('hevc', 'packet of a video'),
-    ('rgb8; png compressed bgr8', 'data: 5000 bytes that are no'), ('jpeg', 'data: 5000 bytes that are no'),
-    ('x' * 10**6, r'bytes that are no JPEG, PNG, WebP or TIFF file \(format: .xxx')])
+@pytest.mark.parametrize(
+    ('format_', 'complaint'),
+    [
+        ('nv12', 'raw pixels belong into a sensor_msgs/Image'),
+        ('rgb8; raw', 'raw pixels belong into a sensor_msgs/Image'),
+        ('h264', 'packet of a video'),
+        ('hevc', 'packet of a video'),
+        ('rgb8; png compressed bgr8', 'data: 5000 bytes that are no'),
+        ('jpeg', 'data: 5000 bytes that are no'),
+        ('x' * 10**6, r'bytes that are no JPEG, PNG, WebP or TIFF file \(format: .xxx'),
+    ],
+)
 def test_what_is_no_file_is_called_by_its_name(format_: str, complaint: str) -> None:
     with pytest.raises(ConversionError, match=complaint) as error:
         compressed_to_rgb(CompressedImage(format=format_, data=array('B', bytes(5000))))

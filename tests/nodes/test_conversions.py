@@ -67,22 +67,25 @@ def test_the_node_names_what_the_message_does_not() -> None:
     assert conversions.prompt_from_message(message, object_id='object_1').object_id == 'object_1'
 
 
-@pytest.mark.parametrize(('fields', 'complaint'), [
-    ({}, 'empty: give points, a box or a mask'),
-    ({'labels': [1]}, 'labels'),
-    ({'points': _points((1, 2)), 'labels': [1, 0]}, 'labels'),
-    ({'points': _points((1, 2)), 'labels': [2]}, 'labels'),
-    ({'points': _points((float('nan'), 2))}, 'points'),
-    ({'points': _points((float('inf'), 2))}, 'points'),
-    ({'has_box': True}, 'box'),
-    ({'has_box': True, 'box': [5.0, 0.0, 1.0, 4.0]}, 'box'),
-    ({'has_box': True, 'box': [0.0, 0.0, float('nan'), 4.0]}, 'box'),
-    ({'mask': image_message(np.ones((2, 9), np.uint8), 'rgb8')}, 'mask.encoding'),
-    ({'mask': Image(height=2, width=0, encoding='mono8')}, 'mask.width'),
-    ({'mask': Image(height=2, width=2, step=2, encoding='mono8')}, 'mask.data'),
-    ({'mask': Image(height=2, width=2, step=1, encoding='mono8')}, 'mask.step'),
-    ({'mask': image_message(np.ones((2, 2), np.uint8), 'mono8'), 'points': _points((1, 1))}, 'mask'),
-])
+@pytest.mark.parametrize(
+    ('fields', 'complaint'),
+    [
+        ({}, 'empty: give points, a box or a mask'),
+        ({'labels': [1]}, 'labels'),
+        ({'points': _points((1, 2)), 'labels': [1, 0]}, 'labels'),
+        ({'points': _points((1, 2)), 'labels': [2]}, 'labels'),
+        ({'points': _points((float('nan'), 2))}, 'points'),
+        ({'points': _points((float('inf'), 2))}, 'points'),
+        ({'has_box': True}, 'box'),
+        ({'has_box': True, 'box': [5.0, 0.0, 1.0, 4.0]}, 'box'),
+        ({'has_box': True, 'box': [0.0, 0.0, float('nan'), 4.0]}, 'box'),
+        ({'mask': image_message(np.ones((2, 9), np.uint8), 'rgb8')}, 'mask.encoding'),
+        ({'mask': Image(height=2, width=0, encoding='mono8')}, 'mask.width'),
+        ({'mask': Image(height=2, width=2, step=2, encoding='mono8')}, 'mask.data'),
+        ({'mask': Image(height=2, width=2, step=1, encoding='mono8')}, 'mask.step'),
+        ({'mask': image_message(np.ones((2, 2), np.uint8), 'mono8'), 'points': _points((1, 1))}, 'mask'),
+    ],
+)
 def test_senseless_prompts_are_refused_with_the_field_named(fields: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         conversions.prompt_from_message(_prompt(**fields), object_id='cup')
@@ -91,13 +94,28 @@ def test_senseless_prompts_are_refused_with_the_field_named(fields: dict[str, ob
 _anything = st.floats(width=32)
 
 
-@given(points=st.lists(st.tuples(_anything, _anything), max_size=3), labels=st.lists(st.integers(0, 255), max_size=3),
-       has_box=st.booleans(), box=st.tuples(_anything, _anything, _anything, _anything),
-       height=st.integers(0, 3), width=st.integers(0, 3), step=st.integers(0, 4), data=st.binary(max_size=12),
-       encoding=st.sampled_from(['mono8', '8UC1', 'rgb8', '', 'mono16']))
-def test_any_prompt_is_converted_or_refused(points: list[tuple[float, float]], labels: list[int], has_box: bool,
-                                            box: tuple[float, ...], height: int, width: int, step: int, data: bytes,
-                                            encoding: str) -> None:
+@given(
+    points=st.lists(st.tuples(_anything, _anything), max_size=3),
+    labels=st.lists(st.integers(0, 255), max_size=3),
+    has_box=st.booleans(),
+    box=st.tuples(_anything, _anything, _anything, _anything),
+    height=st.integers(0, 3),
+    width=st.integers(0, 3),
+    step=st.integers(0, 4),
+    data=st.binary(max_size=12),
+    encoding=st.sampled_from(['mono8', '8UC1', 'rgb8', '', 'mono16']),
+)
+def test_any_prompt_is_converted_or_refused(
+    points: list[tuple[float, float]],
+    labels: list[int],
+    has_box: bool,
+    box: tuple[float, ...],
+    height: int,
+    width: int,
+    step: int,
+    data: bytes,
+    encoding: str,
+) -> None:
     mask = Image(height=height, width=width, step=step, encoding=encoding, data=data)
     message = _prompt(points=_points(*points), labels=labels, has_box=has_box, box=box, mask=mask)
     try:
@@ -160,8 +178,7 @@ def test_the_mask_within_its_box_survives_its_message(mask: np.ndarray) -> None:
     left, top, right, bottom = result.box or (0, 0, 0, 0)
     within = np.zeros_like(mask)
     within[top:bottom, left:right] = mask[top:bottom, left:right]
-    np.testing.assert_array_equal(
-        conversions.mask_from_object(message, image_height=height, image_width=width), within)
+    np.testing.assert_array_equal(conversions.mask_from_object(message, image_height=height, image_width=width), within)
     assert message.has_box == mask.any()
     if mask.any():
         rows, columns = np.nonzero(within)
@@ -182,10 +199,15 @@ def test_specks_far_away_neither_stretch_the_box_nor_move_the_centroid() -> None
     assert np.count_nonzero(labels.data) == 215
 
 
-@pytest.mark.parametrize(('box', 'complaint'), [
-    ([3.0, 5.0, 4.0, 7.0], 'box: .*not within'), ([-1.0, 5.0, 4.0, 6.0], 'box: .*not within'),
-    ([3.0, 5.0, 3.0, 6.0], 'box: .*not within'), ([2.0, 5.0, 4.0, 6.0], 'mask: 1 x 1 pixels, but the box is 2 x 1'),
-])
+@pytest.mark.parametrize(
+    ('box', 'complaint'),
+    [
+        ([3.0, 5.0, 4.0, 7.0], 'box: .*not within'),
+        ([-1.0, 5.0, 4.0, 6.0], 'box: .*not within'),
+        ([3.0, 5.0, 3.0, 6.0], 'box: .*not within'),
+        ([2.0, 5.0, 4.0, 6.0], 'mask: 1 x 1 pixels, but the box is 2 x 1'),
+    ],
+)
 def test_a_mask_that_does_not_fit_its_box_is_refused(box: list[float], complaint: str) -> None:
     message = conversions.tracked_object(object_result('cup', ONE_PIXEL), record=RECORD, header=HEADER)
     message.box = box
@@ -195,8 +217,9 @@ def test_a_mask_that_does_not_fit_its_box_is_refused(box: list[float], complaint
 
 def test_all_objects_of_an_image() -> None:
     result = frame_result(object_result('cup', ONE_PIXEL), object_result('box', np.zeros((6, 8), bool), logit=-1.0))
-    message = conversions.tracked_objects(result, records={'cup': RECORD, 'box': RECORD}, frames_skipped=2,
-                                          header=HEADER)
+    message = conversions.tracked_objects(
+        result, records={'cup': RECORD, 'box': RECORD}, frames_skipped=2, header=HEADER
+    )
     assert message.header == HEADER
     assert (message.image_height, message.image_width) == (6, 8)
     assert (message.frame_index, message.frames_skipped) == (4, 2)
@@ -210,8 +233,10 @@ def test_no_objects_is_a_message_too() -> None:
 
 
 def test_occlusion_scores() -> None:
-    result = frame_result(object_result('cup', ONE_PIXEL, logit=0.0),
-                          object_result('box', np.zeros((6, 8), bool), logit=-1.0, state=ObjectState.LOST))
+    result = frame_result(
+        object_result('cup', ONE_PIXEL, logit=0.0),
+        object_result('box', np.zeros((6, 8), bool), logit=-1.0, state=ObjectState.LOST),
+    )
     message = conversions.occlusion_scores(result, header=HEADER)
     assert message.header == HEADER
     assert [score.object_id for score in message.scores] == ['cup', 'box']
@@ -234,20 +259,26 @@ def test_label_image(encoding: str, labels: tuple[int, int]) -> None:
     weak[1:4, 1:4] = True
     strong[3:5, 3:6] = True
     result = frame_result(object_result('weak', weak, logit=1.0), object_result('strong', strong, logit=2.0))
-    message = conversions.label_image(result, labels=dict(zip(('weak', 'strong'), labels, strict=True)),
-                                      encoding=encoding, header=HEADER)
+    message = conversions.label_image(
+        result, labels=dict(zip(('weak', 'strong'), labels, strict=True)), encoding=encoding, header=HEADER
+    )
     expected = np.where(strong, labels[1], np.where(weak, labels[0], 0))
     assert (message.encoding, message.header) == (encoding, HEADER)
     np.testing.assert_array_equal(conversions.image_to_array(message), expected)
 
 
-@pytest.mark.parametrize(('encoding', 'label', 'complaint'), [
-    ('mono8', 256, 'mono8 holds labels up to 255, but one is 256'), ('rgb8', 1, 'mono8 or mono16'),
-])
+@pytest.mark.parametrize(
+    ('encoding', 'label', 'complaint'),
+    [
+        ('mono8', 256, 'mono8 holds labels up to 255, but one is 256'),
+        ('rgb8', 1, 'mono8 or mono16'),
+    ],
+)
 def test_labels_that_do_not_fit_are_refused(encoding: str, label: int, complaint: str) -> None:
     with pytest.raises(ConversionError, match=complaint):
-        conversions.label_image(frame_result(object_result('cup', ONE_PIXEL)), labels={'cup': label},
-                                encoding=encoding, header=HEADER)
+        conversions.label_image(
+            frame_result(object_result('cup', ONE_PIXEL)), labels={'cup': label}, encoding=encoding, header=HEADER
+        )
 
 
 class Detection2DArray(SimpleNamespace):
@@ -258,8 +289,7 @@ class Detection2DArray(SimpleNamespace):
 class Detection2D(SimpleNamespace):
     def __init__(self, *, header: Header, id: str) -> None:
         center = SimpleNamespace(position=SimpleNamespace(x=0.0, y=0.0), theta=0.0)
-        super().__init__(header=header, id=id, results=[],
-                         bbox=SimpleNamespace(center=center, size_x=0.0, size_y=0.0))
+        super().__init__(header=header, id=id, results=[], bbox=SimpleNamespace(center=center, size_x=0.0, size_y=0.0))
 
 
 class ObjectHypothesisWithPose(SimpleNamespace):
@@ -290,7 +320,7 @@ def test_detections_have_the_box_and_the_score_of_each_object_that_is_seen(monke
 def test_camera_info_sees_the_field_of_view() -> None:
     info = conversions.camera_info(height=480, width=640, horizontal_fov=np.pi / 2, header=HEADER)
     focal, centre_x = info.k[0], info.k[2]
-    assert focal == pytest.approx(320)                          # 45 degrees to either side
-    assert (-0.5 - centre_x, 639.5 - centre_x) == (-320, 320)   # edges of the image, pixel centres being whole
+    assert focal == pytest.approx(320)  # 45 degrees to either side
+    assert (-0.5 - centre_x, 639.5 - centre_x) == (-320, 320)  # edges of the image, pixel centres being whole
     assert (info.height, info.width, info.header) == (480, 640, HEADER)
     assert info.p[:3].tolist() == info.k[:3].tolist()

@@ -29,10 +29,17 @@ def test_every_encoding_has_a_test() -> None:
     assert set(LAYOUTS) == set(ENCODINGS)
 
 
-@pytest.mark.parametrize(('encoding', 'order'), [
-    ('rgb8', (0, 1, 2)), ('bgr8', (2, 1, 0)), ('8UC3', (2, 1, 0)),
-    ('rgba8', (0, 1, 2, 0)), ('bgra8', (2, 1, 0, 0)), ('8UC4', (2, 1, 0, 0)),
-])
+@pytest.mark.parametrize(
+    ('encoding', 'order'),
+    [
+        ('rgb8', (0, 1, 2)),
+        ('bgr8', (2, 1, 0)),
+        ('8UC3', (2, 1, 0)),
+        ('rgba8', (0, 1, 2, 0)),
+        ('bgra8', (2, 1, 0, 0)),
+        ('8UC4', (2, 1, 0, 0)),
+    ],
+)
 def test_colours_are_put_in_rgb_order(encoding: str, order: tuple[int, ...]) -> None:
     message = image_message(_rows(PIXELS[..., order]), encoding)
     np.testing.assert_array_equal(image_to_rgb(message), PIXELS)
@@ -55,8 +62,10 @@ def test_16_bits_are_spread_over_the_8_that_can_be_seen(encoding: str, big_endia
     np.testing.assert_allclose(rgb, np.dstack([expected] * 3), atol=1)
 
 
-@pytest.mark.parametrize(('encoding', 'order'), [
-    ('rgb16', (0, 1, 2)), ('bgr16', (2, 1, 0)), ('rgba16', (0, 1, 2, 3)), ('bgra16', (2, 1, 0, 3))])
+@pytest.mark.parametrize(
+    ('encoding', 'order'),
+    [('rgb16', (0, 1, 2)), ('bgr16', (2, 1, 0)), ('rgba16', (0, 1, 2, 3)), ('bgra16', (2, 1, 0, 3))],
+)
 def test_colours_of_16_bits_keep_their_proportions(encoding: str, order: tuple[int, ...]) -> None:
     """Of a camera that uses 12 bits. Opacity does not count as an intensity."""
     ramp = np.linspace(0, 4000, 100 * 100).reshape(100, 100)
@@ -68,17 +77,28 @@ def test_colours_of_16_bits_keep_their_proportions(encoding: str, order: tuple[i
     np.testing.assert_allclose(rgb[middle, :, 2], rgb[middle, :, 0] / 4, atol=3)
 
 
-@pytest.mark.parametrize(('encoding', 'order'), [
-    ('yuv422', 'uyvy'), ('uyvy', 'uyvy'), ('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv'),
-])
+@pytest.mark.parametrize(
+    ('encoding', 'order'),
+    [
+        ('yuv422', 'uyvy'),
+        ('uyvy', 'uyvy'),
+        ('yuv422_yuy2', 'yuyv'),
+        ('yuyv', 'yuyv'),
+    ],
+)
 def test_yuv422_follows_bt601(encoding: str, order: str) -> None:
     """Two pixels share one u and one v; video range: y 16..235, u and v around 128."""
     first, second, u, v = 81, 145, 90, 140
     values = {'y': iter((first, second)), 'u': iter((u,)), 'v': iter((v,))}
     row = np.array([[next(values[letter]) for letter in order]], np.uint8)
-    expected = [[1.164 * (y - 16) + 1.596 * (v - 128),
-                 1.164 * (y - 16) - 0.813 * (v - 128) - 0.391 * (u - 128),
-                 1.164 * (y - 16) + 2.018 * (u - 128)] for y in (first, second)]
+    expected = [
+        [
+            1.164 * (y - 16) + 1.596 * (v - 128),
+            1.164 * (y - 16) - 0.813 * (v - 128) - 0.391 * (u - 128),
+            1.164 * (y - 16) + 2.018 * (u - 128),
+        ]
+        for y in (first, second)
+    ]
     np.testing.assert_allclose(image_to_rgb(image_message(row, encoding))[0], np.clip(expected, 0, 255), atol=1.5)
 
 
@@ -154,12 +174,18 @@ def test_big_endian_arrays_are_stored_little_endian() -> None:
     assert bytes(message.data) == bytes([1, 0, 2, 1])
 
 
-@pytest.mark.parametrize(('pixels', 'encoding', 'field'), [
-    (np.zeros((2, 2), np.uint8), 'rgb8', 'pixels'), (np.zeros((2, 2, 3), np.uint8), 'mono8', 'pixels'),
-    (np.zeros((2, 2), np.uint8), 'mono16', 'pixels'), (np.zeros((2, 2, 3), np.float32), 'rgb8', 'pixels'),
-    (np.zeros((0, 2, 3), np.uint8), 'rgb8', 'pixels'), (np.zeros((2, 2, 3), np.uint8), 'rgb', 'encoding'),
-    (np.zeros(3, np.uint8), 'mono8', 'pixels'),
-])
+@pytest.mark.parametrize(
+    ('pixels', 'encoding', 'field'),
+    [
+        (np.zeros((2, 2), np.uint8), 'rgb8', 'pixels'),
+        (np.zeros((2, 2, 3), np.uint8), 'mono8', 'pixels'),
+        (np.zeros((2, 2), np.uint8), 'mono16', 'pixels'),
+        (np.zeros((2, 2, 3), np.float32), 'rgb8', 'pixels'),
+        (np.zeros((0, 2, 3), np.uint8), 'rgb8', 'pixels'),
+        (np.zeros((2, 2, 3), np.uint8), 'rgb', 'encoding'),
+        (np.zeros(3, np.uint8), 'mono8', 'pixels'),
+    ],
+)
 def test_arrays_that_do_not_fit_the_encoding_are_refused(pixels: np.ndarray, encoding: str, field: str) -> None:
     with pytest.raises(ConversionError) as error:
         array_to_image(pixels, encoding, header=HEADER)
@@ -170,10 +196,11 @@ def _damaged(message: Image, field: str, data: st.DataObject) -> Image:
     """The same message, wrong in one field."""
     row_bytes = message.width * PIXEL_BYTES[message.encoding]
     if field == 'encoding':
-        message.encoding = data.draw(st.text(max_size=12).filter(
-            lambda text: text not in PIXEL_BYTES and text.lower() not in PLANAR))
+        message.encoding = data.draw(
+            st.text(max_size=12).filter(lambda text: text not in PIXEL_BYTES and text.lower() not in PLANAR)
+        )
     elif field == 'data':
-        message.data = message.data[:data.draw(st.integers(0, len(message.data) - 1))]
+        message.data = message.data[: data.draw(st.integers(0, len(message.data) - 1))]
     elif field == 'step':
         message.step = data.draw(st.integers(0, row_bytes - 1))
     else:
@@ -191,14 +218,20 @@ def test_an_error_names_the_field_that_is_wrong(data: st.DataObject, encoding: s
         assert str(error.value).startswith(f'{field}: ')
 
 
-@given(height=st.integers(0, 2**32 - 1) | st.integers(0, 5), width=st.integers(0, 2**32 - 1) | st.integers(0, 5),
-       step=st.integers(0, 2**32 - 1) | st.integers(0, 20),
-       encoding=st.sampled_from((*ENCODINGS, *PLANAR)) | st.text(max_size=9),
-       is_bigendian=st.integers(0, 255), data=st.binary(max_size=100))
-def test_any_message_is_converted_or_refused(height: int, width: int, step: int, encoding: str, is_bigendian: int,
-                                             data: bytes) -> None:
-    message = Image(height=height, width=width, step=step, encoding=encoding, is_bigendian=is_bigendian,
-                    data=array('B', data))
+@given(
+    height=st.integers(0, 2**32 - 1) | st.integers(0, 5),
+    width=st.integers(0, 2**32 - 1) | st.integers(0, 5),
+    step=st.integers(0, 2**32 - 1) | st.integers(0, 20),
+    encoding=st.sampled_from((*ENCODINGS, *PLANAR)) | st.text(max_size=9),
+    is_bigendian=st.integers(0, 255),
+    data=st.binary(max_size=100),
+)
+def test_any_message_is_converted_or_refused(
+    height: int, width: int, step: int, encoding: str, is_bigendian: int, data: bytes
+) -> None:
+    message = Image(
+        height=height, width=width, step=step, encoding=encoding, is_bigendian=is_bigendian, data=array('B', data)
+    )
     try:
         rgb = image_to_rgb(message)
     except ConversionError:

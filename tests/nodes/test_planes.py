@@ -12,8 +12,13 @@ from sensor_msgs.msg import Image
 from sam2_ros.nodes.pixels import ConversionError, image_to_array, image_to_rgb
 from tests.nodes.messages import HEADER, PLANAR
 
-OPENCV = {'nv12': cv2.COLOR_YUV2RGB_NV12, 'nv21': cv2.COLOR_YUV2RGB_NV21, 'i420': cv2.COLOR_YUV2RGB_I420,
-          'yuv420': cv2.COLOR_YUV2RGB_I420, 'yv12': cv2.COLOR_YUV2RGB_YV12}
+OPENCV = {
+    'nv12': cv2.COLOR_YUV2RGB_NV12,
+    'nv21': cv2.COLOR_YUV2RGB_NV21,
+    'i420': cv2.COLOR_YUV2RGB_I420,
+    'yuv420': cv2.COLOR_YUV2RGB_I420,
+    'yv12': cv2.COLOR_YUV2RGB_YV12,
+}
 RANDOM = np.random.default_rng(7)
 HEIGHT, WIDTH = 4, 8
 Y, U, V = (RANDOM.integers(16, 236, (HEIGHT, WIDTH), np.uint8) for _ in range(3))
@@ -33,14 +38,22 @@ def _message(encoding: str, *, padding: int = 0, name: str = '') -> Image:
     planes = [Y, np.dstack([first, second]).reshape(len(u), -1)] if encoding[0] == 'n' else [Y, first, second]
     rows = [np.pad(plane, ((0, 0), (0, padding * plane.shape[1] // WIDTH)), constant_values=0xA5) for plane in planes]
     data = b''.join(plane.tobytes() for plane in rows)
-    return Image(header=HEADER, height=HEIGHT, width=WIDTH, encoding=name or encoding, step=WIDTH + padding,
-                 data=array('B', data))
+    return Image(
+        header=HEADER,
+        height=HEIGHT,
+        width=WIDTH,
+        encoding=name or encoding,
+        step=WIDTH + padding,
+        data=array('B', data),
+    )
 
 
 def _expected(encoding: str) -> np.ndarray:
     """BT.601, video range."""
-    u, v = (np.repeat(np.repeat(plane, HEIGHT // len(plane), axis=0), WIDTH // plane.shape[1], axis=1) - 128.0
-            for plane in _chroma(encoding))
+    u, v = (
+        np.repeat(np.repeat(plane, HEIGHT // len(plane), axis=0), WIDTH // plane.shape[1], axis=1) - 128.0
+        for plane in _chroma(encoding)
+    )
     luma = 1.164 * (Y - 16.0)
     return np.clip(np.dstack([luma + 1.596 * v, luma - 0.813 * v - 0.391 * u, luma + 2.018 * u]), 0, 255)
 

@@ -40,8 +40,12 @@ def answers(client: Client, type_: type, name: str, requests: list) -> list:
 
 def test_every_one_of_many_calls_at_once_is_answered_in_order(tracker: Client) -> None:
     tracker.step(0)
-    removals = answers(tracker, RemoveObject, 'remove_object',
-                       [RemoveObject.Request(object_id=f'cup {number}') for number in range(CALLS)])
+    removals = answers(
+        tracker,
+        RemoveObject,
+        'remove_object',
+        [RemoveObject.Request(object_id=f'cup {number}') for number in range(CALLS)],
+    )
     assert [f"'cup {number}'" in removal.reason for number, removal in enumerate(removals)] == [True] * CALLS
     assert all(reset.success for reset in answers(tracker, Trigger, 'reset', [Trigger.Request()] * CALLS))
     box = scene.box('red', 0)
@@ -121,9 +125,12 @@ def test_a_prompt_with_too_many_points_is_refused_at_once(tracker: Client) -> No
 def test_nothing_long_comes_back(tracker: Client) -> None:
     tracker.step(0)
     long = 'x' * 1_000_000
-    answers = [tracker.set_prompt(long, stamp=tracker.stamp(0), box=(0, 0, 9, 9)), tracker.remove(long),
-               tracker.set_prompt('a\nb', stamp=tracker.stamp(0), box=(0, 0, 9, 9)),
-               tracker.set_prompt('\x1b[2J', stamp=tracker.stamp(0), box=(0, 0, 9, 9))]
+    answers = [
+        tracker.set_prompt(long, stamp=tracker.stamp(0), box=(0, 0, 9, 9)),
+        tracker.remove(long),
+        tracker.set_prompt('a\nb', stamp=tracker.stamp(0), box=(0, 0, 9, 9)),
+        tracker.set_prompt('\x1b[2J', stamp=tracker.stamp(0), box=(0, 0, 9, 9)),
+    ]
     message = make_prompt('red', stamp=tracker.stamp(0))
     message.mask.width, message.mask.height, message.mask.encoding = 2, 2, long
     answers.append(tracker.call('set_prompt', SetPrompt.Request(prompt=message)))
@@ -133,12 +140,16 @@ def test_nothing_long_comes_back(tracker: Client) -> None:
     assert len(status.message) < 600
 
 
-@pytest.mark.parametrize(('prompt', 'remark'), [
-    ({'box': (100, 2, 140, 30)}, 'overlaps with that of the prompt by'),
-    ({'box': (3, 3, 4, 4)}, 'there is nothing in its mask'),
-])
+@pytest.mark.parametrize(
+    ('prompt', 'remark'),
+    [
+        ({'box': (100, 2, 140, 30)}, 'overlaps with that of the prompt by'),
+        ({'box': (3, 3, 4, 4)}, 'there is nothing in its mask'),
+    ],
+)
 def test_the_answer_says_when_the_mask_does_not_fit_the_prompt(
-        tracker: Client, monkeypatch: pytest.MonkeyPatch, prompt: dict, remark: str) -> None:
+    tracker: Client, monkeypatch: pytest.MonkeyPatch, prompt: dict, remark: str
+) -> None:
     """The network is made to find the red disc, or nothing, whatever it is asked for."""
     tracker.step(0)
     mask = scene.disc('red', 0) & ('nothing' not in remark)
@@ -148,6 +159,7 @@ def test_the_answer_says_when_the_mask_does_not_fit_the_prompt(
     def found(job: Any, result: ObjectResult) -> None:
         box = tuple(int(edge) for edge in scene.box('red', 0)) if mask.any() else None
         hand_out(job, replace(result, mask=mask, box=box, area=int(mask.sum())))
+
     monkeypatch.setattr(jobs, '_hand_out', found)
     answer = tracker.set_prompt('it', stamp=tracker.stamp(0), **prompt)
     assert answer.success and remark in answer.reason

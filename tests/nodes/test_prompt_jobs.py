@@ -47,7 +47,8 @@ class Work:
         self.journal = Journal(self.log)
         self.outputs = TrackerOutputs(node, ParameterTable(node, TRACKER_PARAMETERS))
         self.jobs = PromptJobs(
-            self.tracker, ring=self.ring, messages=self.outputs, journal=self.journal, to_rgb=image_to_rgb)
+            self.tracker, ring=self.ring, messages=self.outputs, journal=self.journal, to_rgb=image_to_rgb
+        )
         self.images: list[ArrivedImage] = []
         self.answers: list[Answer] = []
 
@@ -80,7 +81,8 @@ class Work:
     def known(self, name: str) -> bool:
         """Whether an image in the ring or the outputs remember the object."""
         return name in self.outputs._first_seen or any(
-            name in image.objects or name in image.prompts for image in self.ring.images())
+            name in image.objects or name in image.prompts for image in self.ring.images()
+        )
 
 
 @pytest.fixture(scope='module')
@@ -109,15 +111,17 @@ def fail(*_: object) -> None:
 
 @pytest.mark.parametrize('part', ['network', 'messages'])
 def test_a_failure_while_a_new_object_catches_up_ends_the_object(
-        work: Work, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    work: Work, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
     for index in range(4):
         work.arrive(index)
     work.box('red', 0)
     work.jobs.serve()
     assert work.answers[0].success and work.known('red')
     with monkeypatch.context() as patch:
-        owner, name = {'network': (work.tracker._model, 'encode_image'),
-                       'messages': (work.outputs, 'object_message')}[part]
+        owner, name = {'network': (work.tracker._model, 'encode_image'), 'messages': (work.outputs, 'object_message')}[
+            part
+        ]
         patch.setattr(owner, name, fail)
         with pytest.raises(RuntimeError):
             work.jobs.serve()
@@ -132,7 +136,8 @@ def test_a_failure_while_a_new_object_catches_up_ends_the_object(
 
 
 def test_a_failure_while_a_correction_catches_up_costs_the_correction(
-        work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work.arrive(0)
     work.box('red', 0)
     work.finish()
@@ -279,7 +284,8 @@ def test_many_objects_catch_up_as_one_batch(work: Work, monkeypatch: pytest.Monk
 
 
 def test_prompts_of_a_detector_on_one_skipped_image_cost_one_encoding(
-        work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work.arrive(0)
     work.arrive(1, Fate.SKIPPED)
     work.arrive(2)
@@ -323,12 +329,19 @@ def test_objects_that_were_called_off_end_for_their_own_reasons(work: Work) -> N
         work.tracker.abandon(name)
     work.finish()
     assert [line.partition(' (')[0] for line in work.log] == [
-        f"'{name}' stopped catching up: the prompt for '{name}' was abandoned" for name in ('red', 'blue')]
+        f"'{name}' stopped catching up: the prompt for '{name}' was abandoned" for name in ('red', 'blue')
+    ]
 
 
 def inference_with(work: Work, jobs: object) -> Inference:
-    return Inference(work.tracker, jobs=jobs, outputs=work.outputs, journal=work.journal, to_rgb=image_to_rgb,
-                     on_fatal=lambda _: None)
+    return Inference(
+        work.tracker,
+        jobs=jobs,
+        outputs=work.outputs,
+        journal=work.journal,
+        to_rgb=image_to_rgb,
+        on_fatal=lambda _: None,
+    )
 
 
 def test_a_command_that_fails_is_refused_and_the_thread_goes_on(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:

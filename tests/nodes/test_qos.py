@@ -38,8 +38,10 @@ def _offered(client: Client, output: str) -> list[ReliabilityPolicy]:
 def test_every_endpoint_can_be_overridden(tracker: Client) -> None:
     node = tracker.tracker_node
     name, namespace = node.get_name(), node.get_namespace()
-    for kind, endpoints in (('publisher', node.get_publisher_names_and_types_by_node(name, namespace)),
-                            ('subscription', node.get_subscriber_names_and_types_by_node(name, namespace))):
+    for kind, endpoints in (
+        ('publisher', node.get_publisher_names_and_types_by_node(name, namespace)),
+        ('subscription', node.get_subscriber_names_and_types_by_node(name, namespace)),
+    ):
         ours = [topic for topic, _ in endpoints if not topic.endswith(FOREIGN)]
         assert len(ours) > 5
         for topic in ours:
@@ -94,18 +96,26 @@ def test_a_reliability_that_there_is_not(micro_weights: Path, value: object) -> 
         assert LISTENING in client.log_line('not activated')
 
 
-@pytest.mark.parametrize(('policy', 'value', 'sentence'), [
-    ('reliability', 'odd', 'policy `reliability`: `odd`'),
-    ('depth', 'many', "'many' of type 'STRING', expecting type 'INTEGER'"),
-    ('depth', 0, 'depth is 0, but must be 1 at least'),
-])
+@pytest.mark.parametrize(
+    ('policy', 'value', 'sentence'),
+    [
+        ('reliability', 'odd', 'policy `reliability`: `odd`'),
+        ('depth', 'many', "'many' of type 'STRING', expecting type 'INTEGER'"),
+        ('depth', 0, 'depth is 0, but must be 1 at least'),
+    ],
+)
 def test_overrides_that_cannot_be_used_are_told_in_one_sentence(
-        tmp_path: Path, policy: str, value: Any, sentence: str) -> None:
+    tmp_path: Path, policy: str, value: Any, sentence: str
+) -> None:
     file = tmp_path / 'overrides.yaml'
     overrides = {'qos_overrides': {'/image': {'publisher': {policy: value}}}}
     file.write_text(yaml.safe_dump({'/**': {'ros__parameters': overrides}}))
-    done = subprocess.run([sys.executable, '-m', 'sam2_ros.nodes.video_player', '--ros-args', '--params-file', file],
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, '-m', 'sam2_ros.nodes.video_player', '--ros-args', '--params-file', file],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'publisher of /image: ' in done.stderr and sentence in done.stderr
 
@@ -118,8 +128,9 @@ def test_an_override_of_one_topic_is_of_this_topic_only(micro_weights: Path) -> 
         for topic in ('/one', '/two'):
             make_publisher(client, Image, topic, shared)
         client.wait_for(lambda: client.count_publishers('/two'), 'the publishers')
-        assert [client.get_publishers_info_by_topic(topic)[0].qos_profile.reliability
-                for topic in ('/one', '/two')] == [BEST_EFFORT, RELIABLE]
+        assert [
+            client.get_publishers_info_by_topic(topic)[0].qos_profile.reliability for topic in ('/one', '/two')
+        ] == [BEST_EFFORT, RELIABLE]
         assert shared.reliability is RELIABLE
 
 

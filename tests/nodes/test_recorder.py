@@ -35,19 +35,27 @@ def test_known_messages_give_known_files(recording, tmp_path):
     for second in range(4):
         recording.take_image(second * 10**9 + 5)
     visible, occluded = TrackedObject.VISIBLE, TrackedObject.OCCLUDED
-    for index, (second, skipped, latency, state) in enumerate([
-            (0, 0, 0.1, visible), (2, 1, 0.2, visible), (3, 0, 0.3, occluded)]):
+    for index, (second, skipped, latency, state) in enumerate(
+        [(0, 0, 0.1, visible), (2, 1, 0.2, visible), (3, 0, 0.3, occluded)]
+    ):
         cup = tracked('cup', state, logit=1.5 - second, box=[1.0, 2.0, 30.0, 40.0] if state == visible else None)
         recording.take_objects(
             TrackedObjectArray(header=header(second), frame_index=index, frames_skipped=skipped, objects=[cup]),
-            latency=latency)
+            latency=latency,
+        )
         assert not recording.complete
     recording.take_overlay(array_to_image(np.full((48, 64, 3), 99, np.uint8), 'rgb8', header=header(3)))
     assert recording.complete
     summary = recording.close()
-    for line in ('| published | 4 |', '| processed | 3 |', '| skipped, because a newer one was there | 1 |',
-                 '| missing for other reasons | 0 |', '| latency, median | 200 ms |',
-                 '| latency, 95th percentile | 290 ms |', '| cup | 2 | 1 | 0 | 0 |'):
+    for line in (
+        '| published | 4 |',
+        '| processed | 3 |',
+        '| skipped, because a newer one was there | 1 |',
+        '| missing for other reasons | 0 |',
+        '| latency, median | 200 ms |',
+        '| latency, 95th percentile | 290 ms |',
+        '| cup | 2 | 1 | 0 | 0 |',
+    ):
         assert line in summary.splitlines()
     folder = tmp_path / 'recording'
     assert (folder / 'summary.md').read_text() == summary
@@ -57,7 +65,8 @@ def test_known_messages_give_known_files(recording, tmp_path):
         list(CSV_COLUMNS),
         ['0.000000005', '0', 'cup', 'visible', '1.5000', '0.2500', '1', '2', '30', '40'],
         ['2.000000005', '1', 'cup', 'visible', '-0.5000', '0.2500', '1', '2', '30', '40'],
-        ['3.000000005', '2', 'cup', 'occluded', '-1.5000', '0.2500', '', '', '', '']]
+        ['3.000000005', '2', 'cup', 'occluded', '-1.5000', '0.2500', '', '', '', ''],
+    ]
     assert cv2.VideoCapture(str(folder / 'overlay.mp4')).get(cv2.CAP_PROP_FRAME_COUNT) == 1
 
 
@@ -146,12 +155,15 @@ def test_nothing_recorded_is_a_summary_too(recording):
     assert '| published | 0 |' in recording.close()
 
 
-@pytest.mark.parametrize('prompt', [
-    Prompt('cup', box=(1, 2, 30.5, 40)),
-    Prompt('cup', points=[(3, 4), (5.5, 6)], labels=[1, 0]),
-    Prompt('cup', points=[(3, 4)], box=(1, 2, 30.5, 40)),
-    Prompt('cup', mask=np.eye(6, 8, dtype=bool)),
-])
+@pytest.mark.parametrize(
+    'prompt',
+    [
+        Prompt('cup', box=(1, 2, 30.5, 40)),
+        Prompt('cup', points=[(3, 4), (5.5, 6)], labels=[1, 0]),
+        Prompt('cup', points=[(3, 4)], box=(1, 2, 30.5, 40)),
+        Prompt('cup', mask=np.eye(6, 8, dtype=bool)),
+    ],
+)
 def test_prompts_survive_the_message(prompt):
     message = prompt_message(prompt, header=header(7))
     assert message.header == header(7)

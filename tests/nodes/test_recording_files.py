@@ -46,8 +46,13 @@ def test_a_video_that_is_not_whole_is_an_error_and_the_summary_is_there(tmp_path
 def test_a_full_disk_ends_the_process_with_a_sentence(tmp_path, name):
     (tmp_path / name).symlink_to('/dev/full')
     words = ['--ros-args', '-p', f'folder:={tmp_path}', '-p', 'timeout:=1.0']
-    ended = subprocess.run([sys.executable, '-m', 'sam2_ros.nodes.recorder', *words], capture_output=True, text=True,
-                           timeout=120, check=False)
+    ended = subprocess.run(
+        [sys.executable, '-m', 'sam2_ros.nodes.recorder', *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]
     assert last.startswith('error: ') and 'No space left on device' in last and 'Traceback' not in ended.stderr

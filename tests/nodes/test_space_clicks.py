@@ -69,9 +69,16 @@ def node() -> Iterator[Node]:
 @pytest.fixture
 def clicks(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpaceClicks]:
     """The camera sees 90 degrees over 640 x 480 pixels: a focal length of 320, the axis at (319.5, 239.5)."""
-    monkeypatch.setattr(space_clicks, 'tf2_ros', SimpleNamespace(
-        Buffer=Buffer, TransformListener=Listener, TransformException=TransformException,
-        ExtrapolationException=ExtrapolationException))
+    monkeypatch.setattr(
+        space_clicks,
+        'tf2_ros',
+        SimpleNamespace(
+            Buffer=Buffer,
+            TransformListener=Listener,
+            TransformException=TransformException,
+            ExtrapolationException=ExtrapolationException,
+        ),
+    )
     made = SpaceClicks(node, image_topic='/camera/image_raw')
     made._keep_info(camera_info(height=480, width=640, horizontal_fov=np.pi / 2, header=Header(frame_id='camera')))
     yield made
@@ -81,14 +88,16 @@ def clicks(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpaceClicks]
 
 def pose(x: float, y: float, z: float) -> Transform:
     """A quarter turn about z, then a shift: the point (a, b, c) of the map is (x - b, y + a, z + c) of the camera."""
-    return Transform(rotation=Quaternion(z=float(np.sqrt(0.5)), w=float(np.sqrt(0.5))),
-                     translation=Vector3(x=x, y=y, z=z))
+    return Transform(
+        rotation=Quaternion(z=float(np.sqrt(0.5)), w=float(np.sqrt(0.5))), translation=Vector3(x=x, y=y, z=z)
+    )
 
 
 def pixel(clicks: SpaceClicks, frame: str, *, stamp: float = IMAGE_STAMP) -> tuple[float, float]:
     """Where the point (1, 2, 3) of a frame is seen in the image."""
     image = ArrivedImage(
-        Image(header=Header(stamp=stamp_of(stamp), frame_id='camera'), height=480, width=640), time=0.0)
+        Image(header=Header(stamp=stamp_of(stamp), frame_id='camera'), height=480, width=640), time=0.0
+    )
     click = PointStamped(header=Header(frame_id=frame, stamp=stamp_of(99.0)), point=Point(x=1.0, y=2.0, z=3.0))
     return clicks.pixel(click, image)
 
@@ -135,10 +144,19 @@ def test_a_leading_slash_of_a_frame_does_not_matter(clicks: SpaceClicks) -> None
     assert pixel(clicks, 'map') == pytest.approx((319.5 - 320 / 5, 239.5 + 320 / 5))
 
 
-@pytest.mark.parametrize(('topic', 'rectified'), [
-    ('/camera/image_rect', True), ('/camera/image_rect_color', True), ('/stereo/left/rect/image', True),
-    ('/camera/color_rectified', True), ('/camera/image_corrected', False), ('/direct/image_raw', False),
-    ('/camera/image_raw', False), ('/rect_lab/camera/image_raw', False)])
+@pytest.mark.parametrize(
+    ('topic', 'rectified'),
+    [
+        ('/camera/image_rect', True),
+        ('/camera/image_rect_color', True),
+        ('/stereo/left/rect/image', True),
+        ('/camera/color_rectified', True),
+        ('/camera/image_corrected', False),
+        ('/direct/image_raw', False),
+        ('/camera/image_raw', False),
+        ('/rect_lab/camera/image_raw', False),
+    ],
+)
 def test_rectified_images_are_known_by_a_word_of_the_topic(node: Node, topic: str, rectified: bool) -> None:
     made = SpaceClicks(node, image_topic=topic)
     info = camera_info(height=480, width=640, horizontal_fov=np.pi / 2, header=Header(frame_id='camera'))

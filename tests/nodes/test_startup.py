@@ -12,12 +12,15 @@ from tests.nodes.graph import IMAGE, graph
 BAD = ('image:=//x', 'image:=/x/', 'image:=a-b', 'image:=', '__node:=a-b', '__node:=', '__ns:=//', '__ns:=/a/')
 
 
-@pytest.mark.parametrize(('topic', 'transport', 'expected'), [
-    ('/x/image', 'raw', ('/x/image', False)),
-    ('/x/image', 'compressed', ('/x/image/compressed', True)),
-    ('/x/image/compressed', 'raw', ('/x/image/compressed', True)),
-    ('/x/image/compressed', 'compressed', ('/x/image/compressed', True)),
-])
+@pytest.mark.parametrize(
+    ('topic', 'transport', 'expected'),
+    [
+        ('/x/image', 'raw', ('/x/image', False)),
+        ('/x/image', 'compressed', ('/x/image/compressed', True)),
+        ('/x/image/compressed', 'raw', ('/x/image/compressed', True)),
+        ('/x/image/compressed', 'compressed', ('/x/image/compressed', True)),
+    ],
+)
 def test_the_topic_that_is_listened_to(topic: str, transport: str, expected: tuple[str, bool]) -> None:
     assert subscribed_topic(topic, transport=transport) == expected
     assert base_topic(topic) == '/x/image'
@@ -27,8 +30,12 @@ def test_the_topic_that_is_listened_to(topic: str, transport: str, expected: tup
 def test_names_that_ros_refuses_are_told_in_one_sentence(module: str) -> None:
     rules = BAD if module == 'video_player' else BAD[-1:] + BAD[:1]  # each is a process
     for rule in rules:
-        done = subprocess.run([sys.executable, '-m', f'sam2_ros.nodes.{module}', '--ros-args', '-r', rule],
-                              capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, '-m', f'sam2_ros.nodes.{module}', '--ros-args', '-r', rule],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 2, (rule, done.stderr)
         assert 'Traceback' not in done.stderr
         (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
@@ -36,8 +43,12 @@ def test_names_that_ros_refuses_are_told_in_one_sentence(module: str) -> None:
 
 
 def test_unknown_arguments_are_told() -> None:
-    done = subprocess.run([sys.executable, '-m', 'sam2_ros.nodes.video_player', '--ros-args', '--odd'],
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, '-m', 'sam2_ros.nodes.video_player', '--ros-args', '--odd'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 2 and "error: unknown ROS arguments: ['--odd']" in done.stderr
 
 

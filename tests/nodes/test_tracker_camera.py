@@ -23,8 +23,10 @@ from tests.nodes.graph import IMAGE, RELIABLE, Client, graph, stamp_of
 @contextmanager
 def camera(client: Client, reliability: str, rate: float) -> Iterator[subprocess.Popen]:
     """A camera process on the graph of the client; killed with -9 at the end."""
-    environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id()), 'PYTHONPATH': os.pathsep.join(
-        [str(REPOSITORY), os.environ.get('PYTHONPATH', '')])}
+    environment = os.environ | {
+        'ROS_DOMAIN_ID': str(client.context.get_domain_id()),
+        'PYTHONPATH': os.pathsep.join([str(REPOSITORY), os.environ.get('PYTHONPATH', '')]),
+    }
     command = [sys.executable, '-m', 'tests.nodes.camera_process', IMAGE, reliability, str(rate)]
     process = subprocess.Popen(command, env=environment, cwd=REPOSITORY)
     try:
@@ -83,12 +85,13 @@ def test_the_newest_image_wins(micro_weights: Path) -> None:
 
 
 def test_outputs_are_no_older_than_inference_and_one_camera_period(
-        micro_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    micro_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a model three times slower than the camera. 20 ms are allowed for everything else; of single outputs more,
     since other processes may have the processor. An image that waited in a queue would be 300 ms too old.
     """
     period, inference = 0.1, 0.3
-    took: dict[int, float] = {}   # by frame
+    took: dict[int, float] = {}  # by frame
     ages: dict[int, float] = {}
     with graph(micro_weights) as client:
         tracker = client.tracker_node._tracker
@@ -136,7 +139,8 @@ def test_simulated_time_and_a_bag_that_starts_again(micro_weights: Path) -> None
             clock.publish(Clock(clock=stamp_of(client.begin + 1.45)))
             # In simulated time the newest output is young, and reports go on though the clock stands still.
             client.diagnosed(
-                'tracking', lambda _, values: 0 <= float(values['age of newest output, s']) < 1.0, 'its age')
+                'tracking', lambda _, values: 0 <= float(values['age of newest output, s']) < 1.0, 'its age'
+            )
             client.received['diagnostics'].clear()
             client.wait_for(lambda: len(client.received['diagnostics']) >= 3, 'three reports')
         client.counted('time_jumps', 1)

@@ -56,9 +56,15 @@ def click_and_wait(client: Client, topic: Publisher, message: object) -> None:
 
 @pytest.mark.parametrize('where', ['image', 'compressed image', 'overlay'])
 def test_rqt_clicks_start_objects_and_correct_those_they_hit(tracker: Client, where: str) -> None:
-    topic = publisher(tracker, Point, {
-        'image': f'{IMAGE}_mouse_left', 'compressed image': f'{IMAGE}/compressed_mouse_left',
-        'overlay': f'{tracker.tracker}/overlay_mouse_left'}[where])
+    topic = publisher(
+        tracker,
+        Point,
+        {
+            'image': f'{IMAGE}_mouse_left',
+            'compressed image': f'{IMAGE}/compressed_mouse_left',
+            'overlay': f'{tracker.tracker}/overlay_mouse_left',
+        }[where],
+    )
     tracker.step(0)
     click_and_wait(tracker, topic, pixel('red', 0))
     first = tracker.step(1).objects[0]
@@ -100,8 +106,9 @@ class Space:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._info = camera_info(height=scene.HEIGHT, width=scene.WIDTH, horizontal_fov=np.pi / 2,
-                                 header=Header(frame_id='camera'))
+        self._info = camera_info(
+            height=scene.HEIGHT, width=scene.WIDTH, horizontal_fov=np.pi / 2, header=Header(frame_id='camera')
+        )
         self._points = publisher(client, PointStamped, f'{client.get_namespace()}/clicked_point')
         self._infos = publisher(client, CameraInfo, INFO)
 

@@ -85,7 +85,8 @@ def test_two_nodes_of_one_name_are_told(tracker: Client) -> None:
 
 
 def test_a_camera_with_two_images_per_stamp_is_no_lasting_trouble(
-        tracker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(diagnostics, 'IN_PAIRS', 2)
     stop = threading.Event()
 
@@ -99,8 +100,11 @@ def test_a_camera_with_two_images_per_stamp_is_no_lasting_trouble(
     sender = threading.Thread(target=send_pairs)
     sender.start()
     try:
-        tracker.diagnosed('images', lambda status, values: status.level == DiagnosticStatus.OK
-                          and int(values['duplicate']) > 20, 'pairs that are usual by now')
+        tracker.diagnosed(
+            'images',
+            lambda status, values: status.level == DiagnosticStatus.OK and int(values['duplicate']) > 20,
+            'pairs that are usual by now',
+        )
     finally:
         stop.set()
         sender.join()
@@ -109,7 +113,8 @@ def test_a_camera_with_two_images_per_stamp_is_no_lasting_trouble(
 
 
 def test_a_camera_that_hangs_and_sends_one_image_for_ever_stays_a_trouble(
-        tracker: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(diagnostics, 'IN_PAIRS', 2)
     tracker.step(0)
     before = tracker.counts()['duplicate']

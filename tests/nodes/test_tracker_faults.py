@@ -53,8 +53,10 @@ def short_rows(message: Image) -> None:
     message.step = 7
 
 
-@pytest.mark.parametrize(('damage', 'field'), [
-    (truncated, 'data'), (unknown_encoding, 'encoding'), (no_pixels, 'height'), (short_rows, 'step')])
+@pytest.mark.parametrize(
+    ('damage', 'field'),
+    [(truncated, 'data'), (unknown_encoding, 'encoding'), (no_pixels, 'height'), (short_rows, 'step')],
+)
 def test_broken_images_are_dropped(tracking: Client, damage: Callable[[Image], None], field: str) -> None:
     before = tracking.counts()['invalid']
     message = array_to_image(scene.picture(3), 'rgb8', header=tracking.received['objects'][-1].header)
@@ -62,15 +64,19 @@ def test_broken_images_are_dropped(tracking: Client, damage: Callable[[Image], N
     damage(message)
     tracking.camera.publish(message)
     status = tracking.diagnosed(
-        'images', lambda status, values: int(values['invalid']) == before + 1 and status.level == DiagnosticStatus.WARN,
-        'one more invalid')
+        'images',
+        lambda status, values: int(values['invalid']) == before + 1 and status.level == DiagnosticStatus.WARN,
+        'one more invalid',
+    )
     assert status.message == 'images are dropped: 1 invalid'
     assert f'an image is dropped: {field}: ' in tracking.log_line('dropped')
     assert_red_is_tracked(tracking, 4)
 
 
-@pytest.mark.parametrize(('reason', 'index', 'sentence'), [
-    ('duplicate', 2, 'has the stamp of the one before'), ('reordered', 1.5, 'is older than the one before')])
+@pytest.mark.parametrize(
+    ('reason', 'index', 'sentence'),
+    [('duplicate', 2, 'has the stamp of the one before'), ('reordered', 1.5, 'is older than the one before')],
+)
 def test_images_out_of_order_are_dropped(tracking: Client, reason: str, index: float, sentence: str) -> None:
     before = tracking.counts()[reason]
     tracking.publish(2, stamp=tracking.stamp(index))
@@ -116,8 +122,7 @@ def test_a_jump_back_may_reset_the_objects(tracking: Client) -> None:
 
 
 @pytest.mark.parametrize('error', [0.5, 5.0, 1e6, -900.0])
-def test_a_single_wrong_stamp_neither_resets_the_objects_nor_costs_other_images(
-        tracking: Client, error: float) -> None:
+def test_a_single_wrong_stamp_neither_resets_the_objects_nor_costs_other_images(tracking: Client, error: float) -> None:
     assert tracking.set_parameter('on_time_jump', 'reset').successful
     before, jumps = tracking.counts()['stamp_outliers'], tracking.counts()['time_jumps']
     tracking.publish(3, stamp=stamp_of(tracking.begin + 0.3 + error))
@@ -135,10 +140,14 @@ def doubled(index: int) -> np.ndarray:
     return scene.picture(index) if index != 3 else scene.picture(3).repeat(2, axis=0).repeat(2, axis=1)
 
 
-@pytest.mark.parametrize(('picture', 'encoding', 'factor'), [
-    (doubled, 'rgb8', 2), (scene.picture, 'bgr8', 1)], ids=['resolution', 'encoding'])
+@pytest.mark.parametrize(
+    ('picture', 'encoding', 'factor'),
+    [(doubled, 'rgb8', 2), (scene.picture, 'bgr8', 1)],
+    ids=['resolution', 'encoding'],
+)
 def test_the_format_changes_in_mid_stream(
-        tracking: Client, picture: Callable[[int], np.ndarray], encoding: str, factor: int) -> None:
+    tracking: Client, picture: Callable[[int], np.ndarray], encoding: str, factor: int
+) -> None:
     before = tracking.counts()['format_changes']
     pixels = picture(3)[..., ::-1] if encoding == 'bgr8' else picture(3)
     objects = tracking.step(3, pixels=pixels, encoding=encoding)
@@ -261,8 +270,13 @@ def test_compressed_images_are_not_too_large_for_the_transport(micro_weights: Pa
         client.destroy_publisher(client.camera)
         best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         client.create_publisher(CompressedImage, f'{IMAGE}/compressed', best_effort)
-        client.wait_for(lambda: [info.qos_profile.reliability for info in client.get_subscriptions_info_by_topic(
-            f'{IMAGE}/compressed')] == [ReliabilityPolicy.BEST_EFFORT], 'a best-effort subscription')
+        client.wait_for(
+            lambda: (
+                [info.qos_profile.reliability for info in client.get_subscriptions_info_by_topic(f'{IMAGE}/compressed')]
+                == [ReliabilityPolicy.BEST_EFFORT]
+            ),
+            'a best-effort subscription',
+        )
         client.received['diagnostics'].clear()
         status = client.diagnosed('images', lambda status, _: status.level == DiagnosticStatus.ERROR, 'an error')
         assert 'sends nothing that arrives' in status.message

@@ -31,8 +31,11 @@ def test_the_docks_of_rviz_have_their_places() -> None:
     rviz = yaml.safe_load((REPOSITORY / 'config/tracker.rviz').read_text())
     state = bytes.fromhex(rviz['Window Geometry']['QMainWindow State'])
     shown = {panel['Name']: True for panel in rviz['Panels']}
-    shown |= {display['Name']: display['Enabled'] for display in rviz['Visualization Manager']['Displays']
-              if display['Class'].endswith(('/Camera', '/Image'))}
+    shown |= {
+        display['Name']: display['Enabled']
+        for display in rviz['Visualization Manager']['Displays']
+        if display['Class'].endswith(('/Camera', '/Image'))
+    }
     assert len(shown) == 5 == state.count(b'\xfb')
     for name, visible in shown.items():
         text = name.encode('utf-16-be')

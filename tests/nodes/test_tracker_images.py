@@ -35,13 +35,20 @@ def compressed(shared_compressed: Client) -> Client:
 
 
 def raw(client: Client, index: int, encoding: str, data: bytes, *, step: int = scene.WIDTH) -> Image:
-    return Image(header=Header(stamp=client.stamp(index), frame_id='camera'), height=scene.HEIGHT, width=scene.WIDTH,
-                 encoding=encoding, step=step, data=array('B', data))
+    return Image(
+        header=Header(stamp=client.stamp(index), frame_id='camera'),
+        height=scene.HEIGHT,
+        width=scene.WIDTH,
+        encoding=encoding,
+        step=step,
+        data=array('B', data),
+    )
 
 
 def file(client: Client, index: int, data: bytes, format_: str = 'jpeg') -> CompressedImage:
-    return CompressedImage(header=Header(stamp=client.stamp(index), frame_id='camera'), format=format_,
-                           data=array('B', data))
+    return CompressedImage(
+        header=Header(stamp=client.stamp(index), frame_id='camera'), format=format_, data=array('B', data)
+    )
 
 
 def jpeg(picture: np.ndarray) -> bytes:
@@ -55,7 +62,8 @@ def seen(client: Client) -> Iterator[Callable[[int], np.ndarray]]:
     subscription = client.listen('overlay')
     client.wait_for(lambda: client.tracker_node.count_subscribers(topic), 'the tracker to draw')
     yield lambda index: np.frombuffer(client.output('overlay', client.stamp(index)).data, np.uint8).reshape(
-        scene.HEIGHT, scene.WIDTH, 3)
+        scene.HEIGHT, scene.WIDTH, 3
+    )
     client.destroy_subscription(subscription)
 
 
@@ -90,7 +98,8 @@ def test_planes_of_colour_are_tracked(tracker: Client) -> None:
 def test_thermal_images_are_tracked_and_seen(tracker: Client, encoding: str) -> None:
     with seen(tracker) as picture_of:
         assert_red_is_found(
-            tracker, lambda index: raw(tracker, index, encoding, thermal(index).tobytes(), step=2 * scene.WIDTH))
+            tracker, lambda index: raw(tracker, index, encoding, thermal(index).tobytes(), step=2 * scene.WIDTH)
+        )
         assert np.ptp(picture_of(0)[..., 0]) > 200
 
 
@@ -107,6 +116,7 @@ def test_black_and_white_of_thermal_images_can_be_fixed(tracker: Client) -> None
 
 def test_a_skipped_thermal_image_looks_like_those_that_were_tracked(tracker: Client) -> None:
     """It is converted when a prompt asks for it, long after the images around it."""
+
     def message(index: int) -> Image:
         return raw(tracker, index, 'mono16', thermal(index).tobytes(), step=2 * scene.WIDTH)
 
@@ -133,6 +143,7 @@ def dropped(client: Client) -> list[str]:
 @pytest.mark.parametrize(('encoding', 'name'), [('h264', 'a packet of a video'), ('rgb99', 'unknown')])
 def test_what_nobody_can_read_is_said_once_and_no_prompt_finds_it(tracker: Client, encoding: str, name: str) -> None:
     """At 30 images a second it would fill the ring, and the log."""
+
     def send(indices: range) -> None:
         for index in indices:
             tracker.camera.publish(raw(tracker, index, encoding, bytes(5000)))
@@ -163,13 +174,18 @@ def test_the_limit_on_pixels_can_be_set(tracker: Client) -> None:
 
 def black_png(side: int) -> bytes:
     """One bit a pixel, all of them 0."""
+
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
 
     packer = zlib.compressobj(9)
     packed = b''.join(packer.compress(bytes(side // 8 + 1)) for _ in range(side)) + packer.flush()
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 1, 0, 0, 0, 0))
-            + chunk(b'IDAT', packed) + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, 1, 0, 0, 0, 0))
+        + chunk(b'IDAT', packed)
+        + chunk(b'IEND', b'')
+    )
 
 
 def test_a_small_file_of_a_huge_picture_holds_nothing_up(compressed: Client) -> None:

@@ -17,9 +17,21 @@ from tests.nodes.graph import IMAGE, TIMEOUT, Client, client_of
 pytest.importorskip('ros2launch', reason='ros2 launch is not installed; it is not on PyPI')
 from launch.utilities import perform_substitutions
 
-DEFAULTS = {'image': 'image', 'namespace': '', 'use_sim_time': '', 'rviz': 'true', 'frame': '', 'points': 'points',
-            'camera_info': '', 'transport': '', 'model': '', 'checkpoint': '', 'device': '', 'respawn': 'true',
-            'params_file': str(REPOSITORY / 'config/tracker.yaml')}
+DEFAULTS = {
+    'image': 'image',
+    'namespace': '',
+    'use_sim_time': '',
+    'rviz': 'true',
+    'frame': '',
+    'points': 'points',
+    'camera_info': '',
+    'transport': '',
+    'model': '',
+    'checkpoint': '',
+    'device': '',
+    'respawn': 'true',
+    'params_file': str(REPOSITORY / 'config/tracker.yaml'),
+}
 
 
 @contextmanager
@@ -35,22 +47,26 @@ def launched(client: Client, *arguments: str) -> Iterator[None]:
 
 
 def test_the_tracker(micro_weights: Path) -> None:
-    with client_of('/front/tracker') as client, launched(
-            client, 'tracker.launch.py', 'namespace:=front', f'image:={IMAGE}',
-            f'checkpoint:={micro_weights}'):
+    with (
+        client_of('/front/tracker') as client,
+        launched(client, 'tracker.launch.py', 'namespace:=front', f'image:={IMAGE}', f'checkpoint:={micro_weights}'),
+    ):
         client.connected()
         assert client.step(0).frame_index == 0
 
 
 def test_the_demo(micro_weights: Path) -> None:
-    with client_of('/tracker') as client, launched(
-            client, 'demo.launch.py', 'rviz:=false', f'checkpoint:={micro_weights}'):
+    with (
+        client_of('/tracker') as client,
+        launched(client, 'demo.launch.py', 'rviz:=false', f'checkpoint:={micro_weights}'),
+    ):
         assert client.wait_for(lambda: client.received['objects'], 'an output')[0].image_width > 0
 
 
 def test_rviz_finds_the_calibration_beside_the_image() -> None:
     """Its camera display asks for /camera_info when its image is called image, whatever that is remapped to."""
     from launch import LaunchContext
+
     launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
     context = LaunchContext()
     expected = {'/camera/image_raw': '/camera/camera_info', 'image': 'camera_info', '/image': '/camera_info'}
@@ -64,23 +80,36 @@ def test_rviz_finds_the_calibration_beside_the_image() -> None:
 
 def test_what_rviz_is_told() -> None:
     from launch import LaunchContext
+
     launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
     context = LaunchContext()
     context.launch_configurations.update(
-        DEFAULTS, image='/cam/image/compressed', namespace='front', frame='map', points='/cloud', camera_info='/info')
+        DEFAULTS, image='/cam/image/compressed', namespace='front', frame='map', points='/cloud', camera_info='/info'
+    )
     (rviz,) = launch_file['_rviz'](context)
     rviz._perform_substitutions(context)
     assert dict(rviz.expanded_remapping_rules) == {
-        'image': 'tracker/overlay', '/camera_info': '/info', 'points': '/cloud',
-        '/clicked_point': '/front/clicked_point'}
+        'image': 'tracker/overlay',
+        '/camera_info': '/info',
+        'points': '/cloud',
+        '/clicked_point': '/front/clicked_point',
+    }
     assert rviz._Node__arguments[-2:] == ['-f', 'map']
 
 
-@pytest.mark.parametrize(('transport', 'in_file', 'shown'), [
-    ('', 'raw', '/cam/image'), ('', 'compressed', 'tracker/overlay'), ('compressed', 'raw', 'tracker/overlay'),
-    ('raw', 'compressed', '/cam/image'), ('', '', '/cam/image')])
+@pytest.mark.parametrize(
+    ('transport', 'in_file', 'shown'),
+    [
+        ('', 'raw', '/cam/image'),
+        ('', 'compressed', 'tracker/overlay'),
+        ('compressed', 'raw', 'tracker/overlay'),
+        ('raw', 'compressed', '/cam/image'),
+        ('', '', '/cam/image'),
+    ],
+)
 def test_rviz_shows_what_there_is_to_see(tmp_path: Path, transport: str, in_file: str, shown: str) -> None:
     from launch import LaunchContext
+
     launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
     file = tmp_path / 'parameters.yaml'
     table = f'  ros__parameters: {{image_transport: {in_file}}}' if in_file else ''
@@ -94,14 +123,20 @@ def test_rviz_shows_what_there_is_to_see(tmp_path: Path, transport: str, in_file
 
 @pytest.mark.parametrize('argument', ['image:=//x', 'model:=odd'])
 def test_what_the_tracker_refuses_is_not_tried_again(argument: str) -> None:
-    done = subprocess.run(['ros2', 'launch', 'sam2_ros', 'tracker.launch.py', argument], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT)
+    done = subprocess.run(
+        ['ros2', 'launch', 'sam2_ros', 'tracker.launch.py', argument],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+    )
     assert done.stdout.count('process started') == 1 and 'exit code 2' in done.stdout
 
 
 @pytest.mark.parametrize('name', ['tracker', 'video_player', 'demo'])
 def test_the_transport_profile_is_for_what_the_launch_file_starts(name: str) -> None:
     from launch.actions import SetEnvironmentVariable
+
     launch_file = runpy.run_path(str(REPOSITORY / f'launch/{name}.launch.py'))
     entities = launch_file['generate_launch_description']().entities
     assert not any(isinstance(entity, SetEnvironmentVariable) for entity in entities)
@@ -109,6 +144,7 @@ def test_the_transport_profile_is_for_what_the_launch_file_starts(name: str) -> 
 
 def test_the_tracker_starts_again_and_has_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     from launch import LaunchContext
+
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))

@@ -32,7 +32,8 @@ CYCLES = 50
 def test_it_waits_for_a_lifecycle_manager_when_told_to(micro_weights: Path) -> None:
     with graph(micro_weights, autostart=False, image_timeout=0.5) as client:
         assert client.log_line('the node is unconfigured: it does not listen').endswith(
-            f'(ros2 lifecycle set {client.tracker} configure)')
+            f'(ros2 lifecycle set {client.tracker} configure)'
+        )
         status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.WARN, 'a warning')
         assert status.message == 'the node is unconfigured: no model is loaded'
         assert not client.transition('activate')  # not from here, and the node survives the question
@@ -67,6 +68,7 @@ def test_objects_outlive_deactivation_but_not_cleanup(micro_weights: Path) -> No
 
 def test_deactivation_and_cleanup_while_an_object_catches_up(micro_weights: Path) -> None:
     with graph(micro_weights) as client:
+
         def begin(name: str, index: int) -> None:
             """Prompt an image of the past and deactivate the node while the object catches up."""
             with client.before_encoding(lambda: time.sleep(0.2)):
@@ -141,14 +143,21 @@ def test_transitions_that_fail_say_why(micro_weights: Path, monkeypatch: pytest.
         assert client.step(0).frame_index == 0
 
 
-@pytest.mark.parametrize(('parameters', 'sentence'), [
-    ({'checkpoint': '/nowhere/model.pt'}, '/nowhere/model.pt'),
-    ({'checkpoint': str(REPOSITORY / 'config/tracker.yaml')}, 'tracker.yaml'),
-    ({'model': 'sam2.1_hiera_tiny', 'checkpoint': ''}, 'python -m sam2_ros.tools.download_weights sam2.1_hiera_tiny'),
-    ({'image_size': 100}, 'multiple of 32'),
-    ({'device': 'cuda:99'}, "device 'cuda:99' cannot be used"),
-    ({'device': 'tpu?'}, "device 'tpu?' cannot be used"),
-], ids=['no file', 'no weights file', 'no checkpoint', 'image size', 'no such GPU', 'no device'])
+@pytest.mark.parametrize(
+    ('parameters', 'sentence'),
+    [
+        ({'checkpoint': '/nowhere/model.pt'}, '/nowhere/model.pt'),
+        ({'checkpoint': str(REPOSITORY / 'config/tracker.yaml')}, 'tracker.yaml'),
+        (
+            {'model': 'sam2.1_hiera_tiny', 'checkpoint': ''},
+            'python -m sam2_ros.tools.download_weights sam2.1_hiera_tiny',
+        ),
+        ({'image_size': 100}, 'multiple of 32'),
+        ({'device': 'cuda:99'}, "device 'cuda:99' cannot be used"),
+        ({'device': 'tpu?'}, "device 'tpu?' cannot be used"),
+    ],
+    ids=['no file', 'no weights file', 'no checkpoint', 'image size', 'no such GPU', 'no device'],
+)
 def test_what_cannot_be_configured_says_why(micro_weights: Path, parameters: dict, sentence: str) -> None:
     with graph(micro_weights, autostart=False, **parameters) as client:
         assert not client.transition('configure')
@@ -192,8 +201,8 @@ def test_the_number_of_threads_can_be_given_back(micro_weights: Path) -> None:
 
 @contextmanager
 def tracker_process(
-        weights: Path, *, parameters: dict[str, object] | None = None,
-        module: str = 'sam2_ros.nodes.tracker') -> Iterator[tuple[subprocess.Popen, Client]]:
+    weights: Path, *, parameters: dict[str, object] | None = None, module: str = 'sam2_ros.nodes.tracker'
+) -> Iterator[tuple[subprocess.Popen, Client]]:
     """A tracker in a process of its own, and a client."""
     with client_of('/tracker') as client:
         values = {'checkpoint': weights, 'image_size': 64, 'cpu_threads': 1} | (parameters or {})
@@ -201,7 +210,8 @@ def tracker_process(
         environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id())}
         command = [sys.executable, '-m', module, '--ros-args', '-r', f'image:={IMAGE}']
         process = subprocess.Popen(
-            [*command, *arguments], env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+            [*command, *arguments], env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True
+        )
         try:
             yield process, client
         finally:

@@ -68,8 +68,9 @@ def test_occlusion_scores_are_those_of_the_objects(tracker: Client) -> None:
     scores = tracker.output('occlusion_scores', tracker.stamp(2))
     fields = ('object_id', 'object_score_logit', 'occlusion_probability', 'state')
     assert scores.header == objects.header
-    assert ([[getattr(score, field) for field in fields] for score in scores.scores]
-            == [[getattr(tracked, field) for field in fields] for tracked in objects.objects])
+    assert [[getattr(score, field) for field in fields] for score in scores.scores] == [
+        [getattr(tracked, field) for field in fields] for tracked in objects.objects
+    ]
 
 
 @pytest.mark.parametrize('encoding', ['mono8', 'mono16'])
@@ -109,7 +110,8 @@ def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkey
     encoded: list[object] = []
     monkeypatch.setattr(outputs, 'rgb_to_compressed', lambda rgb, **_: encoded.append(rgb))
     monkeypatch.setattr(
-        outputs, 'draw_overlay', lambda rgb, result, **how: (drawn.append(result), draw_overlay(rgb, result, **how))[1])
+        outputs, 'draw_overlay', lambda rgb, result, **how: (drawn.append(result), draw_overlay(rgb, result, **how))[1]
+    )
     tracked(tracker, 'red')
     assert not drawn
     subscription = tracker.listen('overlay')
@@ -188,7 +190,8 @@ def test_detections(tracker: Client) -> None:
     tracker.wait_for(lambda: tracker.count_subscribers(topic), 'the subscription')
     red = tracked(tracker, 'red').objects[0]
     newest = tracker.wait_for(
-        lambda: received and received[-1].header.stamp == tracker.stamp(2) and received[-1], topic)
+        lambda: received and received[-1].header.stamp == tracker.stamp(2) and received[-1], topic
+    )
     box = newest.detections[0].bbox
     assert newest.detections[0].id == 'red'
     assert newest.detections[0].results[0].hypothesis.score == pytest.approx(1 - red.occlusion_probability)

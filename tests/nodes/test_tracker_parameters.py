@@ -41,7 +41,8 @@ def make_table(context: rclpy.Context, **given: object) -> tuple[Node, Parameter
 
 def test_the_file_is_the_table() -> None:
     assert YAML.read_text() == yaml_text(TRACKER_PARAMETERS, title=TITLE), (
-        'write it anew: python -m sam2_ros.nodes.tracker_parameters > config/tracker.yaml')
+        'write it anew: python -m sam2_ros.nodes.tracker_parameters > config/tracker.yaml'
+    )
 
 
 def test_the_file_holds_the_defaults_with_their_types() -> None:
@@ -64,26 +65,38 @@ def test_values_given_at_the_start(context: rclpy.Context) -> None:
     assert isinstance(table['seconds'], float)
 
 
-@pytest.mark.parametrize(('name', 'value', 'sentence'), [
-    ('count', 11, 'count is 11, but must be a whole number from 0 to 10 pieces'),
-    ('count', 2.5, 'count is 2.5, but must be a whole number from 0 to 10 pieces'),
-    ('count', True, 'count is True, but must be a whole number from 0 to 10 pieces'),
-    ('seconds', -1.0, 'seconds is -1.0, but must be a number from 0 to 9 s'),
-    ('seconds', float('nan'), 'seconds is nan, but must be a number from 0 to 9 s'),
-    ('kind', 'z', "kind is 'z', but must be one of x, y"),
-    ('fixed', 'no', "fixed is 'no', but must be true or false"),
-])
+@pytest.mark.parametrize(
+    ('name', 'value', 'sentence'),
+    [
+        ('count', 11, 'count is 11, but must be a whole number from 0 to 10 pieces'),
+        ('count', 2.5, 'count is 2.5, but must be a whole number from 0 to 10 pieces'),
+        ('count', True, 'count is True, but must be a whole number from 0 to 10 pieces'),
+        ('seconds', -1.0, 'seconds is -1.0, but must be a number from 0 to 9 s'),
+        ('seconds', float('nan'), 'seconds is nan, but must be a number from 0 to 9 s'),
+        ('kind', 'z', "kind is 'z', but must be one of x, y"),
+        ('fixed', 'no', "fixed is 'no', but must be true or false"),
+    ],
+)
 def test_bad_values_at_the_start_are_refused_with_a_sentence(
-        context: rclpy.Context, name: str, value: object, sentence: str) -> None:
+    context: rclpy.Context, name: str, value: object, sentence: str
+) -> None:
     with pytest.raises(ValueError) as refused:
         make_table(context, **{name: value})
     assert str(refused.value) == sentence
 
 
-@pytest.mark.parametrize(('name', 'value', 'accepted'), [
-    ('count', 10, True), ('count', 11, False), ('count', 'a', False), ('seconds', 2, True), ('seconds', 9.5, False),
-    ('kind', 'y', False), ('fixed', False, False),
-])
+@pytest.mark.parametrize(
+    ('name', 'value', 'accepted'),
+    [
+        ('count', 10, True),
+        ('count', 11, False),
+        ('count', 'a', False),
+        ('seconds', 2, True),
+        ('seconds', 9.5, False),
+        ('kind', 'y', False),
+        ('fixed', False, False),
+    ],
+)
 def test_changes_while_it_runs(context: rclpy.Context, name: str, value: object, accepted: bool) -> None:
     node, table = make_table(context)
     before = table[name]

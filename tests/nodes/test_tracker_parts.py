@@ -26,8 +26,9 @@ SECOND = NANOSECONDS
 def arrivals(stamps: Sequence[float], *, period: float = 10.0, order: StampOrder | None = None) -> list[Arrival]:
     """What a new order, or this one, says of images that come every `period` seconds."""
     order = order or StampOrder()
-    return [order.classify(round(stamp * SECOND), arrived=period * n, reorder_window=1.0)
-            for n, stamp in enumerate(stamps)]
+    return [
+        order.classify(round(stamp * SECOND), arrived=period * n, reorder_window=1.0) for n, stamp in enumerate(stamps)
+    ]
 
 
 def test_stamps_in_order() -> None:
@@ -44,7 +45,12 @@ def test_overtaken_images_do_not_set_the_time_back() -> None:
 
 def test_a_jump_back_is_a_new_epoch() -> None:
     assert arrivals([50.0, 1.0, 1.1, 1.2, 1.15], period=0.1) == [
-        Arrival.NEXT, Arrival.OUTLIER, Arrival.OUTLIER, Arrival.NEW_EPOCH, Arrival.REORDERED]
+        Arrival.NEXT,
+        Arrival.OUTLIER,
+        Arrival.OUTLIER,
+        Arrival.NEW_EPOCH,
+        Arrival.REORDERED,
+    ]
 
 
 def test_images_without_a_stamp_do_not_count_as_old() -> None:
@@ -69,7 +75,7 @@ def test_stream_time_is_that_of_the_stamps_across_a_loop() -> None:
 @pytest.mark.parametrize('images', [2, 3, 5, 9])
 def test_a_bag_shorter_than_the_window_goes_on_when_it_is_looped(images: int) -> None:
     found = arrivals([50 + 0.1 * number for number in range(images)] * 24, period=0.1)
-    second_half = found[12 * images:]
+    second_half = found[12 * images :]
     assert second_half == ([Arrival.NEW_EPOCH] + [Arrival.NEXT] * (images - 1)) * 12
 
 
@@ -99,24 +105,29 @@ def test_a_stamp_that_is_a_little_wrong_is_no_new_epoch(rate: float, error: floa
 @pytest.mark.parametrize('leap', [-3600.0, -5.0, -0.4, 5.0, 3600.0])
 def test_a_leap_of_all_that_follow_is_believed(leap: float) -> None:
     order = StampOrder()
-    found = arrivals([1000 + 0.1 * number for number in range(20)]
-                     + [1000 + leap + 0.1 * number for number in range(20, 40)], period=0.1, order=order)
+    found = arrivals(
+        [1000 + 0.1 * number for number in range(20)] + [1000 + leap + 0.1 * number for number in range(20, 40)],
+        period=0.1,
+        order=order,
+    )
     assert found.count(Arrival.NEW_EPOCH) == (leap < 0) and order.outliers == 0
     assert found[22:].count(Arrival.NEXT) == 18 - (leap < 0)
-    assert found[20:22] == ([Arrival.NEXT] * 2 if leap > 0 else
-                            [Arrival.REORDERED if leap > -1 else Arrival.OUTLIER] * 2)
+    assert found[20:22] == (
+        [Arrival.NEXT] * 2 if leap > 0 else [Arrival.REORDERED if leap > -1 else Arrival.OUTLIER] * 2
+    )
     assert 3.7 <= order.elapsed <= 3.9 + 3.0
 
 
 @given(st.lists(st.tuples(st.integers(0, 10 * SECOND), st.floats(0, 2)), min_size=1, max_size=40))
-def test_whatever_comes_a_stream_that_is_in_order_is_tracked_soon(
-        garbage: list[tuple[int, float]]) -> None:
+def test_whatever_comes_a_stream_that_is_in_order_is_tracked_soon(garbage: list[tuple[int, float]]) -> None:
     order, now = StampOrder(), 0.0
     for stamp, pause in garbage:
         now += pause
         order.classify(stamp, arrived=now, reorder_window=1.0)
-    found = [order.classify((20 + number) * SECOND // 10, arrived=now + 0.1 * (number + 1), reorder_window=1.0)
-             for number in range(12)]
+    found = [
+        order.classify((20 + number) * SECOND // 10, arrived=now + 0.1 * (number + 1), reorder_window=1.0)
+        for number in range(12)
+    ]
     assert set(found[6:]) <= {Arrival.NEXT, Arrival.NEW_EPOCH} and found[-1] is Arrival.NEXT
 
 
@@ -134,16 +145,19 @@ def test_a_pause_counts_as_stream_time() -> None:
     assert order.elapsed == pytest.approx(60.0)
 
 
-@pytest.mark.parametrize(('moments', 'now', 'rate'), [
-    ([], 1.0, 0.0),
-    ([1.0], 1.0, 0.0),
-    ([1.0, 1.5, 2.0, 2.5], 2.5, 2.0),
-    ([1.0, 1.1, 1.2, 1.3], 1.3, 3.0),  # of a stream that began just now nobody knows whether it goes on
-    ([1.0, 1.1, 60.0, 60.005], 60.005, 1.0),
-    ([1.0, 1.1, 1.2, 1.3], 6.25, 0.0),
-    ([0.0, 8.0, 16.0], 23.0, 0.125),  # slower than the span that rates are taken over
-    ([0.0, 8.0, 16.0], 33.0, 0.0),
-])
+@pytest.mark.parametrize(
+    ('moments', 'now', 'rate'),
+    [
+        ([], 1.0, 0.0),
+        ([1.0], 1.0, 0.0),
+        ([1.0, 1.5, 2.0, 2.5], 2.5, 2.0),
+        ([1.0, 1.1, 1.2, 1.3], 1.3, 3.0),  # of a stream that began just now nobody knows whether it goes on
+        ([1.0, 1.1, 60.0, 60.005], 60.005, 1.0),
+        ([1.0, 1.1, 1.2, 1.3], 6.25, 0.0),
+        ([0.0, 8.0, 16.0], 23.0, 0.125),  # slower than the span that rates are taken over
+        ([0.0, 8.0, 16.0], 33.0, 0.0),
+    ],
+)
 def test_rates(moments: list[float], now: float, rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = Rate()
     for moment in moments:
@@ -212,7 +226,7 @@ def test_the_ring_keeps_to_its_limits(sizes: list[int], max_images: int, max_byt
     images = [arrived(float(number + 1), size=size) for number, size in enumerate(sizes)]
     ring = ring_of(*images, max_images=max_images, max_bytes=max_bytes)
     kept = ring.images()
-    assert kept == images[len(images) - len(kept):]
+    assert kept == images[len(images) - len(kept) :]
     assert ring.nbytes == sum(image.nbytes for image in kept)
     assert len(kept) <= max(max_images, 2)  # the newest image and the one tracked before it
     assert ring.nbytes <= max_bytes or len(kept) <= 2
@@ -300,8 +314,9 @@ def pinhole(**changes: object) -> CameraInfo:
     return info
 
 
-def project(point: Sequence[float], info: CameraInfo, *, rectified: bool = False,
-            image_size: tuple[int, int] = (480, 640)) -> tuple[float, float]:
+def project(
+    point: Sequence[float], info: CameraInfo, *, rectified: bool = False, image_size: tuple[int, int] = (480, 640)
+) -> tuple[float, float]:
     return project_point(np.array(point), info, rectified=rectified, image_size=image_size)
 
 
@@ -327,19 +342,22 @@ def test_projection_of_a_fisheye() -> None:
     assert project((1.0, 0.0, 2.0), info) == pytest.approx((319.5 + 320 * np.arctan(0.5), 239.5))
 
 
-@pytest.mark.parametrize(('point', 'changes', 'sentence'), [
-    ((0.0, 0.0, -1.0), {}, 'not in front of the camera'),
-    ((np.nan, 0.0, 1.0), {}, 'not in front of the camera'),
-    ((9.0, 0.0, 1.0), {}, 'outside the image of 640 x 480'),
-    ((0.0, 0.0, 1.0), {'k': [0.0] * 9, 'p': [0.0] * 12}, 'not calibrated'),
-    ((1.4, 0.0, 1.0), {'d': [-0.4, 0.0, 0.0, 0.0, 0.0]}, 'outside the view'),
-    ((1.5, 0.0, 1.0), {'d': [-0.4, 0.0, 0.0, 0.0, 0.0]}, 'outside the view'),
-    ((0.0, 0.0, 1.0), {'distortion_model': 'odd'}, "model 'odd' is unknown"),
-    ((0.0, 0.0, 1.0), {'d': [0.1]}, 'D of the CameraInfo has 1 coefficients'),
-    ((0.0, 0.0, 1.0), {'d': [0.1] * 3}, "'plumb_bob' has 0 or 4 or 5 or 8 or 12 or 14"),
-    ((0.0, 0.0, 1.0), {'distortion_model': 'equidistant', 'd': [0.1]}, "1 coefficients.* 'equidistant' has 0 or 4"),
-    ((0.0, 0.0, 1.0), {'d': [np.nan] * 5}, 'outside the image'),
-])
+@pytest.mark.parametrize(
+    ('point', 'changes', 'sentence'),
+    [
+        ((0.0, 0.0, -1.0), {}, 'not in front of the camera'),
+        ((np.nan, 0.0, 1.0), {}, 'not in front of the camera'),
+        ((9.0, 0.0, 1.0), {}, 'outside the image of 640 x 480'),
+        ((0.0, 0.0, 1.0), {'k': [0.0] * 9, 'p': [0.0] * 12}, 'not calibrated'),
+        ((1.4, 0.0, 1.0), {'d': [-0.4, 0.0, 0.0, 0.0, 0.0]}, 'outside the view'),
+        ((1.5, 0.0, 1.0), {'d': [-0.4, 0.0, 0.0, 0.0, 0.0]}, 'outside the view'),
+        ((0.0, 0.0, 1.0), {'distortion_model': 'odd'}, "model 'odd' is unknown"),
+        ((0.0, 0.0, 1.0), {'d': [0.1]}, 'D of the CameraInfo has 1 coefficients'),
+        ((0.0, 0.0, 1.0), {'d': [0.1] * 3}, "'plumb_bob' has 0 or 4 or 5 or 8 or 12 or 14"),
+        ((0.0, 0.0, 1.0), {'distortion_model': 'equidistant', 'd': [0.1]}, "1 coefficients.* 'equidistant' has 0 or 4"),
+        ((0.0, 0.0, 1.0), {'d': [np.nan] * 5}, 'outside the image'),
+    ],
+)
 def test_points_that_have_no_pixel(point: Sequence[float], changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         project(point, pinhole(**changes))
@@ -347,8 +365,10 @@ def test_points_that_have_no_pixel(point: Sequence[float], changes: dict[str, ob
 
 def test_projection_into_a_region_of_interest() -> None:
     # By the whole sensor of 640 x 480: 320 + 500 * 0.1 = 370 and 240 + 500 * 0.05 = 265; it begins at (200, 100).
-    info = pinhole(k=[500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0],
-                   roi=RegionOfInterest(x_offset=200, y_offset=100, width=320, height=240))
+    info = pinhole(
+        k=[500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0],
+        roi=RegionOfInterest(x_offset=200, y_offset=100, width=320, height=240),
+    )
     assert project((0.1, 0.05, 1.0), info, image_size=(240, 320)) == pytest.approx((170, 165))
     assert project((0.1, 0.05, 1.0), info, image_size=(120, 160)) == pytest.approx((85, 82.5))
     info.binning_x, info.binning_y = 2, 1
@@ -383,8 +403,9 @@ def test_skewed_pixels(model: str) -> None:
 @given(st.floats(-0.9, 0.9), st.floats(-0.7, 0.7), st.lists(st.floats(-0.05, 0.05), min_size=4, max_size=4))
 def test_fisheye_projection_is_that_of_opencv(x: float, y: float, d: list[float]) -> None:
     info = pinhole(distortion_model='equidistant', d=d)
-    expected, _ = cv2.fisheye.projectPoints(np.array([[[x, y, 1.0]]]), np.zeros(3), np.zeros(3),
-                                            np.array(info.k).reshape(3, 3), np.array(d))
+    expected, _ = cv2.fisheye.projectPoints(
+        np.array([[[x, y, 1.0]]]), np.zeros(3), np.zeros(3), np.array(info.k).reshape(3, 3), np.array(d)
+    )
     assert project((x, y, 1.0), info) == pytest.approx(tuple(expected.reshape(2)), abs=1e-6)
 
 

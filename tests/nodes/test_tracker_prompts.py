@@ -30,14 +30,20 @@ def step_until_caught_up(client: Client, index: int, name: str) -> int:
     raise AssertionError(f'{name} is still catching up after 30 images')
 
 
-@pytest.mark.parametrize('prompt', [
-    {'box': scene.box('red', 0)},
-    {'points': [scene.centre('red', 0)]},
-    {'points': [scene.centre('red', 0), scene.centre('blue', 0)],
-     'labels': [PromptMessage.FOREGROUND, PromptMessage.BACKGROUND]},
-    {'points': [scene.centre('red', 0)], 'box': scene.box('red', 0)},
-    {'mask': scene.disc('red', 0)},
-], ids=['box', 'point', 'points', 'box and point', 'mask'])
+@pytest.mark.parametrize(
+    'prompt',
+    [
+        {'box': scene.box('red', 0)},
+        {'points': [scene.centre('red', 0)]},
+        {
+            'points': [scene.centre('red', 0), scene.centre('blue', 0)],
+            'labels': [PromptMessage.FOREGROUND, PromptMessage.BACKGROUND],
+        },
+        {'points': [scene.centre('red', 0)], 'box': scene.box('red', 0)},
+        {'mask': scene.disc('red', 0)},
+    ],
+    ids=['box', 'point', 'points', 'box and point', 'mask'],
+)
 def test_every_kind_of_prompt(tracker: Client, prompt: dict) -> None:
     tracker.step(0)
     answer = tracker.set_prompt('red', **prompt)
@@ -58,8 +64,11 @@ def test_a_prompt_in_whose_mask_nothing_is_left_is_told(micro_weights: Path) -> 
         assert (answer.object.frames_since_seen, answer.object.last_seen) == (1, Time())  # never seen yet
         assert client.log_line("'speck' was prompted, but there is nothing in its mask")
         assert client.set_prompt('red', mask=scene.disc('red', 0)).object.has_box
-        client.diagnosed('prompts', lambda _, values: (values['applied'], values['applied, but with an empty mask'])
-                         == ('2', '1'), 'two prompts, one of them with an empty mask')
+        client.diagnosed(
+            'prompts',
+            lambda _, values: (values['applied'], values['applied, but with an empty mask']) == ('2', '1'),
+            'two prompts, one of them with an empty mask',
+        )
 
 
 def test_the_node_names_objects(tracker: Client) -> None:
@@ -152,8 +161,10 @@ def test_clicks_extend_or_replace_as_in_the_library(tracker: Client, micro_weigh
     clicks, labels = [scene.centre('red', 0), scene.centre('blue', 0)], [1, 0]
     library = library_tracker(micro_weights)
     library.step(scene.picture(0), [Prompt('a', points=clicks[:1])])
-    expected = [library.prompt(0, prompt)[0].mask for prompt in (
-        Prompt('a', points=clicks, labels=labels), Prompt('a', points=clicks[1:], labels=labels[1:]))]
+    expected = [
+        library.prompt(0, prompt)[0].mask
+        for prompt in (Prompt('a', points=clicks, labels=labels), Prompt('a', points=clicks[1:], labels=labels[1:]))
+    ]
     tracker.step(0)
     assert tracker.set_prompt('a', points=clicks[:1]).success
     extended = tracker.set_prompt('a', points=clicks[1:], labels=labels[1:], extend=True)
@@ -167,8 +178,10 @@ def test_prompts_for_one_object_in_quick_succession(tracker: Client) -> None:
     for index in range(8):
         tracker.step(index)
     assert tracker.set_prompt('red', box=scene.box('red', 0), stamp=tracker.stamp(0)).success
-    futures = [tracker.ask_for_prompt('red', points=[scene.centre('red', index)], stamp=tracker.stamp(index),
-                                      extend=True) for index in (2, 4, 6)]
+    futures = [
+        tracker.ask_for_prompt('red', points=[scene.centre('red', index)], stamp=tracker.stamp(index), extend=True)
+        for index in (2, 4, 6)
+    ]
     tracker.wait_for(lambda: all(future.done() for future in futures), 'the answers')
     answers = [future.result() for future in futures]
     assert [(answer.success, answer.reason) for answer in answers] == [(True, '')] * 3
@@ -210,28 +223,34 @@ def test_reset_removes_all_objects(tracker: Client) -> None:
     tracker.step(0)
     assert tracker.set_prompt('red', box=scene.box('red', 0)).success
     assert tracker.call('reset', Trigger.Request()).success
-    tracker.diagnosed('tracking', lambda _, values: not any(
-        int(number) for name, number in values.items() if name.startswith('objects ')), 'no objects')
+    tracker.diagnosed(
+        'tracking',
+        lambda _, values: not any(int(number) for name, number in values.items() if name.startswith('objects ')),
+        'no objects',
+    )
     # An image from before is still there to be prompted.
     assert tracker.set_prompt('blue', box=scene.box('blue', 0), stamp=tracker.stamp(0)).success
     objects = tracker.step(1)
     assert objects.frame_index == 0 and list(by_name(objects)) == ['blue']
 
 
-@pytest.mark.parametrize(('prompt', 'sentence'), [
-    ({}, 'empty: give points, a box or a mask'),
-    ({'points': [(-5, 10)]}, r'the point \(-5, 10\) lies outside the image of 160x120'),
-    ({'points': [(10, 500)]}, 'lies outside the image'),
-    ({'box': (200, 10, 220, 30)}, 'lies outside the image'),
-    ({'box': (30, 10, 20, 30)}, 'x0 < x1'),
-    ({'points': [(float('nan'), 1)]}, 'finite'),
-    ({'points': [(5, 5)], 'labels': [1, 0]}, 'one label per point'),
-    ({'points': [(5, 5)], 'labels': [7]}, 'labels must be'),
-    ({'points': [(5, 5)], 'labels': [PromptMessage.BACKGROUND]}, 'needs a positive point'),
-    ({'mask': np.ones((7, 9), bool)}, '9x7 pixels but the image is 160x120'),
-    ({'mask': np.zeros((scene.HEIGHT, scene.WIDTH), bool)}, 'empty mask'),
-    ({'mask': np.ones((scene.HEIGHT, scene.WIDTH), bool), 'points': [(5, 5)]}, 'a mask prompt stands alone'),
-])
+@pytest.mark.parametrize(
+    ('prompt', 'sentence'),
+    [
+        ({}, 'empty: give points, a box or a mask'),
+        ({'points': [(-5, 10)]}, r'the point \(-5, 10\) lies outside the image of 160x120'),
+        ({'points': [(10, 500)]}, 'lies outside the image'),
+        ({'box': (200, 10, 220, 30)}, 'lies outside the image'),
+        ({'box': (30, 10, 20, 30)}, 'x0 < x1'),
+        ({'points': [(float('nan'), 1)]}, 'finite'),
+        ({'points': [(5, 5)], 'labels': [1, 0]}, 'one label per point'),
+        ({'points': [(5, 5)], 'labels': [7]}, 'labels must be'),
+        ({'points': [(5, 5)], 'labels': [PromptMessage.BACKGROUND]}, 'needs a positive point'),
+        ({'mask': np.ones((7, 9), bool)}, '9x7 pixels but the image is 160x120'),
+        ({'mask': np.zeros((scene.HEIGHT, scene.WIDTH), bool)}, 'empty mask'),
+        ({'mask': np.ones((scene.HEIGHT, scene.WIDTH), bool), 'points': [(5, 5)]}, 'a mask prompt stands alone'),
+    ],
+)
 def test_bad_prompts_are_refused_and_change_nothing(tracker: Client, prompt: dict, sentence: str) -> None:
     tracker.step(0)
     assert tracker.set_prompt('red', box=scene.box('red', 0)).success
@@ -260,17 +279,33 @@ def test_stamps_that_name_no_image(micro_weights) -> None:
         assert client.set_prompt('red', box=scene.box('red', 0)).reason == 'no image has arrived yet'
         for index in range(10):
             client.step(index)
-        reasons = {back: client.set_prompt('red', box=scene.box('red', 0), stamp=client.stamp(back)).reason
-                   for back in (0, 7.5, 20)}
-        assert reasons[0] == ('the stamp 1000.000 is too old: the 5 images kept reach back 0.400 s, to 1000.500 '
-                              '(ring_images, ring_megabytes)')
+        reasons = {
+            back: client.set_prompt('red', box=scene.box('red', 0), stamp=client.stamp(back)).reason
+            for back in (0, 7.5, 20)
+        }
+        assert reasons[0] == (
+            'the stamp 1000.000 is too old: the 5 images kept reach back 0.400 s, to 1000.500 '
+            '(ring_images, ring_megabytes)'
+        )
         assert reasons[7.5] == ('no image is stamped 1000.750; the nearest is 1000.700: copy the stamp from the image')
         assert reasons[20] == ('the stamp 1002.000 is 1.100 s in the future: the newest image is stamped 1000.900')
         assert client.set_prompt('red', box=scene.box('red', 7), stamp=stamp_of(1000.70001)).success
-        client.diagnosed('prompts', lambda status, values: values == {
-            'applied': '1', 'refused': '4', 'applied, but with an empty mask': '0', 'last refusal': reasons[20],
-            'applied, but the mask does not fit': '0', 'superseded by newer ones': '0', 'catch-ups cut short': '0'},
-            'the counts')
+        client.diagnosed(
+            'prompts',
+            lambda status, values: (
+                values
+                == {
+                    'applied': '1',
+                    'refused': '4',
+                    'applied, but with an empty mask': '0',
+                    'last refusal': reasons[20],
+                    'applied, but the mask does not fit': '0',
+                    'superseded by newer ones': '0',
+                    'catch-ups cut short': '0',
+                }
+            ),
+            'the counts',
+        )
 
 
 def test_stamps_that_name_no_image_of_a_bag_that_starts_again(micro_weights) -> None:
@@ -281,8 +316,10 @@ def test_stamps_that_name_no_image_of_a_bag_that_starts_again(micro_weights) -> 
                 client.publish(index)
             for index in range(first, end):
                 client.step(index)
-        reasons = [client.set_prompt('red', box=scene.box('red', 0), stamp=stamp_of(stamp)).reason
-                   for stamp in (5.0, 1000.0, 1001.0)]
+        reasons = [
+            client.set_prompt('red', box=scene.box('red', 0), stamp=stamp_of(stamp)).reason
+            for stamp in (5.0, 1000.0, 1001.0)
+        ]
         assert reasons[0].startswith('the stamp 5.000 is too old: the 2 images kept reach back 0.100 s, to 10.000')
         assert reasons[1] == 'the image stamped 1000.000 is not kept: stamps have jumped back to 10.000 since'
         assert reasons[2].startswith('the stamp 1001.000 is 990.900 s in the future')
@@ -293,8 +330,10 @@ def test_stamps_that_name_no_image_where_one_image_is_stamped_wrongly(micro_weig
         for index in range(6):
             client.step(index, stamp=client.stamp(90) if index == 3 else None)
         begin = client.begin
-        reasons = [client.set_prompt('red', box=scene.box('red', 0), stamp=stamp_of(begin + later)).reason
-                   for later in (-1.0, 0.05, 3.0)]
+        reasons = [
+            client.set_prompt('red', box=scene.box('red', 0), stamp=stamp_of(begin + later)).reason
+            for later in (-1.0, 0.05, 3.0)
+        ]
         assert f'is too old: the 5 images kept reach back 0.500 s, to {begin:.3f}' in reasons[0]
         assert 'no image is stamped' in reasons[1]
         assert 'is 2.500 s in the future' in reasons[2]
@@ -343,7 +382,8 @@ def test_many_prompts_at_once(tracker: Client) -> None:
         tracker.prompts.publish(make_prompt(f'disc_{number}', box=box, stamp=tracker.stamp(0)))
     index = 0
     while len(objects := tracker.step(index := index + 1).objects) < 6 or any(
-            tracked.state == TrackedObject.CATCHING_UP for tracked in objects):
+        tracked.state == TrackedObject.CATCHING_UP for tracked in objects
+    ):
         assert index < 40
     assert sorted(tracked.object_id for tracked in objects) == [f'disc_{number}' for number in range(6)]
     for tracked in objects:

@@ -28,7 +28,7 @@ from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_rgb
 from sam2_ros.nodes.player_parameters import PLAYER_PARAMETERS, TITLE
 from tests.common import REPOSITORY
 
-TIMEOUT = 30.0      # seconds; generous, because other tests share the processor
+TIMEOUT = 30.0  # seconds; generous, because other tests share the processor
 DOMAIN = 1 + os.getpid() % 100
 CAMERA = f'/camera_{os.getpid()}'
 TOPIC = f'{CAMERA}/image'
@@ -41,8 +41,12 @@ def _player(*, environment: dict[str, str] | None = None, **parameters: Any) -> 
     arguments = [text for name, value in parameters.items() for text in ('-p', f'{name}:={_yaml(value)}')]
     process = subprocess.Popen(
         [sys.executable, '-m', 'sam2_ros.nodes.video_player', '--ros-args', '-r', f'image:={TOPIC}', *arguments],
-        env={**os.environ, **_graph_environment(), **(environment or {})}, cwd=REPOSITORY, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        env={**os.environ, **_graph_environment(), **(environment or {})},
+        cwd=REPOSITORY,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     try:
         yield process
     finally:
@@ -154,7 +158,7 @@ def test_frames_are_stamped_in_order_and_never_come_faster_than_the_rate(viewer:
     assert (np.diff(stamps) > 0).all()
     # However late single frames are, n of them never take less than n - 2 periods.
     for count in range(3, 31):
-        assert (stamps[count - 1:] - stamps[:31 - count]).min() > (count - 2) / 40 - 0.005
+        assert (stamps[count - 1 :] - stamps[: 31 - count]).min() > (count - 2) / 40 - 0.005
 
 
 def test_images_are_resized(viewer: Viewer, folder: str) -> None:
@@ -210,14 +214,17 @@ def test_reliability_is_as_asked(viewer: Viewer, folder: str, reliability: str) 
     assert offered.reliability == ReliabilityPolicy[reliability.upper()]
 
 
-@pytest.mark.parametrize(('parameters', 'sentence'), [
-    ({'source': 'no/such/video.mp4'}, "'no/such/video.mp4' does not exist; accepted are a video file"),
-    ({'source': 'README.md'}, "'README.md' cannot be opened as a video"),
-    ({'source': 'synthetic', 'height': 20}, 'needs at least 64 x 64'),
-    ({'reliability': 'sometimes'}, "reliability is 'sometimes', but must be one of reliable, best_effort"),
-    ({'rate': -1.0}, 'rate is -1.0, but must be a number from 0 to 1000 Hz'),
-    ({'loop': 3}, 'loop is 3, but must be true or false'),
-])
+@pytest.mark.parametrize(
+    ('parameters', 'sentence'),
+    [
+        ({'source': 'no/such/video.mp4'}, "'no/such/video.mp4' does not exist; accepted are a video file"),
+        ({'source': 'README.md'}, "'README.md' cannot be opened as a video"),
+        ({'source': 'synthetic', 'height': 20}, 'needs at least 64 x 64'),
+        ({'reliability': 'sometimes'}, "reliability is 'sometimes', but must be one of reliable, best_effort"),
+        ({'rate': -1.0}, 'rate is -1.0, but must be a number from 0 to 1000 Hz'),
+        ({'loop': 3}, 'loop is 3, but must be true or false'),
+    ],
+)
 def test_the_node_refuses_to_start_with_a_sentence(parameters: dict[str, Any], sentence: str) -> None:
     with _player(**parameters) as player:
         code, output = _end(player)
@@ -266,20 +273,25 @@ SHUT_DOWN = {
 
 
 @pytest.mark.parametrize('moment', SHUT_DOWN)
-@pytest.mark.parametrize(('node', 'parameters', 'code', 'says'), [
-    ('video_player', {'source': 'synthetic', 'height': 90}, 0, ''),
-    ('recorder', {'folder': 'recording'}, 1, 'error: interrupted'),
-])
+@pytest.mark.parametrize(
+    ('node', 'parameters', 'code', 'says'),
+    [
+        ('video_player', {'source': 'synthetic', 'height': 90}, 0, ''),
+        ('recorder', {'folder': 'recording'}, 1, 'error: interrupted'),
+    ],
+)
 def test_a_shutdown_at_a_bad_moment_is_a_clean_end_too(
     node: str, parameters: dict[str, Any], code: int, says: str, moment: str, tmp_path: Path
 ) -> None:
     """A signal meets these moments about once in a hundred runs; here they are brought about."""
     given = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
-    program = (f'import rclpy\nfrom sam2_ros.nodes import {node}\n{SHUT_DOWN[moment]}\n'
-               f"{node}.main(['--ros-args', *{given}])")
+    program = (
+        f"import rclpy\nfrom sam2_ros.nodes import {node}\n{SHUT_DOWN[moment]}\n{node}.main(['--ros-args', *{given}])"
+    )
     environment = {**os.environ, **_graph_environment(), 'PYTHONPATH': os.pathsep.join((str(REPOSITORY), *sys.path))}
-    ended = subprocess.run([sys.executable, '-c', program], env=environment, cwd=tmp_path, text=True,
-                           capture_output=True, timeout=TIMEOUT)
+    ended = subprocess.run(
+        [sys.executable, '-c', program], env=environment, cwd=tmp_path, text=True, capture_output=True, timeout=TIMEOUT
+    )
     assert ended.returncode == code, ended.stderr
     assert says in ended.stderr and 'Traceback' not in ended.stderr
 
@@ -287,12 +299,22 @@ def test_a_shutdown_at_a_bad_moment_is_a_clean_end_too(
 def _images_of_100_that_arrive() -> int:
     """Two processes, 1280 x 720, 30 Hz, sensor data profile, both with the transport profile."""
     environment = {name: str(PROFILE) for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')}
-    with _player(environment=environment, source='synthetic', rate=30.0, max_frames=100, reliability='best_effort',
-                 wait_for_subscribers=1) as player:
+    with _player(
+        environment=environment,
+        source='synthetic',
+        rate=30.0,
+        max_frames=100,
+        reliability='best_effort',
+        wait_for_subscribers=1,
+    ) as player:
         counter = subprocess.run(
             [sys.executable, '-m', 'tests.nodes.image_counter', TOPIC, '100', str(TIMEOUT)],
-            env={**os.environ, **_graph_environment(), **environment}, cwd=REPOSITORY, text=True,
-            capture_output=True, check=True)
+            env={**os.environ, **_graph_environment(), **environment},
+            cwd=REPOSITORY,
+            text=True,
+            capture_output=True,
+            check=True,
+        )
         code, output = _end(player)
     assert code == 0, output
     assert '1280 x 720 pixels at 30 Hz' in output
@@ -310,11 +332,13 @@ def test_the_parameter_file_is_the_table() -> None:
 
 def test_the_launch_file_loads() -> None:
     """Needs the launch packages, which are part of a ROS installation but not of the wheels from PyPI."""
-    sources = pytest.importorskip('launch.launch_description_sources', reason='launch is not installed',
-                                  exc_type=ImportError)
+    sources = pytest.importorskip(
+        'launch.launch_description_sources', reason='launch is not installed', exc_type=ImportError
+    )
     pytest.importorskip('launch_ros.actions', reason='launch_ros is not installed', exc_type=ImportError)
     description = sources.get_launch_description_from_python_launch_file(
-        str(REPOSITORY / 'launch/video_player.launch.py'))
+        str(REPOSITORY / 'launch/video_player.launch.py')
+    )
     arguments = {argument.name for argument in description.get_launch_arguments()}
     assert {'source', 'rate', 'width', 'height', 'loop', 'paused', 'reliability', 'compressed', 'image'} <= arguments
     assert arguments - {'image', 'namespace'} <= {row.name for row in PLAYER_PARAMETERS}

@@ -71,9 +71,7 @@ def _python_folder(install: Path) -> Path:
     return folder
 
 
-def test_messages_and_sources_are_one_installed_package(
-    install: Path, sourced: dict[str, str], tmp_path: Path
-) -> None:
+def test_messages_and_sources_are_one_installed_package(install: Path, sourced: dict[str, str], tmp_path: Path) -> None:
     folder = _python_folder(install)
     parts = [folder, folder / 'msg', folder / 'nodes', folder / 'srv', folder / 'tracking']
     assert _run([sys.executable, '-c', USE], cwd=tmp_path, env=sourced).split() == [*map(str, parts), 'True']
@@ -104,7 +102,10 @@ def test_ros2_run_finds_the_nodes(install: Path, sourced: dict[str, str], tmp_pa
 def test_colcon_test_runs_pytest(plain_workspace: Path) -> None:
     """Not all of it: this test is one of them."""
     chosen = {'PYTEST_ADDOPTS': '-k test_licence_is_the_same_everywhere'}
-    _run(['colcon', 'test', '--return-code-on-test-failure'], cwd=plain_workspace,
-         env=_environment_without_the_package() | chosen)
+    _run(
+        ['colcon', 'test', '--return-code-on-test-failure'],
+        cwd=plain_workspace,
+        env=_environment_without_the_package() | chosen,
+    )
     (report,) = plain_workspace.glob('build/sam2_ros/test_results/sam2_ros/*.xml')
     assert 'test_licence_is_the_same_everywhere' in report.read_text()

@@ -13,7 +13,14 @@ PACKAGE = REPOSITORY / 'sam2_ros'
 ROS_FREE = ('model', 'tracking', 'tools', 'evaluation', 'training')
 MAY_USE_ROS = ('nodes/', 'tools/track_bag.py')
 ROS_MODULES = {
-    'builtin_interfaces', 'cv_bridge', 'launch', 'launch_ros', 'message_filters', 'rcl_interfaces', 'rclpy', 'tf2_ros',
+    'builtin_interfaces',
+    'cv_bridge',
+    'launch',
+    'launch_ros',
+    'message_filters',
+    'rcl_interfaces',
+    'rclpy',
+    'tf2_ros',
 }
 # What each layer may import of the package; layers not named here may import all but the nodes.
 LOWER_LAYERS = {'model': {'model'}, 'tracking': {'tracking', 'model'}}

@@ -81,6 +81,12 @@ def test_states_and_memory_events_differ_from_each_other_and_from_unset() -> Non
     (message,) = _parts('TrackedObject')
     values = {constant.name: constant.value for constant in message.constants}
     assert values == {
-        'VISIBLE': 1, 'OCCLUDED': 2, 'LOST': 3, 'CATCHING_UP': 4,
-        'MEMORY_NONE': 0, 'MEMORY_RECENT': 1, 'MEMORY_ANCHOR': 2, 'MEMORY_PROMPT': 3,
+        'VISIBLE': 1,
+        'OCCLUDED': 2,
+        'LOST': 3,
+        'CATCHING_UP': 4,
+        'MEMORY_NONE': 0,
+        'MEMORY_RECENT': 1,
+        'MEMORY_ANCHOR': 2,
+        'MEMORY_PROMPT': 3,
     }

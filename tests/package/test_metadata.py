@@ -14,9 +14,17 @@ from tests.common import REPOSITORY
 
 # Python modules whose rosdep key is not their own name.
 ROSDEP_KEYS = {
-    'catkin_pkg': 'python3-catkin-pkg', 'cv2': 'python3-opencv', 'hypothesis': 'python3-hypothesis',
-    'numpy': 'python3-numpy', 'pytest': 'python3-pytest', 'scipy': 'python3-scipy', 'setuptools': 'python3-setuptools',
-    'tf2_ros': 'tf2_ros_py', 'tqdm': 'python3-tqdm', 'yaml': 'python3-yaml'}
+    'catkin_pkg': 'python3-catkin-pkg',
+    'cv2': 'python3-opencv',
+    'hypothesis': 'python3-hypothesis',
+    'numpy': 'python3-numpy',
+    'pytest': 'python3-pytest',
+    'scipy': 'python3-scipy',
+    'setuptools': 'python3-setuptools',
+    'tf2_ros': 'tf2_ros_py',
+    'tqdm': 'python3-tqdm',
+    'yaml': 'python3-yaml',
+}
 CHOSEN = {'cv_bridge', 'sensor_msgs_py'}  # for this package, by its users; nothing calls them yet
 # For rclpy's lifecycle nodes, the launch files and the generated messages.
 NOT_IMPORTED = {'lifecycle_msgs', 'ros2launch', 'rosidl_default_runtime', 'rviz2'}
@@ -89,7 +97,9 @@ def test_package_xml_names_what_the_tests_import(manifest: Package) -> None:
     named = {dependency.name for dependency in [*manifest.exec_depends, *manifest.test_depends]}
     assert _foreign('tests') - named == set()
     assert {dependency.name for dependency in manifest.test_depends} - _foreign('tests') == {
-        'ament_cmake_pytest', 'python3-pil'}
+        'ament_cmake_pytest',
+        'python3-pil',
+    }
 
 
 def test_package_xml_names_what_the_launch_files_start(manifest: Package) -> None:

@@ -53,8 +53,9 @@ def test_a_second_box_on_a_frame_starts_another_object():
 
 
 def test_names_separate_objects_and_may_come_again():
-    found = prompts('--name', 'cup', '--point', '1,1', '--name', 'dog', '--point', '2,2',
-                    '--name', 'cup', '--point', '5:3,3')
+    found = prompts(
+        '--name', 'cup', '--point', '1,1', '--name', 'dog', '--point', '2,2', '--name', 'cup', '--point', '5:3,3'
+    )
     assert [(prompt.object_id, prompt.points.tolist()) for prompt in found[0]] == [('cup', [[1, 1]]), ('dog', [[2, 2]])]
     assert [prompt.object_id for prompt in found[5]] == ['cup']
 
@@ -77,34 +78,49 @@ def mask_of(file):
 
 def palette_png(labels, palette):
     """A PNG file whose pixels are numbers of colours (RGB); the rest of the 256 colours is black."""
+
     def chunk(kind, data):
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
     height, width = labels.shape
     rows = b''.join(b'\0' + row.tobytes() for row in labels)
     colours = b''.join(bytes(colour) for colour in palette).ljust(3 * 256, b'\0')
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 3, 0, 0, 0))
-            + chunk(b'tEXt', b'Comment\0PLTE') + chunk(b'PLTE', colours) + chunk(b'IDAT', zlib.compress(rows))
-            + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 3, 0, 0, 0))
+        + chunk(b'tEXt', b'Comment\0PLTE')
+        + chunk(b'PLTE', colours)
+        + chunk(b'IDAT', zlib.compress(rows))
+        + chunk(b'IEND', b'')
+    )
 
 
-@pytest.mark.parametrize(('name', 'pixels'), [
-    ('8 bits.png', LABELS), ('16 bits.png', LABELS.astype(np.uint16)), ('high.png', LABELS.astype(np.uint16) << 8),
-    ('16 bits.tif', LABELS.astype(np.uint16)),
-    ('dark blue.png', np.stack([LABELS > 0, 0 * LABELS, 0 * LABELS], axis=2).astype(np.uint8)),
-    ('colours.png', np.stack([LABELS == 1, LABELS == 2, LABELS > 2], axis=2).astype(np.uint8)),
-    ('opaque.png', np.stack([LABELS] * 3 + [np.full_like(LABELS, 255)], axis=2)),
-    ('white on transparent.png', np.stack([np.full_like(LABELS, 255)] * 3 + [LABELS], axis=2)),
-    ('black on transparent.png', np.stack([0 * LABELS] * 3 + [LABELS], axis=2)),
-])
+@pytest.mark.parametrize(
+    ('name', 'pixels'),
+    [
+        ('8 bits.png', LABELS),
+        ('16 bits.png', LABELS.astype(np.uint16)),
+        ('high.png', LABELS.astype(np.uint16) << 8),
+        ('16 bits.tif', LABELS.astype(np.uint16)),
+        ('dark blue.png', np.stack([LABELS > 0, 0 * LABELS, 0 * LABELS], axis=2).astype(np.uint8)),
+        ('colours.png', np.stack([LABELS == 1, LABELS == 2, LABELS > 2], axis=2).astype(np.uint8)),
+        ('opaque.png', np.stack([LABELS] * 3 + [np.full_like(LABELS, 255)], axis=2)),
+        ('white on transparent.png', np.stack([np.full_like(LABELS, 255)] * 3 + [LABELS], axis=2)),
+        ('black on transparent.png', np.stack([0 * LABELS] * 3 + [LABELS], axis=2)),
+    ],
+)
 def test_masks_of_every_kind_mean_the_same(tmp_path, name, pixels):
     cv2.imwrite(str(tmp_path / name), pixels)
     np.testing.assert_array_equal(mask_of(tmp_path / name), LABELS > 0)
 
 
-@pytest.mark.parametrize('palette', [
-    [(0, 0, 0), (128, 0, 0), (0, 1, 0)],  # as DAVIS has it, and label 255 as black as the background
-    [(9, 9, 9)] * 256,  # without any black, where the label alone can tell
-])
+@pytest.mark.parametrize(
+    'palette',
+    [
+        [(0, 0, 0), (128, 0, 0), (0, 1, 0)],  # as DAVIS has it, and label 255 as black as the background
+        [(9, 9, 9)] * 256,  # without any black, where the label alone can tell
+    ],
+)
 def test_label_0_of_a_palette_is_the_background(tmp_path, palette):
     (tmp_path / 'mask.png').write_bytes(palette_png(LABELS, palette))
     np.testing.assert_array_equal(mask_of(tmp_path / 'mask.png'), LABELS > 0)
@@ -129,14 +145,17 @@ def test_a_mask_whose_file_is_cut_off_is_refused(tmp_path, capsys):
         assert f'mask{suffix} cannot be read as an image; accepted is a label image' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('words', 'reason'), [
-    (['--box', '1,2,3'], 'x0,y0,x1,y1'),
-    (['--box', 'a,b,c,d'], 'x0,y0,x1,y1'),
-    (['--point', '1,2,3,4'], 'x,y'),
-    (['--point', '1,2,5'], 'must be 1'),
-    (['--mask', 'nowhere.png'], 'nowhere.png'),
-    (['--name', '../cup'], 'letters'),
-])
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        (['--box', '1,2,3'], 'x0,y0,x1,y1'),
+        (['--box', 'a,b,c,d'], 'x0,y0,x1,y1'),
+        (['--point', '1,2,3,4'], 'x,y'),
+        (['--point', '1,2,5'], 'must be 1'),
+        (['--mask', 'nowhere.png'], 'nowhere.png'),
+        (['--name', '../cup'], 'letters'),
+    ],
+)
 def test_what_cannot_be_understood_is_refused(words, reason, capsys):
     with pytest.raises(SystemExit) as stop:
         prompts(*words)
@@ -144,21 +163,27 @@ def test_what_cannot_be_understood_is_refused(words, reason, capsys):
     assert reason in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('words', 'reason'), [
-    (['--name', 'cup', '--box', '0,0,9,9', '--box', '1,1,9,9'], "more than one box or mask for 'cup' on frame 0"),
-    (['--box', '9,9,0,0'], 'x0 < x1'),
-])
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        (['--name', 'cup', '--box', '0,0,9,9', '--box', '1,1,9,9'], "more than one box or mask for 'cup' on frame 0"),
+        (['--box', '9,9,0,0'], 'x0 < x1'),
+    ],
+)
 def test_what_contradicts_itself_is_refused(words, reason):
     with pytest.raises(ValueError, match=reason):
         prompts(*words)
 
 
-@pytest.mark.parametrize(('given', 'reason'), [
-    ({0: [Prompt('a', box=(100, 0, 120, 9))]}, 'outside the image of 80x60'),
-    ({2: [Prompt('a', points=[(5, 61)])]}, 'outside'),
-    ({0: [Prompt('a', points=[(5, 5)], labels=[0])]}, 'needs a positive point'),
-    ({10: [Prompt('a', box=(0, 0, 9, 9))]}, 'frame 10, but the last frame is 9'),
-])
+@pytest.mark.parametrize(
+    ('given', 'reason'),
+    [
+        ({0: [Prompt('a', box=(100, 0, 120, 9))]}, 'outside the image of 80x60'),
+        ({2: [Prompt('a', points=[(5, 61)])]}, 'outside'),
+        ({0: [Prompt('a', points=[(5, 5)], labels=[0])]}, 'needs a positive point'),
+        ({10: [Prompt('a', box=(0, 0, 9, 9))]}, 'frame 10, but the last frame is 9'),
+    ],
+)
 def test_prompts_that_do_not_fit_the_video_are_refused(given, reason):
     with pytest.raises(ValueError, match=reason):
         check_prompts(given, size=(60, 80), frame_count=10)
@@ -179,8 +204,11 @@ def model_options(*words):
 
 
 def test_a_network_is_built_as_asked(micro_weights):
-    model = load_model(model_options('--checkpoint', str(micro_weights), '--image-size', '64', '--dtype', 'bfloat16',
-                                     '--device', 'cpu'))
+    model = load_model(
+        model_options(
+            '--checkpoint', str(micro_weights), '--image-size', '64', '--dtype', 'bfloat16', '--device', 'cpu'
+        )
+    )
     assert (model.image_size, model.dtype, model.device.type) == (64, torch.bfloat16, 'cpu')
 
 

@@ -13,9 +13,20 @@ from sam2_ros.tracking import VideoTracker
 
 @pytest.fixture
 def case(micro_weights):
-    return Case(model='sam2.1_hiera_micro', checkpoint=micro_weights, image_size=64, dtype='float32', device='cpu',
-                memory='sam2', objects=2, camera=(96, 160), warmup=1, frames=3, threads=torch.get_num_threads(),
-                official=False)
+    return Case(
+        model='sam2.1_hiera_micro',
+        checkpoint=micro_weights,
+        image_size=64,
+        dtype='float32',
+        device='cpu',
+        memory='sam2',
+        objects=2,
+        camera=(96, 160),
+        warmup=1,
+        frames=3,
+        threads=torch.get_num_threads(),
+        official=False,
+    )
 
 
 def test_boxes_begin_with_the_ladybirds():
@@ -96,8 +107,22 @@ def test_known_times_give_known_rows(case):
 
 
 def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys):
-    words = ['--checkpoint', str(micro_weights), '--objects', '1', '--image-sizes', '64', '--camera', '160x96',
-             '--warmup', '1', '--frames', '2', '--memory', 'pres']
+    words = [
+        '--checkpoint',
+        str(micro_weights),
+        '--objects',
+        '1',
+        '--image-sizes',
+        '64',
+        '--camera',
+        '160x96',
+        '--warmup',
+        '1',
+        '--frames',
+        '2',
+        '--memory',
+        'pres',
+    ]
     assert main(words) == 0
     printed = capsys.readouterr().out
     assert f'torch {torch.__version__}' in printed and ' '.join(words) in printed
@@ -106,12 +131,15 @@ def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys
     assert float(table[0][5]) > 0
 
 
-@pytest.mark.parametrize(('words', 'reason'), [
-    (['--objects', '5000'], 'not 5000'),
-    (['--device', 'cuda:77'], 'cuda:77'),
-    (['--checkpoint', 'x.pt', '--models', 'sam2.1_hiera_tiny,sam2.1_hiera_micro'], 'one model'),
-    (['--warmup', '0'], 'at least 1'),
-])
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        (['--objects', '5000'], 'not 5000'),
+        (['--device', 'cuda:77'], 'cuda:77'),
+        (['--checkpoint', 'x.pt', '--models', 'sam2.1_hiera_tiny,sam2.1_hiera_micro'], 'one model'),
+        (['--warmup', '0'], 'at least 1'),
+    ],
+)
 def test_what_cannot_be_measured_is_said(words, reason, capsys):
     assert main(words) == 1
     assert reason in capsys.readouterr().err

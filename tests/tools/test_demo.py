@@ -32,13 +32,22 @@ def video(tmp_path_factory):
 
 @pytest.fixture
 def words(video, micro_weights, tmp_path):
-    return ['--video', str(video), '--out', str(tmp_path / 'demo'), '--checkpoint', str(micro_weights),
-            '--image-size', '128']
+    return [
+        '--video',
+        str(video),
+        '--out',
+        str(tmp_path / 'demo'),
+        '--checkpoint',
+        str(micro_weights),
+        '--image-size',
+        '128',
+    ]
 
 
 def start(words):
-    return subprocess.Popen([sys.executable, '-m', 'sam2_ros.tools.demo', *words], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, '-m', 'sam2_ros.tools.demo', *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def children_of(pid):
@@ -66,8 +75,9 @@ def running(words):
 
 
 def test_an_object_is_recorded_from_the_first_image_on(words, tmp_path):
-    demo = start([*words, '--box', RED, '--name', 'blue', '--point', '10:{:g},{:g}'.format(
-        *tracker_scene.centre('blue', 10))])
+    demo = start(
+        [*words, '--box', RED, '--name', 'blue', '--point', '10:{:g},{:g}'.format(*tracker_scene.centre('blue', 10))]
+    )
     printed, errors = demo.communicate(timeout=TIMEOUT)
     assert demo.returncode == 0, errors
     out = tmp_path / 'demo'
@@ -116,13 +126,16 @@ def test_a_tracker_that_dies_is_noticed(running):
     assert not [pid for pid in nodes if Path(f'/proc/{pid}').exists()]
 
 
-@pytest.mark.parametrize(('more', 'reason'), [
-    ([], 'there is no prompt'),
-    (['--box', '900,1,950,9'], 'outside the image of 160x120'),
-    (['--box', '1,1,9,9', '--video', 'missing.mp4'], 'missing.mp4'),
-    (['--box', '1,1,9,9', '--checkpoint', __file__], 'test_demo.py'),
-    (['--box', '90:1,1,9,9'], 'frame 90'),
-])
+@pytest.mark.parametrize(
+    ('more', 'reason'),
+    [
+        ([], 'there is no prompt'),
+        (['--box', '900,1,950,9'], 'outside the image of 160x120'),
+        (['--box', '1,1,9,9', '--video', 'missing.mp4'], 'missing.mp4'),
+        (['--box', '1,1,9,9', '--checkpoint', __file__], 'test_demo.py'),
+        (['--box', '90:1,1,9,9'], 'frame 90'),
+    ],
+)
 def test_a_mistake_is_said_before_anything_starts(words, tmp_path, more, reason, capsys):
     assert main([*words, *more]) == 1
     assert reason in capsys.readouterr().err

@@ -28,7 +28,7 @@ def test_one_of_the_prompted_is_hidden_for_one_to_two_seconds(scene: DemoScene) 
         assert area[-1] > 0.9 * area.max(), name
         assert (area == 0).any() == (name == HIDING)
     hidden = np.flatnonzero(areas[HIDING] == 0)
-    assert len(hidden) == hidden[-1] - hidden[0] + 1                   # once, without a break
+    assert len(hidden) == hidden[-1] - hidden[0] + 1  # once, without a break
     assert 1 <= len(hidden) / FRAME_RATE <= 2
 
 
@@ -40,7 +40,7 @@ def test_masks_are_where_the_paint_is(scene: DemoScene) -> None:
         red, blue = (frame[..., channel] - frame[..., 1] > 60 for channel in (0, 2))
         assert (red & ~masks[HIDING] & ~masks['forklift']).sum() < 10, index
         assert (blue & ~masks['blue_robot']).sum() < 10, index
-        if masks[HIDING].sum() > 100:       # not the last sliver beside the roof
+        if masks[HIDING].sum() > 100:  # not the last sliver beside the roof
             assert red[masks[HIDING]].mean() > 0.5, index
         assert blue[masks['blue_robot']].mean() > 0.5, index
 
@@ -58,7 +58,7 @@ def test_the_bundled_model_follows_the_scene_to_the_end() -> None:
             assert overlaps[name] > 0.6, (index, name)
         if not truth[HIDING].any():
             assert result[HIDING].state is ObjectState.OCCLUDED, index
-        elif index > SCENE_FRAMES / 3 and result[HIDING].mask.any():      # what it finds is not another one
+        elif index > SCENE_FRAMES / 3 and result[HIDING].mask.any():  # what it finds is not another one
             assert overlaps[HIDING] > 0.6, index
             found_again = True
     assert found_again and min(overlaps.values()) > 0.6

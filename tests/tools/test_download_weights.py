@@ -96,9 +96,7 @@ def test_an_earlier_attempt_is_continued(server: Server, tmp_path: Path) -> None
 
 def test_a_complete_part_needs_no_server(tmp_path: Path) -> None:
     (tmp_path / f'{FILE_NAME}.part').write_bytes(CONTENT)
-    nowhere = OfficialFile(
-        FILE_NAME, 'http://127.0.0.1:9/x', len(CONTENT), hashlib.sha256(CONTENT).hexdigest()
-    )
+    nowhere = OfficialFile(FILE_NAME, 'http://127.0.0.1:9/x', len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     assert download(nowhere, tmp_path).read_bytes() == CONTENT
 
 

@@ -23,8 +23,9 @@ with noted_interruption() as interruption:
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_the_first_is_noted_and_the_second_ends_the_process(number):
-    process = subprocess.Popen([sys.executable, '-c', TOOL], text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, '-c', TOOL], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     for said in ('at work', 'noted'):
         assert process.stdout.readline() == f'{said}\n'
         process.send_signal(number)
@@ -67,8 +68,9 @@ def seconds_of_work(pid):
 def test_the_benchmark_takes_its_worker_along():
     """Ctrl-C in a terminal reaches both; other signals are for one process only."""
     words = ['--objects', '1', '--frames', '1000000', '--image-sizes', '64', '--camera', '160x96', '--threads', '1']
-    bench = subprocess.Popen([sys.executable, '-m', 'sam2_ros.tools.bench', *words], stdout=subprocess.DEVNULL,
-                             stderr=subprocess.DEVNULL)
+    bench = subprocess.Popen(
+        [sys.executable, '-m', 'sam2_ros.tools.bench', *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     children = []
     deadline = time.monotonic() + 120
     while not any(seconds_of_work(child) > 4 for child in children):  # it is beyond its beginning

@@ -24,7 +24,7 @@ def test_every_ladybird_is_whole_at_the_start_and_hidden_at_some_time(areas: dic
     for name, area in areas.items():
         assert area[0] > 0.9 * area.max(), name
         hidden = (area == 0).sum() * 2
-        assert 30 <= hidden <= 120, (name, hidden)      # frames: one to four seconds
+        assert 30 <= hidden <= 120, (name, hidden)  # frames: one to four seconds
 
 
 def test_masks_show_red_ladybirds_and_nothing_else(scene: LadybirdScene) -> None:
@@ -35,7 +35,7 @@ def test_masks_show_red_ladybirds_and_nothing_else(scene: LadybirdScene) -> None
         redness = frame[..., 0] - frame[..., 1]
         assert (redness[~everything] > 100).sum() <= 0.02 * everything.sum()
         for name, mask in masks.items():
-            if mask.sum() > 150:        # not the last sliver beside the leaf
+            if mask.sum() > 150:  # not the last sliver beside the leaf
                 assert (redness[mask] > 100).mean() > 0.35, (index, name)
 
 

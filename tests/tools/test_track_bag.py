@@ -30,8 +30,13 @@ BEGIN = 50 * 10**9  # stamp of the first image, nanoseconds
 DELAY = 30_000_000  # nanoseconds from the stamp of a message to its recording
 PAGE = 4096  # bytes of an sqlite3 file
 CAMERA = '/camera/image_raw'
-TYPES = {'Image': 'sensor_msgs', 'CompressedImage': 'sensor_msgs', 'String': 'std_msgs', 'Prompt': 'sam2_ros',
-         'OcclusionScoreArray': 'sam2_ros'}
+TYPES = {
+    'Image': 'sensor_msgs',
+    'CompressedImage': 'sensor_msgs',
+    'String': 'std_msgs',
+    'Prompt': 'sam2_ros',
+    'OcclusionScoreArray': 'sam2_ros',
+}
 
 
 def stamp(index):
@@ -92,8 +97,10 @@ def video():
 @pytest.fixture
 def run(micro_weights, tmp_path):
     """Runs the command line on a bag; returns the exit status."""
+
     def run(bag, *words):
         return main([str(bag), str(tmp_path / 'out'), '--checkpoint', str(micro_weights), '--image-size', '64', *words])
+
     return run
 
 
@@ -120,8 +127,11 @@ def test_a_prompt_in_the_bag_is_applied_to_its_image(run, tmp_path, micro_weight
     """It was recorded two images later; the objects are those of a tracker that was prompted in time."""
     red = box_prompt('red', on=2, box=scene.box('red', 2))
     text = String(data='as it was')
-    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 4.2, red), ('/notes', 1.5, text)],
-                    storage=StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3)
+    bag = write_bag(
+        tmp_path / 'in',
+        [*video(), ('/tracker/prompts', 4.2, red), ('/notes', 1.5, text)],
+        storage=StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3,
+    )
     assert run(bag) == 0
     out = tmp_path / 'out'
     assert bool(list(out.glob('*.mcap'))) == (storage == 'mcap')
@@ -152,15 +162,34 @@ def test_prompts_from_the_command_line_and_compressed_images(run, tmp_path, micr
     bag = write_bag(tmp_path / 'in', [(f'{CAMERA}/compressed', index, frame) for index, frame in enumerate(frames)])
     red = ','.join(str(edge) for edge in scene.box('red', 0))
     blue = ','.join(str(edge) for edge in scene.box('blue', 3))
-    assert run(bag, '--name', 'red', '--box', red, '--name', 'blue', '--box', f'3:{blue}', '--node', 'front/eye',
-               '--storage', 'mcap', '--overlay') == 0
+    assert (
+        run(
+            bag,
+            '--name',
+            'red',
+            '--box',
+            red,
+            '--name',
+            'blue',
+            '--box',
+            f'3:{blue}',
+            '--node',
+            'front/eye',
+            '--storage',
+            'mcap',
+            '--overlay',
+        )
+        == 0
+    )
     found = read_bag(tmp_path / 'out')
     objects = decoded(found, '/front/eye/objects', TrackedObjectArray)
-    assert [[tracked.object_id for tracked in message.objects] for message in objects] == [
-        ['red']] * 3 + [['red', 'blue']] * 3
+    assert [[tracked.object_id for tracked in message.objects] for message in objects] == [['red']] * 3 + [
+        ['red', 'blue']
+    ] * 3
     prompts = {0: [Prompt('red', box=scene.box('red', 0))], 3: [Prompt('blue', box=scene.box('blue', 3))]}
-    assert_same_objects(objects, track_directly(
-        micro_weights, prompts, look=lambda index: compressed_to_rgb(frames[index])))
+    assert_same_objects(
+        objects, track_directly(micro_weights, prompts, look=lambda index: compressed_to_rgb(frames[index]))
+    )
     overlays = decoded(found, '/front/eye/overlay', Image)
     assert [(overlay.width, overlay.height) for overlay in overlays] == [(scene.WIDTH, scene.HEIGHT)] * IMAGES
     assert list(tmp_path.glob('out/*.mcap'))
@@ -173,13 +202,27 @@ def test_unstamped_unnamed_and_extending_prompts(run, tmp_path, micro_weights):
     x, y = scene.centre('blue', 3)
     more = PromptMessage(object_id='blue', points=[Point32(x=x, y=y)], extend=True)
     more.header.stamp = stamp(3)
-    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 1.9, unnamed), ('/tracker/prompts', 3.5, first),
-                                      ('/tracker/prompts', 4.5, more)])
+    bag = write_bag(
+        tmp_path / 'in',
+        [
+            *video(),
+            ('/tracker/prompts', 1.9, unnamed),
+            ('/tracker/prompts', 3.5, first),
+            ('/tracker/prompts', 4.5, more),
+        ],
+    )
     assert run(bag) == 0
     objects = decoded(read_bag(tmp_path / 'out'), '/tracker/objects', TrackedObjectArray)
-    assert_same_objects(objects, track_directly(micro_weights, {
-        1: [Prompt('object_1', box=scene.box('red', 1))],
-        3: [Prompt('blue', box=scene.box('blue', 3), points=[(x, y)])]}))
+    assert_same_objects(
+        objects,
+        track_directly(
+            micro_weights,
+            {
+                1: [Prompt('object_1', box=scene.box('red', 1))],
+                3: [Prompt('blue', box=scene.box('blue', 3), points=[(x, y)])],
+            },
+        ),
+    )
 
 
 def test_what_cannot_be_used_is_said_and_the_rest_is_tracked(run, tmp_path, capsys):
@@ -201,14 +244,18 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_tracked(run, tmp_path, caps
     assert [message.header.stamp for message in objects] == [stamp(index) for index in (0, 1, 2, 3, 5)]
 
 
-@pytest.mark.parametrize('words', [[], ['--box', '1:{},{},{},{}'.format(*scene.box('red', 1)),
-                                         '--name', 'late', '--box', '4:1,1,60,60']])
+@pytest.mark.parametrize(
+    'words', [[], ['--box', '1:{},{},{},{}'.format(*scene.box('red', 1)), '--name', 'late', '--box', '4:1,1,60,60']]
+)
 @pytest.mark.parametrize('length', [5, 20, 1000])
 def test_messages_that_are_cut_off_are_said_and_the_rest_is_tracked(run, tmp_path, capsys, words, length):
     """Images and prompts that cannot even be deserialised; the first image, which tells the size, is one of them."""
     red = box_prompt('red', on=1, box=scene.box('red', 1))
-    messages = [*video(), ('/tracker/prompts', 1.5, red),
-                ('/tracker/prompts', 3, (PromptMessage, serialize_message(red)[:min(length, 30)]))]
+    messages = [
+        *video(),
+        ('/tracker/prompts', 1.5, red),
+        ('/tracker/prompts', 3, (PromptMessage, serialize_message(red)[: min(length, 30)])),
+    ]
     for broken in (0, 4):
         messages[broken] = (CAMERA, broken, (Image, serialize_message(image(broken))[:length]))
     assert run(write_bag(tmp_path / 'in', messages), *words) == 0
@@ -220,7 +267,8 @@ def test_messages_that_are_cut_off_are_said_and_the_rest_is_tracked(run, tmp_pat
     assert '4 images tracked with 1 prompts' in captured.out
     found = read_bag(tmp_path / 'out')
     assert [message.header.stamp for message in decoded(found, '/tracker/objects', TrackedObjectArray)] == [
-        stamp(index) for index in (1, 2, 3, 5)]
+        stamp(index) for index in (1, 2, 3, 5)
+    ]
     assert len(found[CAMERA]) == IMAGES
 
 
@@ -241,7 +289,9 @@ def at_third_image(monkeypatch):
             if self.frame_index == 1 and len(rgb) == scene.HEIGHT:  # not in the warm-up, whose images are smaller
                 act()
             return step(self, rgb, prompts, **rest)
+
         monkeypatch.setattr(VideoTracker, 'step', step_or_act)
+
     return at_third_image
 
 
@@ -306,7 +356,7 @@ def test_a_damaged_bag_is_said(run, tmp_path, capsys):
     (file,) = bag.glob('*.db3')
     data = bytearray(file.read_bytes())
     page = data.index(serialize_message(image(4))[:20]) // PAGE * PAGE + 4 * PAGE  # another one of that image
-    data[page:page + 4] = b'\xff' * 4  # it begins with the number of the one after it
+    data[page : page + 4] = b'\xff' * 4  # it begins with the number of the one after it
     file.write_bytes(data)
     assert run(bag, '--box', '10,10,60,60') == 1
     assert f'error: {bag} is damaged: ' in capsys.readouterr().err
@@ -315,8 +365,10 @@ def test_a_damaged_bag_is_said(run, tmp_path, capsys):
 def test_earlier_outputs_are_replaced(run, tmp_path):
     old = OcclusionScoreArray(header=header(0))
     red = box_prompt('red', on=0, box=scene.box('red', 0))
-    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 0.1, red)] +
-                    [('/tracker/occlusion_scores', index, old) for index in range(3)])
+    bag = write_bag(
+        tmp_path / 'in',
+        [*video(), ('/tracker/prompts', 0.1, red)] + [('/tracker/occlusion_scores', index, old) for index in range(3)],
+    )
     assert run(bag) == 0
     scores = decoded(read_bag(tmp_path / 'out'), '/tracker/occlusion_scores', OcclusionScoreArray)
     assert [len(message.scores) for message in scores] == [1] * IMAGES
@@ -361,15 +413,18 @@ def test_topics_of_bags_without_definitions_are_copied_where_the_type_is_known(t
         assert 'string data' in connection.msgdef.data
 
 
-@pytest.mark.parametrize(('messages', 'words', 'reason'), [
-    (video(), [], 'there is no prompt on /tracker/prompts'),
-    (video(), ['--box', '900,1,950,9'], 'outside the image of 160x120'),
-    (video(), ['--box', '6:1,1,9,9'], 'the last frame is 5'),
-    (video(), ['--box', '1,1,9,9', '--image', '/rear'], 'no images on /rear; image topics in the bag: /camera'),
-    ([*video(), ('/rear', 0, image(0))], ['--box', '1,1,9,9'], '--image'),
-    ([('/notes', 0, String())], ['--box', '1,1,9,9'], 'image topics in the bag: none'),
-    (video(), ['--box', '1,1,9,9', '--checkpoint', __file__], 'test_track_bag.py'),
-])
+@pytest.mark.parametrize(
+    ('messages', 'words', 'reason'),
+    [
+        (video(), [], 'there is no prompt on /tracker/prompts'),
+        (video(), ['--box', '900,1,950,9'], 'outside the image of 160x120'),
+        (video(), ['--box', '6:1,1,9,9'], 'the last frame is 5'),
+        (video(), ['--box', '1,1,9,9', '--image', '/rear'], 'no images on /rear; image topics in the bag: /camera'),
+        ([*video(), ('/rear', 0, image(0))], ['--box', '1,1,9,9'], '--image'),
+        ([('/notes', 0, String())], ['--box', '1,1,9,9'], 'image topics in the bag: none'),
+        (video(), ['--box', '1,1,9,9', '--checkpoint', __file__], 'test_track_bag.py'),
+    ],
+)
 def test_a_mistake_is_said_and_nothing_is_written(run, tmp_path, capsys, messages, words, reason):
     assert run(write_bag(tmp_path / 'in', messages), *words) == 1
     assert reason in capsys.readouterr().err

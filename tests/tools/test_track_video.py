@@ -45,9 +45,21 @@ def micro_model(micro_weights):
 @pytest.fixture
 def run(video, micro_weights, tmp_path):
     """Runs the command line on the video and returns its exit status."""
+
     def run(*words, source=None):
-        return main([str(source or video), '--out', str(tmp_path / 'out'), '--checkpoint', str(micro_weights),
-                     '--image-size', '128', *words])
+        return main(
+            [
+                str(source or video),
+                '--out',
+                str(tmp_path / 'out'),
+                '--checkpoint',
+                str(micro_weights),
+                '--image-size',
+                '128',
+                *words,
+            ]
+        )
+
     return run
 
 
@@ -76,22 +88,25 @@ def test_two_objects_one_of_them_later(run, scene, tmp_path, capsys):
     rows = rows_of(out)
     assert tuple(rows[0]) == CSV_COLUMNS
     assert [(int(row['frame']), row['id']) for row in rows] == [
-        (index, name) for index in range(FRAMES) for name in ('red', 'late') if name == 'red' or index >= 2]
+        (index, name) for index in range(FRAMES) for name in ('red', 'late') if name == 'red' or index >= 2
+    ]
     for row in rows:
         mask = mask_of(out, row['id'], int(row['frame']))
         assert mask.shape == (HEIGHT, WIDTH) and set(np.unique(mask)) <= {0, 255}
         assert (mask > 0).sum() == int(row['area'])
         assert ','.join(row[edge] for edge in ('x0', 'y0', 'x1', 'y1')) == (box_of(mask) if mask.any() else ',,,')
         assert float(row['occlusion_probability']) == pytest.approx(
-            1 / (1 + np.exp(float(row['object_score_logit']))), abs=1e-3)
+            1 / (1 + np.exp(float(row['object_score_logit']))), abs=1e-3
+        )
     assert (rows[0]['memory_event'], rows[0]['memory_reason'], rows[0]['anchors']) == ('prompt', 'first prompt', '0')
     assert {row['memory_event'] for row in rows if int(row['frame']) > 2} <= {'none', 'recent', 'anchor'}
     assert all(row['memory_reason'] for row in rows)
     mask = mask_of(out, 'red', 0) > 0
     assert (mask & first).sum() / (mask | first).sum() > 0.4  # the object that was prompted, not another
     capture = cv2.VideoCapture(str(out / 'overlay.mp4'))
-    width, height, count = (capture.get(field) for field in (
-        cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_COUNT))
+    width, height, count = (
+        capture.get(field) for field in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_COUNT)
+    )
     assert (width, count) == (WIDTH, FRAMES)
     assert height > HEIGHT and height % 2 == 0  # the curves of the scores are below the image
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(15)
@@ -108,8 +123,8 @@ def test_the_overlay_shows_the_prompts_where_they_were_given(micro_model, tmp_pa
     capture = cv2.VideoCapture(str(tmp_path / 'out/overlay.mp4'))
     frames = [capture.read()[1] for _ in range(4)]
     for row, columns, at in ((100, slice(100, 300), 0), (50, slice(350, 600), 2)):
-        dashes = [(frame[row - 1:row + 2, columns].min(2) > 190).any(0).mean() for frame in frames]
-        assert dashes[at] > 0.25 and max(dashes[:at] + dashes[at + 1:]) < 0.1, dashes
+        dashes = [(frame[row - 1 : row + 2, columns].min(2) > 190).any(0).mean() for frame in frames]
+        assert dashes[at] > 0.25 and max(dashes[:at] + dashes[at + 1 :]) < 0.1, dashes
 
 
 def test_it_stops_after_the_frames_asked_for(run, scene, tmp_path):
@@ -126,17 +141,20 @@ def test_a_mask_prompt_comes_back_as_it_is(run, scene, tmp_path):
     assert (found & given).sum() / (found | given).sum() > 0.8  # it went through the network's smaller grid
 
 
-@pytest.mark.parametrize(('words', 'reason'), [
-    ([], '--box x0,y0,x1,y1'),
-    ([], '160x96'),
-    (['--box', '500,10,520,30'], 'outside the image of 160x96'),
-    (['--box', '50,10,20,30'], 'x0 < x1'),
-    (['--point', '10,10,0'], 'positive point'),
-    (['--box', f'{FRAMES}:10,10,20,30'], f'the last frame is {FRAMES - 1}'),
-    (['--box', '10,10,20,30', '--device', 'cuda:77'], 'cuda:77'),
-    (['--box', '10,10,20,30', '--image-size', '100'], '32'),
-    (['--box', '10,10,20,30', '--frames', '0'], '1 or more, got 0'),
-])
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        ([], '--box x0,y0,x1,y1'),
+        ([], '160x96'),
+        (['--box', '500,10,520,30'], 'outside the image of 160x96'),
+        (['--box', '50,10,20,30'], 'x0 < x1'),
+        (['--point', '10,10,0'], 'positive point'),
+        (['--box', f'{FRAMES}:10,10,20,30'], f'the last frame is {FRAMES - 1}'),
+        (['--box', '10,10,20,30', '--device', 'cuda:77'], 'cuda:77'),
+        (['--box', '10,10,20,30', '--image-size', '100'], '32'),
+        (['--box', '10,10,20,30', '--frames', '0'], '1 or more, got 0'),
+    ],
+)
 def test_a_mistake_is_said_in_a_sentence_and_nothing_is_written(run, tmp_path, capsys, words, reason):
     assert run(*words) == 1
     captured = capsys.readouterr()
@@ -156,8 +174,13 @@ def test_a_video_that_ends_before_a_prompt_is_said(micro_model, scene, tmp_path)
 def test_masks_of_an_earlier_longer_run_go(micro_model, scene, tmp_path):
     source = FrameSource('stream', (HEIGHT, WIDTH), 10.0, None, lambda: map(scene.frame, range(3)))
     for frames in (3, 2):
-        track_video(source, VideoTracker(micro_model), prompts={0: [Prompt('a', box=(5, 5, 60, 60))]},
-                    out=tmp_path / 'out', max_frames=frames)
+        track_video(
+            source,
+            VideoTracker(micro_model),
+            prompts={0: [Prompt('a', box=(5, 5, 60, 60))]},
+            out=tmp_path / 'out',
+            max_frames=frames,
+        )
         assert len(list((tmp_path / 'out/masks/a').iterdir())) == frames
 
 
@@ -165,10 +188,23 @@ def test_masks_of_an_earlier_longer_run_go(micro_model, scene, tmp_path):
 def test_an_endless_source_ends_with_a_signal(micro_weights, tmp_path, number):
     """The table grows with the frames; the video is finished at the end."""
     out = tmp_path / 'out'
-    words = ['synthetic', '--out', str(out), '--box', '600,300,700,400', '--checkpoint', str(micro_weights),
-             '--image-size', '64']
-    process = subprocess.Popen([sys.executable, '-m', 'sam2_ros.tools.track_video', *words], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    words = [
+        'synthetic',
+        '--out',
+        str(out),
+        '--box',
+        '600,300,700,400',
+        '--checkpoint',
+        str(micro_weights),
+        '--image-size',
+        '64',
+    ]
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'sam2_ros.tools.track_video', *words],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     deadline = time.monotonic() + 120
     while not (out / 'masks/object_1/000002.png').exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -209,14 +245,23 @@ def images(scene, tmp_path):
     return folder
 
 
-@pytest.mark.parametrize(('name', 'output', 'how'), [
-    ('mine.mp4', 'overlay.mp4', 'an output'), ('mine.mp4', 'overlay.mp4', 'its address'),
-    ('mine.mp4', 'overlay.mp4', 'a link to an output'), ('mine.mp4', 'overlay.mp4', 'an output that is a link to it'),
-    ('mine.mp4', 'overlay.mp4', 'an output that is a hard link'), ('mine.mp4', 'overlay.avi', 'an output'),
-    ('mine.mp4', 'masks/object_1/a.mp4', 'an output'), ('images', 'masks/object_1', 'an output'),
-    ('images', 'masks/cup', 'an output'), ('images', 'masks', 'an output'),
-    ('images', 'masks/object_1', 'a link to an output'), ('images', 'masks/object_1', 'an output that is a link to it'),
-])
+@pytest.mark.parametrize(
+    ('name', 'output', 'how'),
+    [
+        ('mine.mp4', 'overlay.mp4', 'an output'),
+        ('mine.mp4', 'overlay.mp4', 'its address'),
+        ('mine.mp4', 'overlay.mp4', 'a link to an output'),
+        ('mine.mp4', 'overlay.mp4', 'an output that is a link to it'),
+        ('mine.mp4', 'overlay.mp4', 'an output that is a hard link'),
+        ('mine.mp4', 'overlay.avi', 'an output'),
+        ('mine.mp4', 'masks/object_1/a.mp4', 'an output'),
+        ('images', 'masks/object_1', 'an output'),
+        ('images', 'masks/cup', 'an output'),
+        ('images', 'masks', 'an output'),
+        ('images', 'masks/object_1', 'a link to an output'),
+        ('images', 'masks/object_1', 'an output that is a link to it'),
+    ],
+)
 def test_a_source_among_the_outputs_is_refused(run, video, images, tmp_path, capsys, name, output, how):
     (tmp_path / 'mine.mp4').write_bytes(video.read_bytes())
     source = place(tmp_path / name, tmp_path / 'out' / output, how)

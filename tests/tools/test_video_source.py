@@ -12,7 +12,7 @@ import pytest
 from sam2_ros.tools.video_source import SourceError, open_source
 
 HEIGHT, WIDTH = 48, 64
-COLOUR = np.array([200, 120, 40], np.uint8)       # RGB, so that a swap of channels shows
+COLOUR = np.array([200, 120, 40], np.uint8)  # RGB, so that a swap of channels shows
 
 
 def _frame(brightness: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
@@ -61,10 +61,16 @@ def test_iterating_again_starts_at_the_first_frame(kind: str, folder: Path, vide
     np.testing.assert_array_equal(list(itertools.islice(source, 2)), first)
 
 
-@pytest.mark.parametrize(('asked', 'size'), [
-    ({}, (48, 64)), ({'width': 32}, (24, 32)), ({'height': 96}, (96, 128)), ({'width': 10, 'height': 30}, (30, 10)),
-    ({'width': 1}, (1, 1)),
-])
+@pytest.mark.parametrize(
+    ('asked', 'size'),
+    [
+        ({}, (48, 64)),
+        ({'width': 32}, (24, 32)),
+        ({'height': 96}, (96, 128)),
+        ({'width': 10, 'height': 30}, (30, 10)),
+        ({'width': 1}, (1, 1)),
+    ],
+)
 def test_frames_are_resized(asked: dict[str, int], size: tuple[int, int], folder: Path, video: Path) -> None:
     for name in (str(folder), str(video)):
         source = open_source(name, **asked)
@@ -102,8 +108,10 @@ def test_a_damaged_image_is_named(folder: Path) -> None:
         list(open_source(str(folder)))
 
 
-@pytest.mark.parametrize(('suffix', 'padding'), [
-    *((suffix, 0) for suffix in ('.jpg', '.png', '.bmp', '.tif', '.webp', '.ppm')), ('.jpg', 5000)])
+@pytest.mark.parametrize(
+    ('suffix', 'padding'),
+    [*((suffix, 0) for suffix in ('.jpg', '.png', '.bmp', '.tif', '.webp', '.ppm')), ('.jpg', 5000)],
+)
 def test_an_image_that_is_cut_off_is_refused(tmp_path: Path, suffix: str, padding: int) -> None:
     """Also where the rest of the file is zeros, as after a crash; padding after the end does no harm."""
     rng = np.random.default_rng(0)
@@ -136,7 +144,7 @@ def test_the_end_of_a_preview_is_not_that_of_the_picture(tmp_path: Path) -> None
 def test_an_image_is_not_turned(tmp_path: Path) -> None:
     """Masks fit the pixels of the file, whatever its EXIF orientation (here a quarter turn) says."""
     _, jpeg = cv2.imencode('.jpg', _frame(5))
-    orientation = (b'Exif\0\0MM\0*\0\0\0\x08\0\x01' + b'\x01\x12\0\x03\0\0\0\x01\0\x06\0\0' + bytes(4))
+    orientation = b'Exif\0\0MM\0*\0\0\0\x08\0\x01' + b'\x01\x12\0\x03\0\0\0\x01\0\x06\0\0' + bytes(4)
     head = b'\xff\xe1' + (len(orientation) + 2).to_bytes(2, 'big') + orientation
     (tmp_path / 'image.jpg').write_bytes(b'\xff\xd8' + head + jpeg.tobytes()[2:])
     assert cv2.imread(str(tmp_path / 'image.jpg')).shape == (WIDTH, HEIGHT, 3)  # this is what would be turned
@@ -162,7 +170,7 @@ def test_a_file_that_is_cut_off_gives_what_is_there_and_a_warning(tmp_path: Path
     for _ in range(40):
         writer.write(rng.integers(0, 256, (96, 128, 3), np.uint8))
     writer.release()
-    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.warns(UserWarning, match=r'ended after \d+ of 40 frames'):
         frames = list(open_source(str(file)))
     assert 10 < len(frames) < 30

@@ -139,8 +139,11 @@ def test_a_box_leaves_out_specks_but_no_piece_of_an_object_that_is_cut_apart() -
 
 def expected_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     """Without outlines: components, their holes filled, inner ones gone."""
-    pieces = [ndimage.binary_fill_holes(labels == number) for labels, count in [ndimage.label(mask, EIGHT)]
-              for number in range(1, count + 1)]
+    pieces = [
+        ndimage.binary_fill_holes(labels == number)
+        for labels, count in [ndimage.label(mask, EIGHT)]
+        for number in range(1, count + 1)
+    ]
     if not pieces:
         return None
     least = max(piece.sum() for piece in pieces) / 10

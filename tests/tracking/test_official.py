@@ -148,8 +148,10 @@ def test_objects_that_are_gone_for_a_while(
 ) -> None:
     """Hidden frames have pointers and memories of their own, which the frames after them read."""
     hidden = range(6, 12)
-    scenes = [replace(scene, image=np.full_like(scene.image, 128)) if frame in hidden else scene
-              for frame, scene in enumerate(clip.scenes)]
+    scenes = [
+        replace(scene, image=np.full_like(scene.image, 128)) if frame in hidden else scene
+        for frame, scene in enumerate(clip.scenes)
+    ]
     script = {0: [clip.prompt('a', kind), clip.prompt('b', kind)]}
     gone = Clip(scenes)
     official = OfficialRun(predictor, gone, script).run()
@@ -165,8 +167,9 @@ def test_from_image_files_to_masks(
     files = [tmp_path / f'{frame:05d}.jpg' for frame in range(len(clip))]
     for frame, file in enumerate(files):
         Image.fromarray(clip.image(frame)).save(file, quality=90)
-    decoded = Clip([replace(scene, image=np.array(Image.open(file)))
-                    for scene, file in zip(clip.scenes, files, strict=True)])
+    decoded = Clip(
+        [replace(scene, image=np.array(Image.open(file))) for scene, file in zip(clip.scenes, files, strict=True)]
+    )
     script = {0: [clip.prompt('a', 'box'), clip.prompt('b', 'point')], 12: [clip.prompt('a', 'point', 12)]}
     options = TrackerOptions(clear_on_correction=False, resize='pillow')
     official = OfficialRun(predictor, decoded, script, tmp_path).run()

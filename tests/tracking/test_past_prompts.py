@@ -229,9 +229,7 @@ def test_an_object_catches_up_from_one_prompt_at_a_time(micro64: Sam2Network, cl
 
 
 @pytest.mark.parametrize('options', [TrackerOptions(), TrackerOptions(non_overlap=True)])
-def test_a_batch_that_catches_up_equals_objects_alone(
-    small: Sam2Network, clip: Clip, options: TrackerOptions
-) -> None:
+def test_a_batch_that_catches_up_equals_objects_alone(small: Sam2Network, clip: Clip, options: TrackerOptions) -> None:
     """A new object and a correction, from different images on; anchors are written on the way."""
     script = {0: [clip.prompt('a', 'mask'), clip.prompt('b', 'mask')]}
     prompts = {'c': (2, clip.prompt('c', 'mask', 2)), 'a': (4, clip.prompt('a', 'points', 4))}
@@ -255,9 +253,7 @@ def test_a_batch_that_catches_up_equals_objects_alone(
         assert_close(ours[name], theirs[name])
 
 
-def test_what_cannot_catch_up_together(
-    micro64: Sam2Network, clip: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_catch_up_together(micro64: Sam2Network, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = VideoTracker(micro64), VideoTracker(micro64)
     for tracker in (one, other):
         play(tracker, clip, {0: [clip.prompt('b', 'mask')]}, range(4))

@@ -40,8 +40,11 @@ def test_a_box_or_mask_on_another_thing_moves_the_object_there(
 def test_a_box_with_clicks_says_anew_too_and_more_clicks_refine_it(micro128: Sam2Network, clip: Clip) -> None:
     box = clip.prompt('b', 'box', CORRECTED).box
     (x, y), outside = clip.scenes[CORRECTED].centres()[1], clip.scenes[CORRECTED].centres()[0]
-    steps = [Prompt('it', box=box), Prompt('it', box=box, points=[(x, y)]),
-             Prompt('it', box=box, points=[(x, y), outside], labels=[1, 0])]
+    steps = [
+        Prompt('it', box=box),
+        Prompt('it', box=box, points=[(x, y)]),
+        Prompt('it', box=box, points=[(x, y), outside], labels=[1, 0]),
+    ]
     start = replace(clip.prompt('a', 'box'), object_id='it')
     moved = follow(VideoTracker(micro128, 'sam2'), clip, {0: [start], CORRECTED: steps}, 0, CORRECTED)[-1]
     official = VideoTracker(micro128, 'sam2', options=TrackerOptions(clear_on_correction=False))

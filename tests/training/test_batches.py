@@ -102,17 +102,20 @@ def test_the_loader_keeps_the_order_with_and_without_processes(workers: int) -> 
     assert all(equal(next(loaded), dataset[index]) for index in (5, 7))
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    ({'presets': ('mixed', 'rain')}, r"unknown scene presets \['rain'\]; available: mixed, plain"),
-    ({'presets': ()}, 'available: mixed'),
-    ({'size': 100}, 'multiple of 32'),
-    ({'size': 0}, 'multiple of 32'),
-    ({'clips': 0}, 'clips, frames, objects and max_stride must be 1 or more'),
-    ({'prompt_shares': (0.5, 0.4, 0.3)}, 'add up to 1'),
-    ({'prompt_shares': (1.0, 0.0)}, 'three probabilities'),
-    ({'photos': 1.5}, 'in 0..1'),
-    ({'uneven': -0.1}, 'in 0..1'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'presets': ('mixed', 'rain')}, r"unknown scene presets \['rain'\]; available: mixed, plain"),
+        ({'presets': ()}, 'available: mixed'),
+        ({'size': 100}, 'multiple of 32'),
+        ({'size': 0}, 'multiple of 32'),
+        ({'clips': 0}, 'clips, frames, objects and max_stride must be 1 or more'),
+        ({'prompt_shares': (0.5, 0.4, 0.3)}, 'add up to 1'),
+        ({'prompt_shares': (1.0, 0.0)}, 'three probabilities'),
+        ({'photos': 1.5}, 'in 0..1'),
+        ({'uneven': -0.1}, 'in 0..1'),
+    ],
+)
 def test_settings_that_cannot_be_drawn_are_refused(changes: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         BatchSettings(**changes)

@@ -17,18 +17,25 @@ def weights(term: str) -> LossWeights:
     return LossWeights(focal=focal, cross_entropy=cross_entropy, dice=dice)
 
 
-@pytest.mark.parametrize(('term', 'expected'), [
-    ('focal', (0.25 + 3 * 0.75) / 4 * 0.5 ** 2 * math.log(2)),  # alpha, (1 - p_t)^2, -log p_t
-    ('cross_entropy', math.log(2) / 0.25),  # a quarter of the picture is object
-    ('dice', 1 - (2 * 0.5 + 1) / (4 * 0.5 + 1 + 1)),
-])
+@pytest.mark.parametrize(
+    ('term', 'expected'),
+    [
+        ('focal', (0.25 + 3 * 0.75) / 4 * 0.5**2 * math.log(2)),  # alpha, (1 - p_t)^2, -log p_t
+        ('cross_entropy', math.log(2) / 0.25),  # a quarter of the picture is object
+        ('dice', 1 - (2 * 0.5 + 1) / (4 * 0.5 + 1 + 1)),
+    ],
+)
 def test_terms_of_an_undecided_mask(term: str, expected: float) -> None:
     assert mask_losses(torch.zeros(2, 2), ONE_PIXEL, weights(term)).item() == pytest.approx(expected)
 
 
 def test_the_paper_s_weights_are_used() -> None:
-    terms = [mask_losses(torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1)),
-                         torch.ones(3, 8, 8).tril(), weights(term)) for term in ALONE]
+    terms = [
+        mask_losses(
+            torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.ones(3, 8, 8).tril(), weights(term)
+        )
+        for term in ALONE
+    ]
     logits = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1))
     total = mask_losses(logits, torch.ones(3, 8, 8).tril(), LossWeights())
     torch.testing.assert_close(total, 20 * terms[0] + 0.2 * terms[1] + terms[2])
@@ -62,12 +69,21 @@ def _frame(visible: list[bool], **changes: torch.Tensor) -> tuple[FrameLoss, dic
     target = torch.zeros(2, 8, 8)
     target[:, :, :4] = 1
     candidates = torch.stack([torch.zeros(2, 8, 8), 8 * target - 4, 4 - 8 * target], dim=1)
-    inputs = {'candidates': candidates, 'predicted_ious': torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 0.0]]),
-              'score': torch.zeros(2), 'weight': torch.ones(2)} | changes
+    inputs = {
+        'candidates': candidates,
+        'predicted_ious': torch.tensor([[0.5, 0.5, 0.5], [0.0, 1.0, 0.0]]),
+        'score': torch.zeros(2),
+        'weight': torch.ones(2),
+    } | changes
     for tensor in (inputs['candidates'], inputs['predicted_ious'], inputs['score']):
         tensor.requires_grad_()
-    loss = frame_loss(**inputs, target=target, visible=torch.tensor(visible), chosen=torch.tensor([1, 2]),  # type: ignore[arg-type]
-                      loss_weights=LossWeights())
+    loss = frame_loss(
+        **inputs,
+        target=target,
+        visible=torch.tensor(visible),
+        chosen=torch.tensor([1, 2]),  # type: ignore[arg-type]
+        loss_weights=LossWeights(),
+    )
     loss.total.backward()
     return loss, inputs
 
@@ -76,8 +92,11 @@ def test_only_the_best_candidate_learns_its_mask_and_all_learn_their_iou() -> No
     loss, inputs = _frame([True, True])
     steps = inputs['candidates'].grad.abs().sum((2, 3)) > 0
     assert steps.tolist() == [[False, True, False]] * 2
-    assert loss.mask.item() == pytest.approx(mask_losses(inputs['candidates'][0, 1], torch.ones(8, 8) * 0 +
-                                                        (inputs['candidates'][0, 1] > 0), LossWeights()).item())
+    assert loss.mask.item() == pytest.approx(
+        mask_losses(
+            inputs['candidates'][0, 1], torch.ones(8, 8) * 0 + (inputs['candidates'][0, 1] > 0), LossWeights()
+        ).item()
+    )
     assert loss.iou_head.item() == pytest.approx((0.5 + 0.5 + 0.5) / 3 / 2)  # the second object's are right
     assert (inputs['predicted_ious'].grad[0] != 0).all()
     assert loss.iou.tolist() == [1, 0] and loss.object_score.item() == pytest.approx(math.log(2))
@@ -102,7 +121,14 @@ def test_objects_too_small_to_judge_do_not_learn() -> None:
 
 def test_of_a_visible_object_too_thin_for_the_grid_no_mask_is_right() -> None:
     """Averaged to the grid of the losses it is nowhere above a half; an empty mask is not a perfect one then."""
-    loss = frame_loss(torch.full((1, 3, 8, 8), -4.0), torch.ones(1, 3), torch.zeros(1),
-                      target=torch.full((1, 8, 8), 0.25), visible=torch.tensor([True]), weight=torch.ones(1),
-                      chosen=torch.tensor([0]), loss_weights=LossWeights())
+    loss = frame_loss(
+        torch.full((1, 3, 8, 8), -4.0),
+        torch.ones(1, 3),
+        torch.zeros(1),
+        target=torch.full((1, 8, 8), 0.25),
+        visible=torch.tensor([True]),
+        weight=torch.ones(1),
+        chosen=torch.tensor([0]),
+        loss_weights=LossWeights(),
+    )
     assert loss.iou.tolist() == [0] and loss.iou_head.item() == 1

@@ -38,14 +38,22 @@ def slow_depth(region: np.ndarray) -> np.ndarray:
     return depth[1:-1, 1:-1]
 
 
-@pytest.mark.parametrize(('true', 'predicted', 'click', 'label'), [
-    (rectangle(10, 20, 15, 25), None, (22, 12), POSITIVE),
-    (rectangle(0, 0, 5, 5), None, (2, 2), POSITIVE),  # the frame's edge is an edge of the region
-    (rectangle(10, 20, 21, 31), rectangle(10, 20, 21, 26), (28, 12), POSITIVE),  # 11x5 missed: first of the centre line
-    (rectangle(10, 20, 21, 31), rectangle(10, 20, 21, 40), (35, 14), NEGATIVE),  # 11x9 too much
-    (rectangle(5, 5, 8, 8), rectangle(20, 20, 23, 23), (21, 21), NEGATIVE),  # equally deep: negative
-    (rectangle(5, 5, 10, 10), rectangle(20, 20, 23, 23), (7, 7), POSITIVE),  # the larger error wins
-])
+@pytest.mark.parametrize(
+    ('true', 'predicted', 'click', 'label'),
+    [
+        (rectangle(10, 20, 15, 25), None, (22, 12), POSITIVE),
+        (rectangle(0, 0, 5, 5), None, (2, 2), POSITIVE),  # the frame's edge is an edge of the region
+        (
+            rectangle(10, 20, 21, 31),
+            rectangle(10, 20, 21, 26),
+            (28, 12),
+            POSITIVE,
+        ),  # 11x5 missed: first of the centre line
+        (rectangle(10, 20, 21, 31), rectangle(10, 20, 21, 40), (35, 14), NEGATIVE),  # 11x9 too much
+        (rectangle(5, 5, 8, 8), rectangle(20, 20, 23, 23), (21, 21), NEGATIVE),  # equally deep: negative
+        (rectangle(5, 5, 10, 10), rectangle(20, 20, 23, 23), (7, 7), POSITIVE),  # the larger error wins
+    ],
+)
 def test_next_click(true: np.ndarray, predicted: np.ndarray | None, click: tuple[int, int], label: int) -> None:
     assert next_click(true, predicted) == (click, label)
 
@@ -121,7 +129,7 @@ def test_error_clicks_fall_evenly_on_wrong_pixels() -> None:
 def test_error_clicks_where_nothing_is_wrong() -> None:
     true = torch.zeros(3, 40, 60, dtype=torch.bool)
     true[0, 10:20, 20:30] = True  # the second object is hidden ...
-    true[2] = True                # ... and the third leaves no background
+    true[2] = True  # ... and the third leaves no background
     generator = torch.Generator().manual_seed(0)
     for _ in range(50):
         points, labels = random_error_click(true, true.clone(), generator)

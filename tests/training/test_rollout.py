@@ -31,12 +31,15 @@ def run(model: Sam2Network, batch: ClipBatch, how: RolloutSettings, *, seed: int
     return rollout, rollout.run()
 
 
-@pytest.mark.parametrize(('frame', 'conditioning', 'frames', 'indices'), [
-    (1, {0}, [0], [6]),
-    (3, {0}, [0, 1, 2], [6, 1, 0]),
-    (10, {0}, [0, 4, 5, 6, 7, 8, 9], [6, 5, 4, 3, 2, 1, 0]),
-    (10, {0, 9}, [0, 9, 4, 5, 6, 7, 8], [6, 6, 5, 4, 3, 2, 1]),  # a gap where the conditioning frame is
-])
+@pytest.mark.parametrize(
+    ('frame', 'conditioning', 'frames', 'indices'),
+    [
+        (1, {0}, [0], [6]),
+        (3, {0}, [0, 1, 2], [6, 1, 0]),
+        (10, {0}, [0, 4, 5, 6, 7, 8, 9], [6, 5, 4, 3, 2, 1, 0]),
+        (10, {0, 9}, [0, 9, 4, 5, 6, 7, 8], [6, 6, 5, 4, 3, 2, 1]),  # a gap where the conditioning frame is
+    ],
+)
 def test_sam2_reads_by_distance(frame: int, conditioning: set[int], frames: list[int], indices: list[int]) -> None:
     assert read_order(frame, conditioning, rng(), dam=False) == (frames, indices)
 
@@ -51,7 +54,7 @@ def test_the_distractor_aware_policy_reads_by_rank(frame: int, corrected: set[in
     anchors = [past for past, index in zip(frames, indices, strict=True) if index == 6]
     recent = [past for past, index in zip(frames, indices, strict=True) if index != 6]
     assert conditioning <= set(anchors) and len(anchors) <= len(conditioning) + 2
-    assert recent == sorted(recent) and indices[len(anchors):] == list(range(len(recent)))[::-1]
+    assert recent == sorted(recent) and indices[len(anchors) :] == list(range(len(recent)))[::-1]
     newest = [past for past in range(frame - 1, -1, -1) if past not in conditioning][:1]
     assert recent[-1:] == newest  # the frame before is always read
 
@@ -78,7 +81,7 @@ def test_every_kind_of_weight_learns_and_the_loss_is_the_mean_over_frames(
 
 def test_corrections_are_decoded_as_the_tracker_decodes_them(untrained: Sam2Network, batch: ClipBatch) -> None:
     """One click asks for candidates, several clicks, or one after a box, for a single mask; each is judged as asked."""
-    asked: list[tuple[int, list[bool]]] = []   # number of points and which objects get candidates
+    asked: list[tuple[int, list[bool]]] = []  # number of points and which objects get candidates
     decode = untrained.decode_masks
 
     def watch(features, conditioned, prompt, multimask, **how):
@@ -95,19 +98,28 @@ def test_corrections_are_decoded_as_the_tracker_decodes_them(untrained: Sam2Netw
     tracked, first_click, second_click = asked[-3:]
     assert rollout.corrected == rollout.window == rollout.frames - 1  # a frame that learns
     assert [candidates for _, candidates in (tracked, first_click, second_click)] == [
-        [True] * count, [True] * count, [False] * count]
+        [True] * count,
+        [True] * count,
+        [False] * count,
+    ]
     assert second_click[0] == first_click[0] + 1
     assert [candidates for _, candidates in asked[1:3]] == [[False] * count] * 2  # after the box
     assert len(rollout.losses) == 3 + 3
 
 
 def test_of_an_object_that_is_called_hidden_a_correction_is_shown_nothing(
-        untrained: Sam2Network, batch: ClipBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    untrained: Sam2Network, batch: ClipBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As in the tracker, whose gate empties such a mask: all of the object is missed, and the click is on it."""
     nn.init.constant_(untrained.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, -100.0)
     labels, shown = [], []
-    monkeypatch.setattr('sam2_ros.training.rollout.random_error_click', lambda true, predicted, generator: (
-        shown.append(predicted.any()), random_error_click(true, predicted, generator))[1])
+    monkeypatch.setattr(
+        'sam2_ros.training.rollout.random_error_click',
+        lambda true, predicted, generator: (
+            shown.append(predicted.any()),
+            random_error_click(true, predicted, generator),
+        )[1],
+    )
     embed = untrained.embed_prompts
 
     def watch(points, given, mask_logits=None, has_mask=None):
@@ -117,8 +129,12 @@ def test_of_an_object_that_is_called_hidden_a_correction_is_shown_nothing(
         return embed(points, given, mask_logits, has_mask)
 
     monkeypatch.setattr(untrained, 'embed_prompts', watch)
-    points = replace(batch, kind=torch.full_like(batch.kind, POINT_PROMPT), labels=torch.tensor([[1, -1]] * 6)[
-        :len(batch.kind)], masks=batch.masks[:, :1].expand_as(batch.masks))
+    points = replace(
+        batch,
+        kind=torch.full_like(batch.kind, POINT_PROMPT),
+        labels=torch.tensor([[1, -1]] * 6)[: len(batch.kind)],
+        masks=batch.masks[:, :1].expand_as(batch.masks),
+    )
     run(untrained, points, replace(PLAIN, correction=1.0))
     assert shown == [False, False] and labels[0].tolist() == [[1, 1]] * len(batch.kind)
     assert labels[1].tolist() == [[1]] * len(batch.kind)
@@ -179,8 +195,7 @@ def test_a_rollout_is_repeated_by_its_seed(untrained: Sam2Network, batch: ClipBa
 
 
 def test_true_visibility_is_what_memory_is_told(untrained: Sam2Network) -> None:
-    vanishing = BatchSettings(
-        size=64, clips=2, frames=12, objects=2, max_stride=3, presets=('re_entry',), photos=0.0)
+    vanishing = BatchSettings(size=64, clips=2, frames=12, objects=2, max_stride=3, presets=('re_entry',), photos=0.0)
     clips = ClipBatches(vanishing, seed=3)[0]
     with torch.no_grad():
         rollout, _ = run(untrained, clips, replace(PLAIN, true_visibility=1.0))
@@ -222,15 +237,17 @@ def test_it_tracks_as_the_tracker_does(micro128: Sam2Network, shares: tuple[floa
     prompts = [_prompt(clips, index) for index in range(len(clips.kind))]
     with torch.no_grad():
         rolled.run()
-    _assert_same(rolled, [tracker.step(image.numpy(), () if frame else prompts)
-                          for frame, image in enumerate(clips.images[0])])
+    _assert_same(
+        rolled, [tracker.step(image.numpy(), () if frame else prompts) for frame, image in enumerate(clips.images[0])]
+    )
 
 
 @pytest.mark.parametrize('shares', [(0, 1, 0), (0, 0, 1)], ids=['box', 'point'])
 def test_corrections_are_those_of_the_tracker(
-        micro128: Sam2Network, shares: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    micro128: Sam2Network, shares: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same clicks, on the first frame and on a later one, give the same masks, then and after."""
-    clicks: list[list[tuple[list[float], int]]] = []         # of each turn, one for every object
+    clicks: list[list[tuple[list[float], int]]] = []  # of each turn, one for every object
 
     def remember(*given):
         points, labels = random_error_click(*given)
@@ -246,8 +263,9 @@ def test_corrections_are_those_of_the_tracker(
 
     tracker = VideoTracker(micro128, 'sam2', options=TrackerOptions(clear_on_correction=False))
     everyone = range(len(clips.kind))
-    first = [_prompt(clips, index, *(turn[index] for turn in clicks[:count])) for count, index in
-             product(range(3), everyone)]
+    first = [
+        _prompt(clips, index, *(turn[index] for turn in clicks[:count])) for count, index in product(range(3), everyone)
+    ]
     results = []
     for frame, image in enumerate(clips.images[0]):
         result = dict(tracker.step(image.numpy(), () if frame else first))
@@ -259,13 +277,16 @@ def test_corrections_are_those_of_the_tracker(
     _assert_same(rolled, results)
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    ({'true_visibility': 1.2}, 'probabilities in 0..1'),
-    ({'correction': -0.1}, 'probabilities in 0..1'),
-    ({'no_pointers': 2.0}, 'probabilities in 0..1'),
-    ({'gradient_frames': 0}, 'gradient_frames and loss_stride must be 1 or more'),
-    ({'loss_stride': 0}, 'gradient_frames and loss_stride must be 1 or more'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'true_visibility': 1.2}, 'probabilities in 0..1'),
+        ({'correction': -0.1}, 'probabilities in 0..1'),
+        ({'no_pointers': 2.0}, 'probabilities in 0..1'),
+        ({'gradient_frames': 0}, 'gradient_frames and loss_stride must be 1 or more'),
+        ({'loss_stride': 0}, 'gradient_frames and loss_stride must be 1 or more'),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(changes: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         RolloutSettings(**changes)

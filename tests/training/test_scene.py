@@ -47,7 +47,11 @@ def digest(split: str, *, photos: float = 0.5) -> str:
 def test_a_seed_gives_the_same_bytes_in_another_process_that_lacks_the_other_split(split: str, other: str) -> None:
     run = subprocess.run(
         [sys.executable, '-c', DIGEST_WITHOUT_THE_OTHER_SPLIT, split, other],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert run.stdout.strip() == digest(split), run.stderr
 
 
@@ -110,7 +114,7 @@ def test_the_target_is_hidden_fully_and_comes_back(preset: str, split: str, seed
     made = clip(preset, seed, split=split, frames=60)
     seen = made.visible[:, 0]
     hidden = np.flatnonzero(~seen)
-    assert seen[:2].all() and len(hidden) >= 5 and seen[hidden[0]:].any()
+    assert seen[:2].all() and len(hidden) >= 5 and seen[hidden[0] :].any()
     assert made.roles.count('occluder') == (preset == 'occlusion')
 
 
@@ -146,21 +150,24 @@ def test_a_screen_stays_in_place_in_front_of_everything_on_the_way_of_the_target
         free, made = (clip(preset, seed, **still, screens=(count, count)) for count in (0, 1))
         assert made.roles == (*free.roles, 'occluder')
         screen = made.masks[:, -1]
-        assert all((now & screen[0]).sum() > 0.6 * (now | screen[0]).sum() for now in screen)   # foliage sways
+        assert all((now & screen[0]).sum() > 0.6 * (now | screen[0]).sum() for now in screen)  # foliage sways
         assert (free.masks[4:, 0] & screen[4:]).any()
         np.testing.assert_array_equal(made.masks[:, :-1], free.masks & ~screen[:, None])
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    ({'height': 8}, 'at least 16x16 pixels'),
-    ({'frames': 0}, 'one frame'),
-    ({'gaps': (2, 0)}, 'gaps of 1 or more'),
-    ({'gaps': ()}, 'gaps of 1 or more'),
-    ({'objects': (0, 3)}, 'objects and radius'),
-    ({'radius': (0.3, 0.1)}, 'ordered'),
-    ({'lookalikes': (3, 2)}, 'lookalikes'),
-    ({'screens': (-1, 2)}, 'screens'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'height': 8}, 'at least 16x16 pixels'),
+        ({'frames': 0}, 'one frame'),
+        ({'gaps': (2, 0)}, 'gaps of 1 or more'),
+        ({'gaps': ()}, 'gaps of 1 or more'),
+        ({'objects': (0, 3)}, 'objects and radius'),
+        ({'radius': (0.3, 0.1)}, 'ordered'),
+        ({'lookalikes': (3, 2)}, 'lookalikes'),
+        ({'screens': (-1, 2)}, 'screens'),
+    ],
+)
 def test_settings_that_show_nothing_are_refused(changes: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         SceneSettings(**changes)

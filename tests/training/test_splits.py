@@ -19,8 +19,19 @@ def _shape_names(split: str) -> set[str]:
 
 def test_shapes_are_split() -> None:
     train, heldout = map(_shape_names, SPLITS)
-    assert train == {'blob', 'polygon', 'box', 'ellipse', 'stick', 'ring', 'person', 'creature', 'vehicle',
-                     'ragged', 'assembly'}
+    assert train == {
+        'blob',
+        'polygon',
+        'box',
+        'ellipse',
+        'stick',
+        'ring',
+        'person',
+        'creature',
+        'vehicle',
+        'ragged',
+        'assembly',
+    }
     assert heldout == {'cross', 'gear', 'crescent', 'quadruped', 'lamp'}
     assert not set(FAMILIES['train']) & set(FAMILIES['heldout'])
 

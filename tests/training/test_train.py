@@ -32,10 +32,12 @@ CPU = torch.device('cpu')
 FIRST_MOMENTS = {'momentum_buffer': 0.05, 'exp_avg': 0.1}  # of Muon and AdamW: shares of the gradient after one step
 MOST_BYTES = 16_000_000  # of the bundled weights
 TINY = BatchSettings(size=64, clips=1, frames=1, objects=1, photos=0.0)
-SHORT = TrainSettings(stages=(
-    StageSettings('images', 0.5, TINY),
-    StageSettings('clips', 0.5, replace(TINY, frames=3), RolloutSettings(gradient_frames=1, correction=0.5)),
-))
+SHORT = TrainSettings(
+    stages=(
+        StageSettings('images', 0.5, TINY),
+        StageSettings('clips', 0.5, replace(TINY, frames=3), RolloutSettings(gradient_frames=1, correction=0.5)),
+    )
+)
 
 # Trains the recipe above until it is killed; every step is saved.
 TRAIN_UNTIL_KILLED = """
@@ -51,12 +53,15 @@ if __name__ == '__main__':
 
 def train_until_saved(folder: Path, *, steps: int, processes: int, **how: object) -> subprocess.Popen:
     """The script above in a process of its own, which has saved at least once and may be killed."""
-    script = folder / 'train_until_killed.py'    # a file, which the processes that it starts import
+    script = folder / 'train_until_killed.py'  # a file, which the processes that it starts import
     script.write_text(TRAIN_UNTIL_KILLED)
     process = subprocess.Popen(  # type: ignore[call-overload]
-        [sys.executable, str(script), str(folder), str(steps), str(processes)], cwd=REPOSITORY,
-        env=os.environ | {'PYTHONPATH': f'{REPOSITORY}:{os.environ.get("PYTHONPATH", "")}'}, stderr=subprocess.DEVNULL,
-        **how)
+        [sys.executable, str(script), str(folder), str(steps), str(processes)],
+        cwd=REPOSITORY,
+        env=os.environ | {'PYTHONPATH': f'{REPOSITORY}:{os.environ.get("PYTHONPATH", "")}'},
+        stderr=subprocess.DEVNULL,
+        **how,
+    )
     while not (folder / 'checkpoint.pt').exists() and process.poll() is None:
         time.sleep(0.02)
     return process
@@ -84,8 +89,7 @@ def test_a_short_run_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """From random weights, in minutes of one slow core: large calm objects followed from a mask for one frame."""
     calm = replace(PRESETS['plain'], objects=(1, 2), radius=(0.25, 0.4), degrade=0.0, camera=0.0)
     monkeypatch.setitem(PRESETS, 'calm', calm)
-    clips = BatchSettings(
-        size=64, clips=4, frames=2, objects=2, prompt_shares=(1, 0, 0), presets=('calm',), photos=0.0)
+    clips = BatchSettings(size=64, clips=4, frames=2, objects=2, prompt_shares=(1, 0, 0), presets=('calm',), photos=0.0)
     stage = StageSettings('clips', 1.0, clips, RolloutSettings(correction=0.0))
     recipe = TrainSettings(seed=2, warmup=0.05, final_rate=1.0, ema=0.95, stages=(stage,))
     untrained = validate(Trainer(recipe, CPU).average, clips, device=CPU, batches=4)
@@ -131,7 +135,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(finished: Path, tmp_path: Path
 def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
     """It would go on writing into the folder, beside the run that is started next."""
     process = train_until_saved(  # as a background job of a script is started
-        tmp_path, steps=100_000, processes=2, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN))
+        tmp_path, steps=100_000, processes=2, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    )
     children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
     assert len(children) >= 2
     process.kill()
@@ -153,7 +158,8 @@ def test_a_finished_run_stays_as_it_is_and_tells_again_what_came_of_it(
     last = rows(finished)[-1]
     told = capsys.readouterr().out.split()
     assert told[:3] == ['after', '8', 'steps:'] and float(told[5]) == pytest.approx(
-        float(last['heldout_j_prompted']), abs=0.006)
+        float(last['heldout_j_prompted']), abs=0.006
+    )
 
 
 def test_a_step_in_bfloat16_is_like_one_in_float32() -> None:
@@ -164,8 +170,11 @@ def test_a_step_in_bfloat16_is_like_one_in_float32() -> None:
     for autocast in (True, False):
         trainer = Trainer(replace(SHORT, autocast=autocast), CPU)
         losses.append([loss.total.item() for loss in trainer.step(batch, stage, seed=seed, share=0.5)])
-        moments = [state[name].flatten() for name, optimizer in zip(FIRST_MOMENTS, trainer.optimizers, strict=True)
-                   for state in optimizer.state.values()]
+        moments = [
+            state[name].flatten()
+            for name, optimizer in zip(FIRST_MOMENTS, trainer.optimizers, strict=True)
+            for state in optimizer.state.values()
+        ]
         gradients.append(torch.cat(moments))
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
@@ -213,8 +222,9 @@ def test_other_weights_to_begin_with_than_those_of_the_run_are_refused(
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
-    torch.save({'model': {}, 'average': {}, 'optimizers': [], 'progress': {}, 'start': None},
-               tmp_path / 'checkpoint.pt')
+    torch.save(
+        {'model': {}, 'average': {}, 'optimizers': [], 'progress': {}, 'start': None}, tmp_path / 'checkpoint.pt'
+    )
     with pytest.raises(ValueError, match=f'does not hold a run of {MICRO}'):
         train(SHORT, run(tmp_path, steps=8))
 
@@ -231,7 +241,7 @@ def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize('share', [0.0, 0.5])
 def test_a_damaged_checkpoint_is_refused_with_what_to_do(finished: Path, tmp_path: Path, share: float) -> None:
     whole = (finished / 'checkpoint.pt').read_bytes()
-    (tmp_path / 'checkpoint.pt').write_bytes(whole[:int(share * len(whole))] or b'no checkpoint')
+    (tmp_path / 'checkpoint.pt').write_bytes(whole[: int(share * len(whole))] or b'no checkpoint')
     with pytest.raises(ValueError, match=r'checkpoint\.pt is damaged; delete it to begin anew'):
         train(SHORT, run(tmp_path, steps=8))
 
@@ -244,7 +254,7 @@ def test_a_log_with_other_columns_is_kept_as_far_as_they_are_known(tmp_path: Pat
 
 def test_a_finished_run_with_a_larger_budget_sees_no_batch_twice(tmp_path: Path) -> None:
     batches = []
-    for steps in (2, 8):     # back from the end to the first stage
+    for steps in (2, 8):  # back from the end to the first stage
         train(SHORT, run(tmp_path, steps=steps))
         batches.append(torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['progress']['batches'])
     assert batches == [[1, 1], [3, 5]]
@@ -259,7 +269,7 @@ def test_rows_after_the_checkpoint_are_forgotten_when_the_run_goes_on(tmp_path: 
     train(SHORT, run(tmp_path, steps=1))
     with open(tmp_path / 'log.csv', 'a', encoding='utf-8', newline='') as file:
         csv.writer(file).writerow(['5', *['0'] * 14])  # of steps that were lost with the process
-        file.write('6,\0\n,\n\0\0')                   # torn by a crash
+        file.write('6,\0\n,\n\0\0')  # torn by a crash
     train(SHORT, run(tmp_path, steps=2))
     assert [row['step'] for row in rows(tmp_path)] == ['1', '2']
 
@@ -288,8 +298,10 @@ def test_what_does_not_learn_stays_where_it_is() -> None:
     images, clips = SHORT.stages
     for number in range(2):
         trainer.step(ClipBatches(clips.batch, seed=1)[number], clips, seed=number, share=0.1)
-    silent = [trainer.model.memory_attention.layers[0].linear1.weight,
-              trainer.model.sam_mask_decoder.pred_obj_score_head.layers[0].weight]   # has a gradient, of zeros
+    silent = [
+        trainer.model.memory_attention.layers[0].linear1.weight,
+        trainer.model.sam_mask_decoder.pred_obj_score_head.layers[0].weight,
+    ]  # has a gradient, of zeros
     encoder = trainer.model.image_encoder.trunk.blocks[0].attn.qkv.weight
     before = [weight.clone() for weight in (*silent, encoder)]
     trainer.step(ClipBatches(images.batch, seed=1)[0], images, seed=2, share=0.2)
@@ -310,8 +322,9 @@ def test_processes_share_a_run(tmp_path: Path) -> None:
     alone = Trainer(one_stage, CPU)
     data = ClipBatches(TINY, seed=one_stage.seed + 1000)
     seeds = [rollout_seed(one_stage.seed, stage=0, batch=index) for index in range(3)]
-    losses = [Rollout(alone.model, data[index], RolloutSettings(), one_stage.loss, seeds[index]).run()
-              for index in range(2)]
+    losses = [
+        Rollout(alone.model, data[index], RolloutSettings(), one_stage.loss, seeds[index]).run() for index in range(2)
+    ]
     torch.stack(losses).mean().backward()
     torch.nn.utils.clip_grad_norm_(alone.model.parameters(), one_stage.clip)
     for optimizer, saved, (name, share) in zip(alone.optimizers, state, FIRST_MOMENTS.items(), strict=True):
