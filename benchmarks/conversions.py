@@ -17,7 +17,9 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from sam2_ros.nodes.conversions import (
+from sam2_ros.drawing.overlay import draw_overlay
+from sam2_ros.nodes.edge.decode_images import LAYOUTS
+from sam2_ros.nodes.edge.messages import (
     TrackRecord,
     array_to_image,
     compressed_to_rgb,
@@ -26,9 +28,7 @@ from sam2_ros.nodes.conversions import (
     rgb_to_compressed,
     tracked_objects,
 )
-from sam2_ros.nodes.pixels import LAYOUTS
-from sam2_ros.tools.ladybirds import LadybirdScene
-from sam2_ros.visualization import draw_overlay
+from sam2_ros.synthetic.ladybirds import LadybirdScene
 from tests.results import frame_result, object_result
 
 REPEATS = 50

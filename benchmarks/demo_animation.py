@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sam2_ros.tools.sprites import FRAME_RATE
-from sam2_ros.tools.video_source import open_source
+from sam2_ros.synthetic.sprites import FRAME_RATE
+from sam2_ros.video.source import open_source
 
 VIDEO = Path('demo/overlay.mp4')
 ANIMATION = Path('benchmarks/demo.webp')  # a fifth of the size of a GIF of the same length, and sharper

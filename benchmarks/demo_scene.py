@@ -16,10 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.evaluation.report import markdown_table
+from sam2_ros.evaluation.pages.markdown import markdown_table
 from sam2_ros.model import VARIANTS, build_sam2
 from sam2_ros.model.build import bundled_weights
-from sam2_ros.tools.ladybirds import LADYBIRDS, LadybirdScene
+from sam2_ros.synthetic.ladybirds import LADYBIRDS, LadybirdScene
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 from sam2_ros.tracking.postprocessing import box_of
 

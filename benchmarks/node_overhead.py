@@ -26,7 +26,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sam2_ros.msg import Prompt, TrackedObjectArray
 
-from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds
+from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 
 WIDTH, HEIGHT = 1280, 720
 IMAGE = '/camera/image_raw'
@@ -83,8 +83,8 @@ def nodes(rate: float, checkpoint: str, image_size: int) -> Iterator[None]:
     """The camera and the tracker, each in a process."""
     tracker = ['-p', f'checkpoint:={checkpoint}'] if checkpoint else []
     commands = (
-        ['sam2_ros.nodes.tracker', '-p', f'image_size:={image_size}', *tracker],
-        ['sam2_ros.nodes.video_player', '-p', f'rate:={rate}', '-p', f'width:={WIDTH}', '-p', f'height:={HEIGHT}'],
+        ['sam2_ros.nodes.tracker.node', '-p', f'image_size:={image_size}', *tracker],
+        ['sam2_ros.nodes.video_player.node', '-p', f'rate:={rate}', '-p', f'width:={WIDTH}', '-p', f'height:={HEIGHT}'],
     )
     processes = [
         subprocess.Popen(

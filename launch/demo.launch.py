@@ -10,8 +10,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from sam2_ros.tools.video_source import ACCEPTED
-from sam2_ros.transport import large_image_environment
+from sam2_ros.nodes.edge.transport import large_image_environment
+from sam2_ros.video.source import ACCEPTED
 
 SHARE = Path(get_package_share_directory('sam2_ros'))
 IMAGE = '/camera/image_raw'

@@ -13,8 +13,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from sam2_ros.nodes.startup import base_topic
-from sam2_ros.transport import large_image_environment
+from sam2_ros.nodes.edge.startup import base_topic
+from sam2_ros.nodes.edge.transport import large_image_environment
 
 RESPAWN_DELAY = 2.0  # seconds
 REFUSED = 2  # exit code of the tracker for names and parameters that it does not accept

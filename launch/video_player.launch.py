@@ -6,8 +6,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from sam2_ros.tools.video_source import ACCEPTED
-from sam2_ros.transport import large_image_environment
+from sam2_ros.nodes.edge.transport import large_image_environment
+from sam2_ros.video.source import ACCEPTED
 
 # Arguments that are parameters of the node: default, type, description.
 PARAMETERS = {

@@ -1,4 +1,4 @@
-"""What tests need of the official SAM 2 code beside `sam2_ros.tools.official`."""
+"""What tests need of the official SAM 2 code beside `sam2_ros.evaluation.official`."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
-from sam2_ros.tools.official import (
+from sam2_ros.evaluation.official import (
     load_official,
     official_base,
     official_image_encoder,

@@ -79,3 +79,10 @@ def _texture(height: int, width: int, *, base: NDArray, rng: np.random.Generator
         noise = F.interpolate(noise, size=(height, width), mode='bicubic')[0]
         total += amplitude * noise.permute(1, 2, 0).numpy()
     return np.clip(total + base, 0, 255).astype(np.uint8)
+
+
+def rectangle(top: int, left: int, bottom: int, right: int, *, shape: tuple[int, int] = (40, 60)) -> np.ndarray:
+    """A mask that is a rectangle, edges half-open."""
+    mask = np.zeros(shape, bool)
+    mask[top:bottom, left:right] = True
+    return mask

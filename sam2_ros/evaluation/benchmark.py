@@ -16,20 +16,21 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sam2_ros.evaluation.clips import Subset, benchmark_clip
+from sam2_ros.evaluation.datasets.synthetic import Subset, benchmark_clip
+from sam2_ros.evaluation.measures.scores import RunScore, score_run
 from sam2_ros.evaluation.predictions import PredictionStore, RunKey
-from sam2_ros.evaluation.protocol import track_clip
-from sam2_ros.evaluation.scores import RunScore, score_run
+from sam2_ros.evaluation.protocols.first_frame import track_clip
+from sam2_ros.interruption import end_with_parent
 from sam2_ros.model import Sam2Network, build_sam2
-from sam2_ros.tools.interruption import end_with_parent
 
 # what predictions depend on; of training only what makes scenes and prompts
 _SOURCES = (
     'model/*.py',
     'tracking/*.py',
-    'evaluation/clips.py',
-    'evaluation/protocol.py',
-    *(f'training/{name}.py' for name in ('motion', 'prompts', 'render', 'scene', 'shapes', 'textures')),
+    'evaluation/datasets/synthetic.py',
+    'evaluation/protocols/first_frame.py',
+    'evaluation/protocols/simulated_prompts.py',
+    'synthetic/*.py',
 )
 
 

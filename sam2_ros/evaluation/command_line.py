@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 
 from sam2_ros.evaluation.benchmark import NetworkSource
-from sam2_ros.evaluation.clips import SUBSETS, Subset
-from sam2_ros.evaluation.protocol import PROMPT_KINDS
-from sam2_ros.evaluation.speed import WARM_UP_FRAMES
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset
+from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES
+from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import choose_device
-from sam2_ros.training.scene import SPLITS
+from sam2_ros.synthetic.scene import SPLITS
 
 DEFAULT_MODEL = 'sam2.1_hiera_micro'
 

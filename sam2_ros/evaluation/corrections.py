@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
 from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, describe, positive
-from sam2_ros.evaluation.metrics import region_similarity
-from sam2_ros.evaluation.protocol import SharedEncoder, box_prompt
-from sam2_ros.evaluation.report import markdown_table
-from sam2_ros.evaluation.scores import mean_over_clips
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, TargetClip, benchmark_clip
+from sam2_ros.evaluation.measures.metrics import region_similarity
+from sam2_ros.evaluation.measures.scores import mean_over_clips
+from sam2_ros.evaluation.pages.markdown import markdown_table
+from sam2_ros.evaluation.protocols.first_frame import SharedEncoder, box_prompt
+from sam2_ros.evaluation.protocols.simulated_prompts import next_click
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
-from sam2_ros.training.prompts import next_click
 
 MODULE = 'sam2_ros.evaluation.corrections'
 PAGE = 'corrections.md'

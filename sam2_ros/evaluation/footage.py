@@ -18,10 +18,10 @@ import numpy as np
 from tqdm import tqdm
 
 from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, describe, positive
-from sam2_ros.evaluation.report import markdown_table
+from sam2_ros.evaluation.pages.markdown import markdown_table
 from sam2_ros.model import Sam2Network
-from sam2_ros.tools.video_source import open_source
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
+from sam2_ros.video.source import open_source
 
 MODULE = 'sam2_ros.evaluation.footage'
 PAGE = 'footage.md'

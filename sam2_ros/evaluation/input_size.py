@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from sam2_ros.evaluation.benchmark import Benchmark
-from sam2_ros.evaluation.clips import benchmark_clip
 from sam2_ros.evaluation.command_line import (
     add_benchmark_arguments,
     chosen_network,
@@ -17,9 +16,11 @@ from sam2_ros.evaluation.command_line import (
     describe,
     positive,
 )
-from sam2_ros.evaluation.report import DEFINITIONS, markdown_table, time_table
-from sam2_ros.evaluation.scores import Mean, RunScore, mean_over_clips, paired_difference
-from sam2_ros.evaluation.speed import FrameTime, time_trackers
+from sam2_ros.evaluation.datasets.synthetic import benchmark_clip
+from sam2_ros.evaluation.measures.scores import Mean, RunScore, mean_over_clips, paired_difference
+from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
+from sam2_ros.evaluation.pages.markdown import markdown_table
+from sam2_ros.evaluation.pages.synthetic import DEFINITIONS, time_table
 from sam2_ros.tracking import POLICY_NAMES, VideoTracker
 
 MODULE = 'sam2_ros.evaluation.input_size'

@@ -30,7 +30,7 @@ class RunKey:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class Prediction:
     """What was predicted for the target in the T frames of a clip.
 
     Attributes:
@@ -73,7 +73,7 @@ class PredictionStore:
     def has(self, key: RunKey) -> bool:
         return (self.folder / key.file_name).exists()
 
-    def save(self, key: RunKey, track: Track) -> None:
+    def save(self, key: RunKey, track: Prediction) -> None:
         file = self.folder / key.file_name
         unfinished = file.with_suffix('.part')  # so that an interrupted run leaves no half-written file behind
         with unfinished.open('wb') as stream:
@@ -85,11 +85,11 @@ class PredictionStore:
             )
         unfinished.replace(file)
 
-    def load(self, key: RunKey) -> Track:
+    def load(self, key: RunKey) -> Prediction:
         """Raises FileNotFoundError if the run was not saved."""
         with np.load(self.folder / key.file_name) as stored:
             masks = np.unpackbits(stored['masks'], axis=-1, count=int(stored['width'])).astype(bool)
-            return Track(masks, stored['object_score'])
+            return Prediction(masks, stored['object_score'])
 
 
 def _stored_config(folder: Path) -> dict[str, Any] | None:

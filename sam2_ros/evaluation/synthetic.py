@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from sam2_ros.evaluation.benchmark import Benchmark
-from sam2_ros.evaluation.clips import TargetClip, benchmark_clip
 from sam2_ros.evaluation.command_line import (
     add_benchmark_arguments,
     chosen_network,
@@ -21,10 +20,11 @@ from sam2_ros.evaluation.command_line import (
     describe,
     positive,
 )
-from sam2_ros.evaluation.predictions import Track
-from sam2_ros.evaluation.report import Report, write_report
-from sam2_ros.evaluation.scores import RunScore
-from sam2_ros.evaluation.speed import FrameTime, time_trackers
+from sam2_ros.evaluation.datasets.synthetic import TargetClip, benchmark_clip
+from sam2_ros.evaluation.measures.scores import RunScore
+from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
+from sam2_ros.evaluation.pages.synthetic import SyntheticReport, write_report
+from sam2_ros.evaluation.predictions import Prediction
 from sam2_ros.tracking import POLICY_NAMES, VideoTracker
 
 MODULE = 'sam2_ros.evaluation.synthetic'
@@ -47,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
 
-    def load(run: RunScore) -> tuple[TargetClip, Track]:
+    def load(run: RunScore) -> tuple[TargetClip, Prediction]:
         return benchmark_clip(benchmark.subsets[run.subset], run.key.clip), stores[run.subset].load(run.key)
 
-    report = Report(
+    report = SyntheticReport(
         introduction=describe(network, module=MODULE, arguments=arguments, split=options.split),
         subsets=list(benchmark.subsets),
         policies=benchmark.policies,
@@ -73,7 +73,8 @@ def _time_policies(benchmark: Benchmark) -> list[FrameTime]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f'python -m {MODULE}', description='Track held-out synthetic clips, score the tracks, write a result page.'
+        prog=f'python -m {MODULE}',
+        description='Track held-out synthetic clips, score the tracks, write a result page.',
     )
     parser.add_argument('--quick', action='store_true', help='two policies on two clips of 40 frames by default')
     parser.add_argument(

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from sam2_ros.model.config import MASK_STRIDE, PIXEL_MEAN, PIXEL_STD
+from sam2_ros.model.config import MASK_STRIDE
+from sam2_ros.model.normalization import normalize
 from sam2_ros.model.prompt_encoder import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, NEGATIVE, POSITIVE, PromptEmbedding
 from sam2_ros.model.sam2_network import ImageFeatures, Sam2Network
 
@@ -42,8 +43,7 @@ class ImageSegmenter:
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.model.device)
         pixels = pixels.permute(2, 0, 1)[None].float() / 255
         pixels = F.interpolate(pixels, size=(size, size), mode='bilinear', antialias=True)
-        mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (PIXEL_MEAN, PIXEL_STD))
-        self._features = self.model.encode_image((pixels - mean) / std)
+        self._features = self.model.encode_image(normalize(pixels))
         self._image_shape = (image.shape[0], image.shape[1])
 
     @torch.inference_mode()

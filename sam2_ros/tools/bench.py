@@ -23,15 +23,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sam2_ros.evaluation.metrics import region_similarity
+from sam2_ros.evaluation.measures.metrics import region_similarity
+from sam2_ros.interruption import end_with_parent
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
-from sam2_ros.tools.arguments import DEFAULT_MODEL
-from sam2_ros.tools.interruption import end_with_parent
-from sam2_ros.tools.ladybirds import LadybirdScene
+from sam2_ros.model.normalization import normalize
+from sam2_ros.synthetic.ladybirds import LadybirdScene
+from sam2_ros.tools.network_arguments import DEFAULT_MODEL
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
-from sam2_ros.tracking.preprocessing import normalize, shrink
+from sam2_ros.tracking.preprocessing import shrink
 
 MEBIBYTE = 2**20
 ALWAYS_VISIBLE = 10.0  # object score logit given to random weights, so that the memory fills up as in real use
@@ -99,7 +100,7 @@ class Feed:
     def __getitem__(self, index: int) -> torch.Tensor:
         if index != self.index:
             raise IndexError(f'frame {index} was asked for while the camera shows {self.index}')
-        return normalize(shrink(self.rgb, self.model.image_size, 'bicubic'), self.model.device, torch.float32)[0]
+        return normalize(shrink(self.rgb, self.model.image_size, 'bicubic').to(self.model.device, torch.float32) / 255)
 
 
 def prompts_for(count: int, scene: LadybirdScene) -> list[Prompt]:
@@ -144,7 +145,7 @@ def our_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
 
 def official_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
     """The same by the official video predictor with the same weights."""
-    from sam2_ros.tools.official import load_official, official_video_predictor, official_video_state
+    from sam2_ros.evaluation.official import load_official, official_video_predictor, official_video_state
 
     model = feed.model
     predictor = official_video_predictor(
@@ -231,7 +232,7 @@ def _status_bytes(name: str) -> int:
 
 
 @dataclass(frozen=True)
-class Report:
+class TableKind:
     """A kind of table: its headings and how a row is made."""
 
     headings: tuple[str, ...]
@@ -279,9 +280,9 @@ def _soak_row(case: Case, measured: Measurement) -> list[str]:
 
 _WHAT = ('model', 'size', 'dtype', 'memory', 'objects')
 _SPEED = ('fps', 'p50 ms', 'p90 ms', 'p99 ms')
-PLAIN = Report((*_WHAT, *_SPEED, 'peak MiB'), _plain_row)
-OFFICIAL = Report((*_WHAT, *_SPEED, 'official fps', 'official p50 ms', 'official / ours', 'mask IoU'), _official_row)
-SOAK = Report((*_WHAT, 'frames', 'early p50 ms', 'late p50 ms', 'late / early', 'early MiB', 'end MiB'), _soak_row)
+PLAIN = TableKind((*_WHAT, *_SPEED, 'peak MiB'), _plain_row)
+OFFICIAL = TableKind((*_WHAT, *_SPEED, 'official fps', 'official p50 ms', 'official / ours', 'mask IoU'), _official_row)
+SOAK = TableKind((*_WHAT, 'frames', 'early p50 ms', 'late p50 ms', 'late / early', 'early MiB', 'end MiB'), _soak_row)
 
 
 def machine(device: str, threads: int) -> str:

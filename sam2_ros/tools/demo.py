@@ -20,22 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sam2_ros.tools.arguments import (
-    HOW_TO_PROMPT,
-    PromptPart,
-    add_model_arguments,
-    add_prompt_arguments,
-    check_prompts,
-    load_model,
-    node_parameters,
-    prompts_by_frame,
-)
-from sam2_ros.tools.inputs import check_inputs_stay
-from sam2_ros.tools.sprites import SpriteScene
-from sam2_ros.tools.video_sink import video_files
-from sam2_ros.tools.video_source import ACCEPTED, SCENES, FrameSource, files_of, open_source
+from sam2_ros.files.overwriting import check_inputs_stay
+from sam2_ros.synthetic.sprites import SpriteScene
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, node_parameters
 from sam2_ros.tracking import Prompt, VideoTracker
 from sam2_ros.tracking.postprocessing import box_of
+from sam2_ros.video.prompts import HOW_TO_PROMPT, PromptPart, add_prompt_arguments, check_prompts, prompts_by_frame
+from sam2_ros.video.sink import video_files
+from sam2_ros.video.source import ACCEPTED, SCENES, FrameSource, files_of, open_source
 
 SCENE_FRAMES = 300  # long enough for what hides in a drawn scene to come out again
 MEASURED_STEPS, IGNORED_STEPS = 10, 5  # of the tracker, to see how fast this machine is
@@ -158,7 +150,7 @@ def run_demo(
 def child_environment() -> dict[str, str]:
     """This machine only, a domain that others hardly use, and room for images in shared memory."""
     try:
-        from sam2_ros.transport import large_image_environment  # not there without ROS
+        from sam2_ros.nodes.edge.transport import large_image_environment  # not there without ROS
 
         profile = large_image_environment()
     except (ImportError, LookupError) as error:
@@ -235,7 +227,9 @@ def main(args: Sequence[str] | None = None) -> int:
             )
         prompts = prompts_by_frame(parts)
         check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
-        tracker = VideoTracker(load_model(options), options.memory)  # what is wrong with the options shows here
+        tracker = VideoTracker(
+            load_requested_network(options), options.memory
+        )  # what is wrong with the options shows here
         rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
         del tracker  # its place on the device is for the node
         print(f'{options.video} at {rate:g} images per second')

@@ -23,27 +23,21 @@ from rosbags.rosbag2 import Reader, ReaderError, WriterError
 from sensor_msgs.msg import CompressedImage, Image
 from tqdm import tqdm
 
+from sam2_ros.interruption import noted_interruption
+from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.live.network import load_network, make_tracker
+from sam2_ros.live.prompt_jobs import extended
+from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
 from sam2_ros.msg import Prompt as PromptMessage
-from sam2_ros.nodes.conversions import Detection2DArray, prompt_from_message
-from sam2_ros.nodes.image_converter import ImageConverter
-from sam2_ros.nodes.image_ring import ArrivedImage
-from sam2_ros.nodes.model_loading import load_model, make_tracker
-from sam2_ros.nodes.output_bag import PICTURES, STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
-from sam2_ros.nodes.outputs import TrackerOutputs
-from sam2_ros.nodes.pixels import ConversionError
-from sam2_ros.nodes.prompt_jobs import extended
-from sam2_ros.nodes.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
-from sam2_ros.nodes.tracker_parameters import TRACKER_PARAMETERS
-from sam2_ros.tools.arguments import (
-    HOW_TO_PROMPT,
-    add_model_arguments,
-    add_prompt_arguments,
-    check_prompts,
-    node_parameters,
-    prompts_by_frame,
-)
-from sam2_ros.tools.interruption import noted_interruption
+from sam2_ros.nodes.bag.output import PICTURES, STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
+from sam2_ros.nodes.edge.decode_images import ConversionError
+from sam2_ros.nodes.edge.image_converter import ImageConverter
+from sam2_ros.nodes.edge.messages import Detection2DArray, prompt_from_message
+from sam2_ros.nodes.tracker.outputs import TrackerOutputs
+from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
+from sam2_ros.tools.network_arguments import add_model_arguments, node_parameters
 from sam2_ros.tracking import Prompt, VideoTracker
+from sam2_ros.video.prompts import HOW_TO_PROMPT, add_prompt_arguments, check_prompts, prompts_by_frame
 
 IMAGE_TYPES = {'sensor_msgs/msg/Image': Image, 'sensor_msgs/msg/CompressedImage': CompressedImage}
 CDR_STAMP = struct.Struct('<4xiI')  # a serialised message that begins with a header: 4 bytes, then its stamp
@@ -55,7 +49,7 @@ class Stopped(Exception):
 
 
 @dataclass
-class Report:
+class BagReport:
     """What was done, and what could not be."""
 
     begun: bool = False  # the new bag
@@ -71,7 +65,7 @@ class BagTracker:
     tracker: VideoTracker
     outputs: TrackerOutputs
     prompts: Mapping[int, Sequence[Prompt]]
-    report: Report
+    report: BagReport
 
     def take(self, message: Any, rgb: np.ndarray, *, number: int, time: float, recorded: int) -> None:
         """Track image `number` and write what is found. `time`: seconds since the first message; `recorded`: when it
@@ -168,7 +162,7 @@ def choose_image_topic(reader: Reader, wanted: str | None, *, node: str, convert
 
 
 def recorded_prompts(
-    reader: Reader, topic: str, *, images: ImageTopic, tolerance: float, report: Report
+    reader: Reader, topic: str, *, images: ImageTopic, tolerance: float, report: BagReport
 ) -> dict[int, list[Prompt]]:
     """The prompts recorded on `topic`, by number of the image they were made on.
 
@@ -286,7 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace, report: Report) -> None:
+def _run(options: argparse.Namespace, report: BagReport) -> None:
     parameters = {row.name: row.default for row in TRACKER_PARAMETERS} | node_parameters(options)
     is_mcap = options.bag.suffix == '.mcap' or any(options.bag.glob('*.mcap*'))
     storage = options.storage or ('mcap' if is_mcap else 'sqlite3')
@@ -301,7 +295,7 @@ def _run(options: argparse.Namespace, report: Report) -> None:
             )
         if not prompts:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
-        tracker = make_tracker(load_model(parameters), parameters)
+        tracker = make_tracker(load_network(parameters), parameters)
         pictures = frozenset(name for name in PICTURES if f'{options.node}/{name}' in reader.topics)
         pictures |= {'overlay'} if options.overlay else frozenset()
         with noted_interruption() as interruption, opened_bag(options.out, STORAGES[storage]) as writer:
@@ -321,7 +315,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
     options.node = '/' + options.node.strip('/')
-    report = Report()
+    report = BagReport()
     failure = ''
     whole = True
     try:

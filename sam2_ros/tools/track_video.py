@@ -15,21 +15,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.tools.arguments import (
-    HOW_TO_PROMPT,
-    add_model_arguments,
-    add_prompt_arguments,
-    check_prompts,
-    load_model,
-    mask_files,
-    prompts_by_frame,
-)
-from sam2_ros.tools.inputs import check_inputs_stay
-from sam2_ros.tools.interruption import noted_interruption
-from sam2_ros.tools.video_sink import VideoSink, video_files
-from sam2_ros.tools.video_source import ACCEPTED, FrameSource, files_of, open_source
+from sam2_ros.drawing.overlay import ScoreStrip, draw_overlay, draw_prompts
+from sam2_ros.files.overwriting import check_inputs_stay
+from sam2_ros.interruption import noted_interruption
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network
 from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
-from sam2_ros.visualization import ScoreStrip, draw_overlay, draw_prompts
+from sam2_ros.video.prompts import HOW_TO_PROMPT, add_prompt_arguments, check_prompts, mask_files, prompts_by_frame
+from sam2_ros.video.sink import VideoSink, video_files
+from sam2_ros.video.source import ACCEPTED, FrameSource, files_of, open_source
 
 CSV_COLUMNS = (
     'frame',
@@ -223,7 +216,7 @@ def main(args: Sequence[str] | None = None) -> int:
             height, width = source.size
             raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
         check_inputs_stay(mask_files(options.prompt_parts), **_outputs(options.out))
-        tracker = VideoTracker(load_model(options), memory=options.memory)
+        tracker = VideoTracker(load_requested_network(options), memory=options.memory)
         with until_interrupted(source) as frames:
             written = track_video(frames, tracker, prompts=prompts, out=options.out, max_frames=options.frames)
     except (ValueError, OSError) as error:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from sam2_ros.model.config import NUM_SPATIAL_SLOTS
-from sam2_ros.tracking.arguments import check_number, check_whole
+from sam2_ros.tracking.checks import check_number, check_whole
 
 
 @dataclass(frozen=True, kw_only=True)

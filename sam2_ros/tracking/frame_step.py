@@ -162,15 +162,15 @@ class FrameStep:
             return entries
         network, size, device = decoding.network, self._model.image_size, self._model.device
         rows = [row for row, _ in planned]
-        soft = torch.tensor([kind is EntryKind.RECENT for _, kind in planned], device=device)
+        from_tracking = torch.tensor([kind is EntryKind.RECENT for _, kind in planned], device=device)
         # tracked frames are remembered as decoded, prompted frames and anchors as handed out: so does the
         # official code
-        logits = torch.where(soft[:, None, None], network.mask_logits[rows].float(), decoding.logits[rows])
+        logits = torch.where(from_tracking[:, None, None], network.mask_logits[rows].float(), decoding.logits[rows])
         memory = self._model.encode_memory(
             features.stride16,
             resize_logits(logits, (size, size)),
             network.object_score_logit[rows],
-            ~soft & self._options.binarize_prompt_memory,
+            ~from_tracking & self._options.binarize_prompt_memory,
         )
         for (row, kind), one in zip(planned, memory, strict=True):
             # copied, so that an entry that lives long does not keep the whole batch alive

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from sam2_ros.tracking.arguments import check_flag, check_number, check_whole
+from sam2_ros.tracking.checks import check_flag, check_number, check_whole
 from sam2_ros.tracking.preprocessing import RESIZERS
 
 MEBIBYTE = 2**20

@@ -8,8 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from sam2_ros.model.config import PIXEL_MEAN, PIXEL_STD
-
 
 def resize_bicubic(image: torch.Tensor, size: int) -> torch.Tensor:
     """(3, H, W) uint8 -> (3, S, S) uint8, antialiased bicubic on bytes, as in the official video predictor.
@@ -69,10 +67,3 @@ def shrink(rgb: np.ndarray, size: int, resize: str) -> torch.Tensor:
     # torch wants memory it could write to; images from a message buffer are read-only and get copied here
     image = torch.from_numpy(np.require(rgb, requirements=('C', 'W'))).permute(2, 0, 1)
     return RESIZERS[resize](image, size)
-
-
-def normalize(image: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """(3, S, S) of [0, 255] -> (1, 3, S, S) on `device`, as the image encoder expects it."""
-    mean = torch.tensor(PIXEL_MEAN, device=device)[:, None, None]
-    std = torch.tensor(PIXEL_STD, device=device)[:, None, None]
-    return ((image.to(device, torch.float32) / 255 - mean) / std)[None].to(dtype)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sam2_ros.tracking.arguments import quoted
+from sam2_ros.tracking.checks import quoted
 
 MAX_NAME = 64  # characters of an object_id
 BOX_CORNER_LABELS = (2, 3)  # the network's labels of a box: top-left, bottom-right

@@ -23,7 +23,7 @@ class RecentImage:
         pixels: (3, S, S) in [0, 255], at the network's size, on the host.
         size: (height, width) of the image as it came, in pixels.
         time: as given to `step`, seconds.
-        only: the object an inserted image belongs to; None for a frame, which all objects saw.
+        inserted_for: the object an inserted image belongs to; None for a frame, which all objects saw.
         before: each object's track before this image, by object id.
         prompts: the prompts given on this image, by object id.
     """
@@ -32,7 +32,7 @@ class RecentImage:
     pixels: Tensor
     size: tuple[int, int]
     time: float | None
-    only: str | None = None
+    inserted_for: str | None = None
     before: dict[str, Track] = field(default_factory=dict)
     prompts: dict[str, tuple[Prompt, ...]] = field(default_factory=dict)
 
@@ -50,11 +50,11 @@ class RecentImage:
     def repeats(self, other: RecentImage) -> bool:
         """Whether this is the same image, inserted for the same object after the same frame, as far as can be told."""
         same_time = self.time is None or other.time is None or self.time == other.time
-        return self.only == other.only and same_time and self.shows(other)
+        return self.inserted_for == other.inserted_for and same_time and self.shows(other)
 
     def precedes(self, other: RecentImage) -> bool:
         """Whether this image came before an inserted one; where times are not given, what was inserted first did."""
-        if self.frame_index != other.frame_index or self.only is None:
+        if self.frame_index != other.frame_index or self.inserted_for is None:
             return self.frame_index <= other.frame_index
         return self.time is None or other.time is None or self.time <= other.time
 
@@ -132,14 +132,14 @@ class ImageRing:
         """The images of an object's track that follow `after`, which may be an image still to be inserted."""
         images = list(self._images)
         position = images.index(after) + 1 if after in images else self._position(after)
-        return [image for image in images[position:] if image.only in (None, object_id)]
+        return [image for image in images[position:] if image.inserted_for in (None, object_id)]
 
     def forget_object(self, object_id: str) -> None:
         """Remove all traces of an object that was removed."""
         for image in self._images:
             image.before.pop(object_id, None)
             image.prompts.pop(object_id, None)
-        self._images = deque(image for image in self._images if image.only != object_id)
+        self._images = deque(image for image in self._images if image.inserted_for != object_id)
 
     def _exceeds_limits(self) -> bool:
         count = len({(id(image.pixels), image.time) for image in self._images})
@@ -149,10 +149,10 @@ class ImageRing:
 
     def inserted(self) -> list[RecentImage]:
         """The images that were inserted afterwards."""
-        return [image for image in self._images if image.only is not None]
+        return [image for image in self._images if image.inserted_for is not None]
 
     def _frames(self) -> Iterator[RecentImage]:
-        return (image for image in self._images if image.only is None)
+        return (image for image in self._images if image.inserted_for is None)
 
     def _position(self, image: RecentImage) -> int:
         later = (position for position, kept in enumerate(self._images) if not kept.precedes(image))
@@ -165,5 +165,5 @@ class ImageRing:
             del self._images[1]
             return
         self._images.popleft()
-        while frames and self._images[0].only is not None:
+        while frames and self._images[0].inserted_for is not None:
             self._images.popleft()

@@ -9,15 +9,16 @@ import torch
 
 from sam2_ros.model import ImageFeatures, Sam2Network
 from sam2_ros.model.config import MASK_STRIDE, NO_OBJECT_LOGIT
-from sam2_ros.tracking.arguments import check_time, check_whole
+from sam2_ros.model.normalization import normalize
 from sam2_ros.tracking.catch_up import CatchUp
+from sam2_ros.tracking.checks import check_time, check_whole
 from sam2_ros.tracking.errors import UnknownObjectError
 from sam2_ros.tracking.frame_step import FrameStep, Outcome
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
 from sam2_ros.tracking.postprocessing import box_of
-from sam2_ros.tracking.preprocessing import check_image, normalize, shrink
+from sam2_ros.tracking.preprocessing import check_image, shrink
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.result import FrameResult, MemoryEvent, ObjectResult, ObjectState
 from sam2_ros.tracking.ring import ImageRing, RecentImage
@@ -167,7 +168,7 @@ class VideoTracker:
         else:
             start = self._image_between(frame_index, image, object_id=object_id, time=time)
         images = [start, *self._ring.seen_by(object_id, after=start)]
-        if start.only is None or object_id in start.before:
+        if start.inserted_for is None or object_id in start.before:
             track = start.before.get(object_id)
         else:  # an image that the object has not seen yet
             track = images[1].before.get(object_id) if len(images) > 1 else self._tracks.get(object_id)
@@ -263,7 +264,7 @@ class VideoTracker:
     def _image_between(self, frame_index: int, rgb: np.ndarray, *, object_id: str, time: float | None) -> RecentImage:
         check_image(rgb)
         self._ring.check_reaches(frame_index)
-        image = RecentImage(frame_index, self._shrink(rgb), rgb.shape[:2], time, only=object_id)
+        image = RecentImage(frame_index, self._shrink(rgb), rgb.shape[:2], time, inserted_for=object_id)
         others = (*self._ring.inserted(), *(job.image for job in self._jobs.values()))
         twin = next((other for other in others if other.shows(image)), image)
         image.pixels = twin.pixels  # kept and encoded once for all objects
@@ -279,7 +280,8 @@ class VideoTracker:
         for known in (self._newest, self._revisited):
             if known is not None and known[0].pixels is image.pixels:
                 return known[1]
-        return self._model.encode_image(normalize(image.pixels, self._model.device, self._model.dtype))
+        pixels = image.pixels.to(self._model.device, torch.float32) / 255
+        return self._model.encode_image(normalize(pixels)[None].to(self._model.dtype))
 
     @torch.inference_mode()
     def _process(self, image: RecentImage, jobs: Sequence[CatchUp]) -> list[tuple[Outcome, ObjectResult]]:
@@ -308,7 +310,7 @@ class VideoTracker:
         for image, before in job.visits:
             image.before[object_id] = before
         job.image.prompts[object_id] = (*job.image.prompts.get(object_id, ()), job.prompt)
-        if job.image.only is not None and self._ring.reaches(job.image.frame_index):
+        if job.image.inserted_for is not None and self._ring.reaches(job.image.frame_index):
             self._ring.add(job.image)
         else:
             self._ring.trim()  # a mask in the prompt needs room, too

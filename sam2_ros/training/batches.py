@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sam2_ros.model.config import SIZE_MULTIPLE
-from sam2_ros.training.prompts import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PADDING, POSITIVE, first_click, noisy_box
-from sam2_ros.training.scene import PRESETS, Clip, make_clip
+from sam2_ros.model.prompt_encoder import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PADDING, POSITIVE
+from sam2_ros.synthetic.scene import PRESETS, Clip, make_clip
+from sam2_ros.training.prompts import first_click, noisy_box
 
 MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
 _STILLS_PER_SCENE, _STILLS_GAP = 4, 8

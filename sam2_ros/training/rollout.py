@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
-from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS, PIXEL_MEAN, PIXEL_STD
-from sam2_ros.model.prompt_encoder import PromptEmbedding
+from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS
+from sam2_ros.model.normalization import normalize
+from sam2_ros.model.prompt_encoder import PADDING, PromptEmbedding
 from sam2_ros.tracking.decoding import MAX_MULTIMASK_POINTS, MAX_PREVIOUS_LOGIT
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
 from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
-from sam2_ros.training.prompts import PADDING, random_error_click
+from sam2_ros.training.prompts import random_error_click
 
 POINTER_HORIZON = 15  # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
 MASK_LOGIT = 10.0  # a given mask becomes logits of +-10
@@ -69,10 +70,9 @@ class _Memory:
     conditioning: set[int] = field(default_factory=set)
 
 
-def normalise(images: Tensor) -> Tensor:
+def network_input(images: Tensor) -> Tensor:
     """uint8 RGB images (..., S, S, 3) -> network input (..., 3, S, S) float32."""
-    mean, deviation = images.new_tensor((PIXEL_MEAN, PIXEL_STD), dtype=torch.float32) * 255
-    return ((images.float() - mean) / deviation).movedim(-1, -3)
+    return normalize(images.movedim(-1, -3).float() / 255)
 
 
 def read_order(
@@ -147,7 +147,7 @@ class Rollout:
             if not frames:
                 continue
             with torch.set_grad_enabled(torch.is_grad_enabled() and learning):
-                images = normalise(self.batch.images[:, frames].transpose(0, 1).flatten(0, 1))
+                images = network_input(self.batch.images[:, frames].transpose(0, 1).flatten(0, 1))
                 features = self.model.encode_image(images)
             for place, frame in enumerate(frames):
                 rows[frame] = features.select(place * len(self.batch.images) + self.batch.clip)
@@ -373,7 +373,7 @@ class TrackedClips:
     object_score_logit: Tensor
 
 
-def track_clip(model: Sam2Network, batch: ClipBatch) -> TrackedClips:
+def track_batch(model: Sam2Network, batch: ClipBatch) -> TrackedClips:
     """Inference over a batch with SAM 2's memory, for figures and pictures while training (users run the tracker)."""
     settings = RolloutSettings(
         true_visibility=0.0, correction=0.0, dam_memory=0.0, gradient_frames=batch.images.shape[1]

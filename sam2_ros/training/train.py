@@ -19,9 +19,9 @@ import torch.multiprocessing as mp
 from torch.multiprocessing.spawn import ProcessException
 from tqdm import tqdm
 
-from sam2_ros.evaluation.pictures import save_picture
+from sam2_ros.drawing.charts import save_picture
+from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.model.device import choose_device
-from sam2_ros.tools.inputs import check_inputs_stay
 from sam2_ros.training.batches import ClipBatches, batch_loader
 from sam2_ros.training.log import Log
 from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_settings

@@ -20,7 +20,7 @@ from sam2_ros.model.checkpoints import load_checkpoint
 from sam2_ros.training.batches import ClipBatch
 from sam2_ros.training.losses import FrameLoss
 from sam2_ros.training.muon import Muon
-from sam2_ros.training.rollout import MASK_LOGIT, Rollout, normalise
+from sam2_ros.training.rollout import MASK_LOGIT, Rollout, network_input
 from sam2_ros.training.settings import StageSettings, TrainSettings, differences
 
 _SAME_PLACE_BIAS = 2.0  # attention falls to a tenth about two cells away
@@ -66,7 +66,7 @@ def centre_memory(model: Sam2Network, batch: ClipBatch) -> None:
     That offset is many times larger than what tells places apart. All attention logits of the memories would move with
     it, and the object pointers would get all of the attention or none.
     """
-    images = normalise(batch.images[:, 0])
+    images = network_input(batch.images[:, 0])
     masks = batch.masks[:, 0].float()
     features = model.encode_image(images).select(batch.clip)
     sure = torch.full((len(masks),), MASK_LOGIT, device=masks.device)

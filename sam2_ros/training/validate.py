@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2_ros.model import Sam2Network
 from sam2_ros.training.batches import MASK_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import mask_iou
-from sam2_ros.training.rollout import track_clip
+from sam2_ros.training.rollout import track_batch
 
 _SEED = 7_000_001  # held-out clips share no seed with training
 _COLOURS = ((230, 60, 60), (60, 200, 60), (70, 110, 255), (240, 200, 40))
@@ -42,7 +42,7 @@ def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.devic
     overlaps, prompted, agreements, picture = [], [], [], None
     for index in range(batches):
         batch = heldout_batch(settings, index=index).to(device)
-        result = track_clip(model, batch)
+        result = track_batch(model, batch)
         logits = F.interpolate(result.mask_logits, size=(settings.size, settings.size), mode='bilinear')
         overlaps.append(mask_iou(logits, batch.masks).cpu())
         prompted.append(overlaps[-1][(batch.kind != MASK_PROMPT).cpu(), 0])

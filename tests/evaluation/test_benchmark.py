@@ -12,14 +12,14 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from sam2_ros.evaluation.benchmark import Benchmark, NetworkSource
-from sam2_ros.evaluation.clips import SUBSETS, Subset, TargetClip, benchmark_clip
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset, TargetClip, benchmark_clip
+from sam2_ros.evaluation.measures.scores import RunScore
+from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES, FrameTime, time_trackers
+from sam2_ros.evaluation.pages.synthetic import SyntheticReport, write_report
 from sam2_ros.evaluation.predictions import ConfigMismatchError, PredictionStore, RunKey
-from sam2_ros.evaluation.protocol import PROMPT_KINDS, box_prompt, point_prompt, track_clip
-from sam2_ros.evaluation.report import Report, write_report
-from sam2_ros.evaluation.scores import RunScore
-from sam2_ros.evaluation.speed import WARM_UP_FRAMES, FrameTime, time_trackers
+from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS, box_prompt, point_prompt, track_clip
+from sam2_ros.synthetic.scene import PRESETS, make_clip
 from sam2_ros.tracking import VideoTracker
-from sam2_ros.training.scene import PRESETS, make_clip
 from tests.common import MICRO
 
 SCENE = replace(PRESETS['occlusion'], height=96, width=128, frames=8, photos=0.0)
@@ -180,7 +180,7 @@ def test_the_page_has_a_row_for_every_run_and_its_pictures(
     tmp_path: Path, benchmark: Benchmark, stores: dict[str, PredictionStore], scores: list[RunScore]
 ) -> None:
     times = [FrameTime('sam2', 20.0, 1.0, 0.0), FrameTime('dam', 25.0, 1.25, 0.01)]
-    report = Report('introduction', ['occlusion'], benchmark.policies, benchmark.prompts, scores, times)
+    report = SyntheticReport('introduction', ['occlusion'], benchmark.policies, benchmark.prompts, scores, times)
     page = write_report(
         tmp_path, report, load=lambda run: (benchmark_clip(SMALL, run.key.clip), stores['occlusion'].load(run.key))
     ).read_text()

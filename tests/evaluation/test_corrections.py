@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sam2_ros.evaluation import corrections
-from sam2_ros.evaluation.clips import SUBSETS, TargetClip, benchmark_clip
-from sam2_ros.evaluation.metrics import region_similarity
-from sam2_ros.evaluation.protocol import box_prompt
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, TargetClip, benchmark_clip
+from sam2_ros.evaluation.measures.metrics import region_similarity
+from sam2_ros.evaluation.protocols.first_frame import box_prompt
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import VideoTracker
 

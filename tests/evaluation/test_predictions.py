@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam2_ros.evaluation.predictions import ConfigMismatchError, PredictionStore, RunKey, Track
+from sam2_ros.evaluation.predictions import ConfigMismatchError, Prediction, PredictionStore, RunKey
 
 KEY = RunKey('dam', 'box', 3)
 
 
-def some_track(*, frames: int = 4, height: int = 5, width: int = 13) -> Track:
+def some_track(*, frames: int = 4, height: int = 5, width: int = 13) -> Prediction:
     rng = np.random.default_rng(0)
-    return Track(rng.random((frames, height, width)) < 0.5, rng.normal(size=frames).astype(np.float32))
+    return Prediction(rng.random((frames, height, width)) < 0.5, rng.normal(size=frames).astype(np.float32))
 
 
 @pytest.mark.parametrize('width', [1, 8, 13])

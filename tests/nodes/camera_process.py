@@ -7,7 +7,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from sam2_ros.nodes.images import array_to_image
+from sam2_ros.nodes.edge.encode_images import array_to_image
 from tests.nodes import tracker_scene as scene
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from std_srvs.srv import Trigger
 
-from sam2_ros.nodes import journal
+from sam2_ros.live import journal
 from tests.nodes.graph import Client, graph
 
 

@@ -31,10 +31,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from sam2_ros.nodes import diagnostics
-from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
-from sam2_ros.nodes.stamps import NANOSECONDS
-from sam2_ros.nodes.tracker import TrackerNode, spin
+from sam2_ros.live.stamps import NANOSECONDS
+from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.tracker import diagnostics
+from sam2_ros.nodes.tracker.node import TrackerNode, spin
 from tests.nodes import tracker_scene as scene
 from tests.nodes.reference import SIZE, is_as_expected
 

@@ -10,7 +10,7 @@ import numpy as np
 from sam2_ros.msg import TrackedObject
 
 from sam2_ros.model import Sam2Network, build_sam2
-from sam2_ros.nodes.conversions import mask_from_object
+from sam2_ros.nodes.edge.messages import mask_from_object
 from sam2_ros.tracking import FrameResult, Prompt, TrackerOptions, VideoTracker
 from tests.common import MICRO
 from tests.nodes import tracker_scene as scene

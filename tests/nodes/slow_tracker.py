@@ -5,7 +5,7 @@ import time
 import torch
 
 from sam2_ros.model import Sam2Network
-from sam2_ros.nodes.tracker import main
+from sam2_ros.nodes.tracker.node import main
 
 encode_image = Sam2Network.encode_image
 

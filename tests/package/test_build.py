@@ -16,7 +16,7 @@ BUILT = Path(get_package_prefix('sam2_ros')).parent  # by make build; all tests 
 USE = """
 import sys
 from pathlib import Path
-import sam2_ros, sam2_ros.msg, sam2_ros.nodes.conversions, sam2_ros.srv, sam2_ros.tracking
+import sam2_ros, sam2_ros.msg, sam2_ros.nodes.edge.messages, sam2_ros.srv, sam2_ros.tracking
 from rclpy.serialization import deserialize_message, serialize_message
 for module in (sam2_ros, sam2_ros.msg, sam2_ros.nodes, sam2_ros.srv, sam2_ros.tracking):
     print(Path(module.__file__).parent)

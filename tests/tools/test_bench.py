@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tools.bench import OFFICIAL, PLAIN, SOAK, Case, Feed, Measurement, build_model, main, measure, prompts_for
-from sam2_ros.tools.ladybirds import LadybirdScene
 from sam2_ros.tracking import VideoTracker
 
 

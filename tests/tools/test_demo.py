@@ -11,10 +11,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from sam2_ros.tools.arguments import check_prompts, prompts_by_frame
 from sam2_ros.tools.demo import main, scene_prompts
-from sam2_ros.tools.video_sink import VideoSink
-from sam2_ros.tools.video_source import SCENES
+from sam2_ros.video.prompts import check_prompts, prompts_by_frame
+from sam2_ros.video.sink import VideoSink
+from sam2_ros.video.source import SCENES
 from tests.nodes import tracker_scene
 
 FRAMES = 25
@@ -118,7 +118,7 @@ def test_it_takes_its_nodes_along_when_it_is_stopped(running, number):
 
 def test_a_tracker_that_dies_is_noticed(running):
     demo, nodes = running
-    (tracker,) = [pid for pid in nodes if b'sam2_ros.nodes.tracker' in Path(f'/proc/{pid}/cmdline').read_bytes()]
+    (tracker,) = [pid for pid in nodes if b'sam2_ros.nodes.tracker.node' in Path(f'/proc/{pid}/cmdline').read_bytes()]
     os.kill(tracker, signal.SIGKILL)
     _, errors = demo.communicate(timeout=TIMEOUT)
     assert demo.returncode == 1

@@ -17,9 +17,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
 from sam2_ros.model import build_sam2
-from sam2_ros.nodes.conversions import Detection2DArray, mask_from_object
-from sam2_ros.nodes.images import array_to_image, rgb_to_compressed
-from sam2_ros.nodes.pixels import compressed_to_rgb, image_to_array
+from sam2_ros.nodes.edge.decode_images import compressed_to_rgb, image_to_array
+from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.edge.messages import Detection2DArray, mask_from_object
 from sam2_ros.tools.track_bag import OutputBag, main, make_typestore
 from sam2_ros.tracking import Prompt, VideoTracker
 from tests.nodes import tracker_scene as scene

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from sam2_ros.model import build_sam2
-from sam2_ros.tools.ladybirds import LadybirdScene
+from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tools.track_video import CSV_COLUMNS, main, track_video
-from sam2_ros.tools.video_sink import VideoSink
-from sam2_ros.tools.video_source import FrameSource, open_source
 from sam2_ros.tracking import Prompt, VideoTracker
+from sam2_ros.video.sink import VideoSink
+from sam2_ros.video.source import FrameSource, open_source
 from tests.results import frame_result, object_result
 
 FRAMES, HEIGHT, WIDTH = 6, 96, 160

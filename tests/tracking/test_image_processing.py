@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
+from sam2_ros.model.normalization import normalize
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.postprocessing import (
     box_of,
@@ -17,7 +18,7 @@ from sam2_ros.tracking.postprocessing import (
     resize_logits,
     resolve_overlaps,
 )
-from sam2_ros.tracking.preprocessing import RESIZERS, check_image, normalize, shrink
+from sam2_ros.tracking.preprocessing import RESIZERS, check_image, shrink
 
 EIGHT = np.ones((3, 3))  # neighbours of a pixel
 
@@ -78,11 +79,11 @@ def test_the_callers_image_may_change_afterwards(resize: str, size: int) -> None
 
 def test_normalised_values() -> None:
     grey = shrink(np.full((5, 7, 3), 255, np.uint8), 32, 'bicubic')
-    out = normalize(grey, torch.device('cpu'), torch.float32)
-    assert out.shape == (1, 3, 32, 32)
+    out = normalize(grey / 255)
+    assert out.shape == (3, 32, 32) and out.dtype == torch.float32
     expected = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
-    torch.testing.assert_close(out[0].amax(dim=(1, 2)), expected)
-    torch.testing.assert_close(out[0].amin(dim=(1, 2)), expected)
+    torch.testing.assert_close(out.amax(dim=(1, 2)), expected)
+    torch.testing.assert_close(out.amin(dim=(1, 2)), expected)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
 from sam2_ros.model import VARIANTS, Sam2Network
+from sam2_ros.model.normalization import normalize
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
-from sam2_ros.tracking.preprocessing import normalize, shrink
+from sam2_ros.tracking.preprocessing import shrink
 from tests.common import MICRO
 from tests.official import load_official, official_video_predictor, official_video_state
 from tests.tracking.clips import Clip, moving_clip
@@ -61,7 +62,7 @@ class OfficialRun:
             self.state = self.predictor.init_state(str(self.folder))
             return
         pixels = [shrink(self.clip.image(frame), 256, 'bicubic') for frame in range(len(self.clip))]
-        images = torch.cat([normalize(one, torch.device('cpu'), torch.float32) for one in pixels])
+        images = torch.stack([normalize(one.float() / 255) for one in pixels])
         self.state = official_video_state(self.predictor, images, video_size=self.clip.image(0).shape[:2])
 
     def run(self) -> Logits:

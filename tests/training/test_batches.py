@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from sam2_ros.evaluation.protocols.simulated_prompts import mask_box
+from sam2_ros.synthetic.scene import PRESETS
 from sam2_ros.training.batches import (
     BOX_PROMPT,
     MASK_PROMPT,
@@ -16,8 +18,6 @@ from sam2_ros.training.batches import (
     ClipBatches,
     batch_loader,
 )
-from sam2_ros.training.prompts import mask_box
-from sam2_ros.training.scene import PRESETS
 
 SMALL = BatchSettings(size=64, clips=2, frames=2, objects=2, photos=0.0)
 FIELDS = tuple(ClipBatch.__dataclass_fields__)

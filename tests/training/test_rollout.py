@@ -16,7 +16,7 @@ from sam2_ros.tracking import ObjectResult, Prompt, TrackerOptions, VideoTracker
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import LossWeights
 from sam2_ros.training.prompts import random_error_click
-from sam2_ros.training.rollout import Rollout, RolloutSettings, normalise, read_order
+from sam2_ros.training.rollout import Rollout, RolloutSettings, network_input, read_order
 
 PLAIN = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
 EASY = BatchSettings(size=128, clips=1, frames=8, objects=3, presets=('plain',), photos=0.0)
@@ -60,7 +60,7 @@ def test_the_distractor_aware_policy_reads_by_rank(frame: int, corrected: set[in
 
 
 def test_normalised_images_are_what_the_network_expects() -> None:
-    grey = normalise(torch.full((1, 2, 4, 4, 3), 128, dtype=torch.uint8))
+    grey = network_input(torch.full((1, 2, 4, 4, 3), 128, dtype=torch.uint8))
     assert grey.shape == (1, 2, 3, 4, 4) and grey.dtype == torch.float32
     expected = (128 / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
     np.testing.assert_allclose(grey[0, 0, :, 0, 0].numpy(), expected, rtol=1e-5)

@@ -18,10 +18,10 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.synthetic.scene import PRESETS
 from sam2_ros.training.batches import BatchSettings, ClipBatches
 from sam2_ros.training.log import Log
 from sam2_ros.training.rollout import Rollout, RolloutSettings
-from sam2_ros.training.scene import PRESETS
 from sam2_ros.training.settings import StageSettings, TrainSettings
 from sam2_ros.training.train import RunSettings, rollout_seed, train
 from sam2_ros.training.trainer import Trainer, export_weights, rate_scale

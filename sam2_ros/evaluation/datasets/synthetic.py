@@ -1,0 +1,90 @@
+"""The clips of the synthetic benchmark: by default shapes, textures and photographs that training never shows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sam2_ros.synthetic.scene import PRESETS, SceneSettings, make_clip
+
+IMAGE_SIZE = (480, 640)  # height, width in pixels: what a usual camera driver delivers
+
+_SEEDS_PER_CLIP = 100
+_LEAST_AREA = 100  # pixels of the target in the first frame, at IMAGE_SIZE
+_LEAST_SHARE = 0.3  # of its usual visible area, in the first frame; and of all frames, in which any of it is visible
+
+
+@dataclass(frozen=True)
+class Subset:
+    """One kind of difficulty.
+
+    Attributes:
+        scene: settings of the generator.
+        clips: how many make up the subset by default.
+        first_seed: clip k takes the first suitable of the 100 seeds from `first_seed + 100 k`.
+        split: 'heldout', or 'train' for the material of training, to see what it costs that clips are new.
+    """
+
+    scene: SceneSettings
+    clips: int
+    first_seed: int
+    split: str = 'heldout'
+
+
+def _subset(preset: str, *, frames: int, clips: int, first_seed: int) -> Subset:
+    height, width = IMAGE_SIZE
+    return Subset(replace(PRESETS[preset], height=height, width=width, frames=frames), clips, first_seed)
+
+
+# The look-alikes are where the memory policies differ: more clips make the difference measurable.
+SUBSETS: dict[str, Subset] = {
+    'plain': _subset('plain', frames=60, clips=10, first_seed=1_000_000),
+    'lookalikes': _subset('lookalikes', frames=120, clips=20, first_seed=2_000_000),
+    'occlusion': _subset('occlusion', frames=120, clips=10, first_seed=3_000_000),
+    're_entry': _subset('re_entry', frames=200, clips=6, first_seed=4_000_000),
+    'small': _subset('small', frames=60, clips=10, first_seed=5_000_000),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TargetClip:
+    """A video and the one object to be followed in it.
+
+    Attributes:
+        images: (T, H, W, 3) uint8 RGB.
+        truth: (T, H, W) bool, the visible part of the target.
+        seed: of the generator.
+    """
+
+    images: np.ndarray
+    truth: np.ndarray
+    seed: int
+
+    def digest(self) -> str:
+        """A short fingerprint of the pictures and the truth."""
+        return hashlib.sha256(self.images.tobytes() + np.packbits(self.truth).tobytes()).hexdigest()[:16]
+
+
+def benchmark_clip(subset: Subset, number: int) -> TargetClip:
+    """Clip `number` of a subset: the same bytes for the same generator.
+
+    Seeds whose target is tiny in the first frame, where the prompt is given, shows less than 30 % of its usual area
+    there, or is later hardly ever to be seen, are passed over. Raises ValueError if no seed is suitable.
+    """
+    first = subset.first_seed + _SEEDS_PER_CLIP * number
+    for seed in range(first, first + _SEEDS_PER_CLIP):
+        clip = make_clip(seed, subset.scene, split=subset.split)
+        truth = np.ascontiguousarray(clip.masks[:, 0])
+        if _is_suitable(truth):
+            return TargetClip(clip.images, truth, seed)
+    raise ValueError(f'none of {_SEEDS_PER_CLIP} seeds from {first} gives a target that can be seen well enough')
+
+
+def _is_suitable(truth: np.ndarray) -> bool:
+    area = np.count_nonzero(truth, axis=(1, 2))
+    if not area.any() or np.mean(area[1:] > 0) < _LEAST_SHARE:
+        return False
+    least = _LEAST_AREA * truth[0].size / (IMAGE_SIZE[0] * IMAGE_SIZE[1])
+    return bool(area[0] >= max(least, _LEAST_SHARE * np.median(area[area > 0])))

@@ -1,0 +1,1 @@
+"""From masks and the truth to numbers."""

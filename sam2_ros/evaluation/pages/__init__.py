@@ -1,0 +1,1 @@
+"""Result pages in Markdown."""

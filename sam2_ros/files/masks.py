@@ -1,0 +1,64 @@
+"""Masks that people keep as image files."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sam2_ros.files.decoding import decode_image
+
+WHERE_OBJECT_IS = (
+    'a label image of 8 or 16 bits or a palette PNG (not 0 where the object is), a colour image (not '
+    'black), or one with transparency (not transparent)'
+)
+
+_PNG = b'\x89PNG\r\n\x1a\n'
+_COLOUR_TYPE, _PALETTE = 25, 3  # place in a PNG file, and the value of those with a palette
+
+
+def read_mask(file: Path) -> np.ndarray:
+    """(H, W) bool, pixels as they are stored: where the object is, by the rules of WHERE_OBJECT_IS.
+
+    Raises ValueError when that cannot be read or told.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ValueError(f'{file} cannot be read: {error.strerror}') from error
+    pixels = decode_image(data, cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError(f'{file} cannot be read as an image; accepted is {WHERE_OBJECT_IS}')
+    if pixels.ndim == 2:
+        return pixels != 0
+    if pixels.shape[2] == 4 and np.ptp(pixels[..., 3]):
+        return pixels[..., 3] > 0
+    not_black = pixels[..., :3].any(axis=2)
+    if not data.startswith(_PNG) or data[_COLOUR_TYPE] != _PALETTE:
+        return not_black
+    first_is_black, labels = _palette_labels(data)
+    if not first_is_black and not not_black.all():  # some programs sort the palette, which makes label 0 any colour
+        raise ValueError(
+            f'{file} has black pixels and another colour as label 0, so it cannot be told which are the '
+            'object; save it without a palette'
+        )
+    return labels > 0
+
+
+def _palette_labels(data: bytes) -> tuple[bool, np.ndarray]:
+    """Whether the first colour is black, and the labels, (H, W) uint8, of a PNG with a palette.
+
+    OpenCV gives colours only; so it is given a palette in which the colour of a label is the label.
+    """
+    at = len(_PNG)
+    while data[at + 4 : at + 8] != b'PLTE':
+        at += 12 + int.from_bytes(data[at : at + 4], 'big')
+    length = int.from_bytes(data[at : at + 4], 'big')
+    ramp = b'PLTE' + bytes(label for label in range(length // 3) for _ in range(3))
+    checked = ramp + zlib.crc32(ramp).to_bytes(4, 'big')
+    pixels = cv2.imdecode(
+        np.frombuffer(data[: at + 4] + checked + data[at + 12 + length :], np.uint8), cv2.IMREAD_UNCHANGED
+    )
+    return not any(data[at + 8 : at + 11]), pixels[..., 0]

@@ -1,0 +1,69 @@
+"""The network as the parameters ask for it, with sentences for everything that can be wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sam2_ros.live.settings import Settings
+from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.device import choose_device, choose_dtype
+from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
+
+DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
+WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
+MEGABYTE = 1e6
+USUAL_THREADS = torch.get_num_threads()  # what the parameter cpu_threads = 0 stands for
+
+
+def load_network(settings: Settings) -> Sam2Network:
+    """Build the network and load its weights. Raises ValueError, OSError or RuntimeError with the reason."""
+    name, checkpoint = settings['model'], settings['checkpoint']
+    if not checkpoint and bundled_weights(name) is None:
+        raise ValueError(
+            f'{name} has no bundled weights; get those of Meta with: {DOWNLOAD} {name}  and set the '
+            'parameter checkpoint to the file'
+        )
+    device = choose_device(settings['device'])
+    torch.set_num_threads(settings['cpu_threads'] or USUAL_THREADS)
+    return build_sam2(
+        name,
+        checkpoint or None,
+        device=device,
+        dtype=choose_dtype(settings['dtype'], device),
+        image_size=settings['image_size'] or None,
+    )
+
+
+def make_tracker(model: Sam2Network, settings: Settings) -> VideoTracker:
+    """A tracker that has run once, so that the first image does not pay for what happens only once."""
+    options = TrackerOptions(
+        clear_on_correction=settings['clear_on_correction'],
+        lost_after_seconds=settings['lost_after'],
+        max_hole_area=settings['max_hole_area'],
+        max_speck_area=settings['max_speck_area'],
+        non_overlap=settings['non_overlap'],
+        ring_frames=settings['ring_images'],
+        ring_bytes=int(settings['ring_megabytes'] * MEGABYTE),
+    )
+    tracker = VideoTracker(model, settings['memory'], options=options)
+    black = np.zeros((model.image_size, model.image_size, 3), np.uint8)
+    middle = [model.image_size / 4, model.image_size / 4, model.image_size / 2, model.image_size / 2]
+    tracker.step(black, [Prompt('warm-up', box=middle)])
+    for _ in range(WARM_UP_FRAMES - 1):
+        tracker.step(black)
+    tracker.reset()
+    return tracker
+
+
+def describe(settings: Settings, model: Sam2Network) -> str:
+    """One line about what runs, with the way to a better model where it is the bundled one."""
+    dtype = str(model.dtype).removeprefix('torch.')
+    kind = f'{settings["model"]} at {model.image_size} pixels, {dtype} on {model.device}'
+    if settings['checkpoint']:
+        return f'{kind}, weights of {settings["checkpoint"]}'
+    return (
+        f'{kind}, bundled weights: small and quick, for trying out. Those of Meta are far better: '
+        f'{DOWNLOAD} sam2.1_hiera_small, then set the parameters model and checkpoint'
+    )

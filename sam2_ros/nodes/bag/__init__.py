@@ -1,0 +1,1 @@
+"""The outputs of the tracker written into a bag instead of published."""

@@ -1,0 +1,115 @@
+"""The bag that `sam2_ros.tools.track_bag` writes: what a node would publish, and copies of what was recorded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ament_index_python.packages import get_package_share_directory
+from rclpy.serialization import serialize_message
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from sam2_ros.nodes.edge.messages import Detection2DArray
+
+STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+PICTURES = ('overlay', 'overlay/compressed')  # outputs for people, written where they are asked for
+WRITER_VERSION = 8  # of the bag format; the older one of the two that can be written
+
+
+class BagPublisher:
+    """Writes into a bag what a node would publish. `connection`: None when it is not wanted."""
+
+    def __init__(self, bag: OutputBag, connection: Connection | None) -> None:
+        self._bag = bag
+        self._connection = connection
+
+    def publish(self, message: Any) -> None:
+        assert self._connection is not None, 'pictures are made for listeners only'
+        self._bag.write(self._connection, self._bag.time, serialize_message(message))
+
+    def get_subscription_count(self) -> int:
+        """Pictures are made only for those who listen."""
+        return int(self._connection is not None)
+
+
+class BagLostError(Exception):
+    """The new bag could not be written; the message says why. It is not whole."""
+
+
+@dataclass
+class OutputBag:
+    """The bag that is written. `TrackerOutputs` makes its publishers with it, as with a node of the name `node`."""
+
+    writer: Writer
+    typestore: Typestore
+    node: str
+    pictures: frozenset[str]  # those of PICTURES that are wanted
+    time: int = 0  # at which the next messages are recorded, nanoseconds
+
+    def create_publisher(self, message_type: type, topic: str, *_: object, **__: object) -> BagPublisher:
+        """Quality of service means nothing here."""
+        name = topic.replace('~', self.node, 1)
+        kind = f'{message_type.__module__.partition(".")[0]}/msg/{message_type.__name__}'
+        output = name.removeprefix(f'{self.node}/')
+        wanted = output not in PICTURES or output in self.pictures
+        connection = self.writer.add_connection(name, kind, typestore=self.typestore) if wanted else None
+        return BagPublisher(self, connection)
+
+    def write(self, connection: Connection, recorded: int, raw: bytes | memoryview) -> None:
+        """Raises BagLostError: sqlite3 forgets what it was given before, too, when the disk is full."""
+        try:
+            self.writer.write(connection, recorded, raw)
+        except (OSError, sqlite3.Error) as error:
+            raise BagLostError(str(error)) from error
+
+    def add_copy_of(self, connection: Connection) -> Connection | None:
+        """The same topic here; None when its type is defined neither in its bag nor among the standard ones."""
+        definition: dict[str, Any] = {'msgdef': connection.msgdef.data, 'rihs01': connection.digest}
+        if not all(definition.values()):  # bags of older ROS versions hold no definitions
+            if connection.msgtype not in self.typestore.types:
+                return None
+            definition = {'typestore': self.typestore}
+        return self.writer.add_connection(
+            connection.topic,
+            connection.msgtype,
+            serialization_format=connection.ext.serialization_format,
+            offered_qos_profiles=connection.ext.offered_qos_profiles,
+            **definition,
+        )
+
+
+@contextmanager
+def opened_bag(path: Path, storage: StoragePlugin) -> Iterator[Writer]:
+    """A bag that is whole in the end, also when something fails while it is open: rosbags itself would drop everything.
+
+    Raises WriterError when `path` exists, BagLostError when the bag cannot be written.
+    """
+    failure: Exception | None = None
+    try:
+        with Writer(path, version=WRITER_VERSION, storage_plugin=storage) as writer:
+            try:
+                yield writer
+            except BagLostError:
+                raise
+            except Exception as error:
+                failure = error
+    except (OSError, sqlite3.Error) as error:
+        raise BagLostError(str(error)) from error
+    if failure is not None:
+        raise failure
+
+
+def make_typestore() -> Typestore:
+    """The standard message types and those of our outputs, as bags describe them."""
+    typestore = get_typestore(Stores.LATEST)
+    for package in ('sam2_ros', *(['vision_msgs'] if Detection2DArray is not None else [])):
+        for file in sorted(Path(get_package_share_directory(package), 'msg').glob('*.msg')):
+            typestore.register(get_types_from_msg(file.read_text(), f'{package}/msg/{file.stem}'))
+    return typestore

@@ -1,0 +1,1 @@
+"""Between messages and the package: pixels, messages, stamps, parameters, quality of service."""

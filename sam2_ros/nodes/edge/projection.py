@@ -1,0 +1,120 @@
+"""From a point in space to the pixel that shows it, through a sensor_msgs/CameraInfo. Needs no ROS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sam2_ros.tracking.checks import quoted
+
+_POLYNOMIAL = (0, 4, 5, 8, 12, 14)
+_FISHEYE = (0, 4)
+COEFFICIENTS = {
+    '': _POLYNOMIAL,
+    'none': (0,),
+    'plumb_bob': _POLYNOMIAL,
+    'rational_polynomial': _POLYNOMIAL,
+    'equidistant': _FISHEYE,
+    'fisheye': _FISHEYE,
+}
+FISHEYE_MODELS = ('equidistant', 'fisheye')
+SCALE_TOLERANCE = 0.02  # relative; between the scales of width and height of a resized image
+FOLD_STEPS = 64  # points between the axis and a point at which the distortion is looked at
+
+
+def project_point(
+    point: np.ndarray, camera_info: Any, *, rectified: bool, image_size: tuple[int, int]
+) -> tuple[float, float]:
+    """The pixel (x, y) at which the camera sees `point`, (3,) metres in its optical frame (x right, y down, z ahead).
+
+    `rectified`: the image is rectified, so the projection matrix P applies; otherwise the intrinsics K and the lens
+    distortion D do. `image_size` is (height, width) of the image clicked on: that of the calibration, or of its region
+    of interest, binned, as the CameraInfo says; or either of them resized. Raises ValueError when the camera is not
+    calibrated, cannot see the point, its distortion model is unknown, or the image has another shape. Source: the field
+    comments of sensor_msgs/CameraInfo.
+    """
+    x, y, z = (float(value) for value in point)
+    if not np.isfinite((x, y, z)).all() or z <= 0:
+        raise ValueError(f'the point ({x:.3f}, {y:.3f}, {z:.3f}) is not in front of the camera')
+    intrinsics = np.array(camera_info.k, float).reshape(3, 3)
+    projection = np.array(camera_info.p, float).reshape(3, 4)
+    if projection[0, 0] and (rectified or not intrinsics[0, 0]):
+        u, v, scale = projection @ (x, y, z, 1.0)
+        pixel = np.array((u / scale, v / scale))
+    elif intrinsics[0, 0]:
+        pixel = _distorted((x, y, z), intrinsics, camera_info)
+    else:
+        raise ValueError('the camera is not calibrated: K and P of its CameraInfo are zero')
+    u, v = (float(value) for value in _in_image(pixel, camera_info, image_size))
+    height, width = image_size
+    if not (0 <= u < width and 0 <= v < height):
+        raise ValueError(
+            f'the point ({x:.3f}, {y:.3f}, {z:.3f}) falls on the pixel ({u:.0f}, {v:.0f}), outside the '
+            f'image of {width} x {height}'
+        )
+    return u, v
+
+
+def _in_image(pixel: np.ndarray, camera_info: Any, image_size: tuple[int, int]) -> np.ndarray:
+    """From a pixel of the whole sensor, to which K and P refer, to one of the image (height, width)."""
+    size, (height, width) = (camera_info.width, camera_info.height), image_size
+    if not all(size):
+        return pixel
+    roi = camera_info.roi
+    if roi.width and roi.height:
+        pixel, size = pixel - (roi.x_offset, roi.y_offset), (roi.width, roi.height)
+    scale = np.array((width / size[0], height / size[1]))  # binning is one reason for it
+    across, down = scale * (max(1, camera_info.binning_x), max(1, camera_info.binning_y))
+    if abs(across / down - 1) > SCALE_TOLERANCE + 1 / min(height, width):  # sizes are rounded
+        raise ValueError(
+            f'the image of {width} x {height} is no scaled one of {size[0]} x {size[1]} pixels, for which '
+            'the CameraInfo is: is one of them turned or cropped?'
+        )
+    return pixel * scale
+
+
+def _distorted(point: tuple[float, float, float], intrinsics: np.ndarray, camera_info: Any) -> np.ndarray:
+    """The pixel on the sensor as the lens gives it."""
+    model, coefficients = camera_info.distortion_model, np.array(camera_info.d, float)
+    accepted = COEFFICIENTS.get(model)
+    if accepted is None:
+        names = ', '.join(name for name in COEFFICIENTS if name)
+        raise ValueError(f'the distortion model {quoted(model)} is unknown; accepted are {names}')
+    if coefficients.size not in accepted:
+        raise ValueError(
+            f'D of the CameraInfo has {coefficients.size} coefficients; the distortion model {model!r} '
+            f'has {" or ".join(map(str, accepted))}'
+        )
+    ray = np.array(point[:2]) / point[2]
+    rays = np.linspace(0, 1, FOLD_STEPS + 1)[:, None] * ray  # from the axis of the camera to the point
+    distorted = _fisheye(rays, coefficients) if model in FISHEYE_MODELS else _polynomial(rays, coefficients)
+    if np.any(np.diff(distorted @ ray) < 0):
+        raise ValueError(
+            f'the point ({point[0]:.3f}, {point[1]:.3f}, {point[2]:.3f}) is outside the view: so far from '
+            'the axis of the camera the distortion D is not valid'
+        )
+    return (intrinsics @ (*distorted[-1], 1.0))[:2]
+
+
+def _polynomial(rays: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Distorted ones of rays (N, 2), x / z and y / z, by OpenCV's model for ordinary lenses."""
+    points, still = np.column_stack([rays, np.ones(len(rays))]).reshape(-1, 1, 3), np.zeros(3)
+    found, _ = cv2.projectPoints(points, still, still, np.eye(3), coefficients if coefficients.size else None)
+    return found.reshape(-1, 2)
+
+
+def _fisheye(rays: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """The same by the equidistant model: the image grows with a polynomial of the angle (Kannala and Brandt)."""
+    radius = np.linalg.norm(rays, axis=1)
+    angle = np.arctan(radius)
+    powers = angle[:, None] ** (3, 5, 7, 9)
+    bent = angle + (powers @ coefficients if coefficients.size else 0.0)
+    return rays * np.divide(bent, radius, out=np.ones_like(radius), where=radius > 0)[:, None]
+
+
+def rotate(point: np.ndarray, quaternion: tuple[float, float, float, float]) -> np.ndarray:
+    """The point (3,) turned by a unit quaternion (x, y, z, w)."""
+    axis, angle = np.array(quaternion[:3]), quaternion[3]
+    return point + 2 * np.cross(axis, np.cross(axis, point) + angle * point)

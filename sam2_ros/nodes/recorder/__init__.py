@@ -1,0 +1,1 @@
+"""The node `recorder`: prompts a tracker and records what it says."""

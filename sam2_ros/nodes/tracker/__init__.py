@@ -1,0 +1,1 @@
+"""The node `tracker`: images and prompts in, masks, scores and boxes out."""

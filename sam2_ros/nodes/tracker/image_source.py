@@ -1,0 +1,216 @@
+"""The camera end of the tracker: subscribes, follows the publisher, checks every image, says why none come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
+
+from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.live.journal import Journal
+from sam2_ros.live.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
+from sam2_ros.nodes.edge.decode_images import ConversionError, check_compressed, check_image
+from sam2_ros.nodes.edge.parameters import ParameterTable
+from sam2_ros.nodes.edge.qos import QUEUE, chosen_reliability, make_subscription
+from sam2_ros.nodes.edge.startup import subscribed_topic
+from sam2_ros.nodes.edge.transport import VARIABLES
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
+MAX_NAMES = 5  # of publishers, in a sentence
+QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
+
+WHY_DROPPED = {  # how it is counted, and the sentence
+    Arrival.DUPLICATE: ('duplicate', 'has the stamp of the one before'),
+    Arrival.REORDERED: ('reordered', 'is older than the one before'),
+    Arrival.OUTLIER: ('stamp_outliers', 'is much older than those around it'),
+}
+PROFILE_HINT = (
+    f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
+    f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of all that send or receive '
+    'them, viewers too; a camera that publishes reliably loses fewer'
+)
+
+
+class ImageSource:
+    """Subscribes to the images and hands on those that are whole and new, in order of arrival. `order` knows the images
+    that came before, if the node has listened before.
+
+    `on_image(image)` gets every accepted image; `on_time_jump()` is called before the first image of a new epoch.
+    Both run in the executor and must return at once.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: ParameterTable,
+        *,
+        journal: Journal,
+        order: StampOrder,
+        on_image: Callable[[ArrivedImage], None],
+        on_time_jump: Callable[[], None],
+    ) -> None:
+        self._node = node
+        self._parameters = parameters
+        self._journal = journal
+        self._on_image = on_image
+        self._on_time_jump = on_time_jump
+        self.topic, compressed = subscribed_topic(
+            node.resolve_topic_name('image'), transport=parameters['image_transport']
+        )
+        self._type: type = CompressedImage if compressed else Image
+        self._order = order
+        self._logged_reason: str | None = None  # of the silence, while there is one
+        self._in_pairs = 0  # images after which one with the stamp of the one before it is news again
+        self._hopeless = ''  # what was said about images that nobody can read, while such come
+        journal.waiting_since = None
+        self._newest = time.monotonic()  # arrival of the last message, or our start
+        self._chosen = chosen_reliability(node, self.topic)
+        # best effort hears every publisher until we know what they offer
+        self._reliability = self._chosen or ReliabilityPolicy.BEST_EFFORT
+        self._subscription = self._subscribe()
+        self._timer = node.create_timer(FOLLOW_PERIOD, self._look_after, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def close(self) -> None:
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_subscription(self._subscription)
+
+    def trouble(self) -> str | None:
+        """Why no images come, as a sentence; None while they do."""
+        reason = self._reason_of_silence(self._publishers())
+        return reason and self._complaint_about(reason)
+
+    def rivals(self) -> str | None:
+        """What is wrong with several publishers, as a sentence; None while there is one or none."""
+        names = sorted(f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in self._publishers())
+        if len(names) < 2:
+            return None
+        return (
+            f'{len(names)} publishers send images on {self.topic} ({", ".join(names[:MAX_NAMES])}): they are taken '
+            'for those of one camera; stop the others or remap image'
+        )
+
+    def _subscribe(self) -> Any:
+        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
+        events = SubscriptionEventCallbacks(
+            message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change)
+        )
+        return make_subscription(
+            self._node, self._type, self.topic, self._receive, profile, policies=QUEUE, event_callbacks=events
+        )
+
+    def _publishers(self) -> list[TopicEndpointInfo]:
+        return self._node.get_publishers_info_by_topic(self.topic)
+
+    def _look_after(self) -> None:
+        """Follow the reliability of the publishers; complain of each reason why images stay away, and say when they
+        return.
+        """
+        publishers = self._publishers()
+        if publishers and self._chosen is None:
+            reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
+            wanted = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+            if wanted != self._reliability:
+                self._node.destroy_subscription(self._subscription)
+                self._reliability = wanted
+                self._subscription = self._subscribe()
+        reason = self._reason_of_silence(publishers)
+        if reason and reason != self._logged_reason:
+            self._node.get_logger().warning(self._complaint_about(reason))
+        elif self._logged_reason and not reason:
+            self._node.get_logger().info(f'images are coming on {self.topic} again')
+        self._logged_reason = reason
+
+    def _complaint_about(self, reason: str) -> str:
+        return f'no image on {self.topic} for {time.monotonic() - self._newest:.0f} s: {reason}'
+
+    def _reason_of_silence(self, publishers: list[TopicEndpointInfo]) -> str | None:
+        """None while the newest image is not older than `image_timeout`."""
+        if time.monotonic() - self._newest < self._parameters['image_timeout']:
+            return None
+        expected = f'sensor_msgs/msg/{self._type.__name__}'
+        others = sorted({info.topic_type for info in publishers} - {expected})
+        if not publishers:
+            return 'nobody publishes it; check the topic name, ROS_DOMAIN_ID and that the camera runs'
+        if len(others) == len({info.topic_type for info in publishers}):
+            return f'it is published as {", ".join(others)}, but this node listens to {expected} (image_transport)'
+        best_effort = any(info.qos_profile.reliability != ReliabilityPolicy.RELIABLE for info in publishers)
+        if best_effort and self._chosen is ReliabilityPolicy.RELIABLE:
+            return 'the publisher is best effort, but qos_overrides makes this node ask for reliable images'
+        if best_effort and self._type is Image:
+            return f'the publisher is there and best effort; {PROFILE_HINT}'
+        return 'the publisher is there but sends nothing that arrives'
+
+    def _receive(self, message: Any) -> None:
+        self._newest = time.monotonic()
+        check = check_image if self._type is Image else check_compressed
+        try:
+            check(message, max_pixels=self._parameters['max_image_pixels'])
+        except ConversionError as error:
+            self._journal.arrived.tick()
+            self._drop(error)
+            return
+        self._hopeless = ''
+        if not self._in_order(message):
+            return
+        if self._journal.waiting_since is None:
+            self._journal.waiting_since = self._newest
+        self._on_image(
+            ArrivedImage(
+                message,
+                time=self._order.elapsed,
+                arrived=self._newest,
+                received_ns=self._node.get_clock().now().nanoseconds,
+            )
+        )
+
+    def _drop(self, error: ConversionError) -> None:
+        """Count an image that cannot be read. That a camera sends what nobody can read is said once, until it ends."""
+        sentence = f'an image is dropped: {error}'
+        if sentence == self._hopeless:
+            self._journal.count('invalid')
+            return
+        self._journal.note('invalid', sentence)
+        if error.field in ('encoding', 'format', 'size'):
+            self._hopeless = sentence
+
+    def _in_order(self, message: Any) -> bool:
+        """Whether the image is taken, going by its stamp."""
+        stamp_ns = stamp_nanoseconds(message.header.stamp)
+        wrong = self._order.outliers
+        arrival = self._order.classify(
+            stamp_ns, arrived=self._newest, reorder_window=self._parameters['reorder_window']
+        )
+        for _ in range(self._order.outliers - wrong):
+            self._journal.note('stamp_outliers', 'an image was stamped ahead of those after it: a wrong stamp')
+        if arrival is not Arrival.DUPLICATE:
+            self._journal.arrived.tick()
+            self._in_pairs = max(0, self._in_pairs - 1)
+        if arrival in WHY_DROPPED:
+            reason, why = WHY_DROPPED[arrival]
+            if self._in_pairs and arrival is Arrival.DUPLICATE:
+                self._journal.count(reason)
+            else:
+                self._journal.note(reason, f'an image stamped {stamp_text(stamp_ns)} is dropped: it {why}')
+            if arrival is Arrival.DUPLICATE:
+                self._in_pairs = 2
+            return False
+        if arrival is Arrival.UNSTAMPED:
+            self._journal.note('unstamped', 'images without a stamp are tracked, but no prompt can name them')
+        elif arrival is Arrival.NEW_EPOCH:
+            self._journal.note(
+                'time_jumps',
+                f'stamps jump back to {stamp_text(stamp_ns)} (on_time_jump: {self._parameters["on_time_jump"]})',
+            )
+            self._on_time_jump()
+        return True

@@ -1,0 +1,277 @@
+"""The tracker node: camera images and prompts in, masks, occlusion scores and boxes out."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+
+import rclpy
+import torch
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+
+from sam2_ros.interruption import Interruption
+from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages
+from sam2_ros.live.inference import Inference
+from sam2_ros.live.journal import Journal
+from sam2_ros.live.network import describe, load_network, make_tracker
+from sam2_ros.live.prompt_jobs import PromptJobs
+from sam2_ros.live.requests import ignore
+from sam2_ros.live.stamps import StampOrder
+from sam2_ros.nodes.edge.image_converter import ImageConverter
+from sam2_ros.nodes.edge.parameters import ParameterTable
+from sam2_ros.nodes.edge.startup import refusals_as_sentences
+from sam2_ros.nodes.tracker.diagnostics import Diagnostics, Snapshot
+from sam2_ros.nodes.tracker.image_source import ImageSource
+from sam2_ros.nodes.tracker.outputs import TrackerOutputs
+from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
+from sam2_ros.nodes.tracker.prompt_inputs import PromptInputs
+from sam2_ros.tracking import VideoTracker
+
+STOP_TIMEOUT = 3.0  # seconds given to the image in work when the process ends
+ANSWER_TIMEOUT = 0.5  # seconds given to the answers of services when the process ends
+MEGABYTE = 1e6
+
+
+class TrackerNode(LifecycleNode):
+    """Lifecycle: configure loads and warms the model, activate listens to images, deactivate stops and keeps the
+    objects, cleanup forgets everything and frees the device.
+    """
+
+    def __init__(self, **options: object) -> None:
+        """Raises ValueError with a sentence when a parameter is not accepted."""
+        super().__init__('tracker', **options)
+        self.failure = ''  # why the process has to end
+        self._settings = ParameterTable(self, TRACKER_PARAMETERS)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self._journal = Journal(self.get_logger())
+        self._tracker: VideoTracker | None = None
+        self._converter: ImageConverter | None = None
+        self._ring = ArrivedImages()
+        self._order = StampOrder()
+        self._jobs: PromptJobs | None = None
+        self._outputs: TrackerOutputs | None = None
+        self._inputs: PromptInputs | None = None
+        self._source: ImageSource | None = None
+        self._inference: Inference | None = None
+        self._description = ('', '')  # model and device
+        self._diagnostics = Diagnostics(self, journal=self._journal, snapshot=self._snapshot)
+        if self._settings['autostart']:
+            self._start = self.create_timer(0.0, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._done('configured', self._configure):
+            return TransitionCallbackReturn.SUCCESS
+        self._forget()
+        return TransitionCallbackReturn.FAILURE
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._done('activated', self._activate):
+            return TransitionCallbackReturn.SUCCESS
+        self._done('stopped', self.stop)
+        return TransitionCallbackReturn.FAILURE
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return _success_or_error(self._done('deactivated', self.stop))
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return _success_or_error(self._done('cleaned up', self._forget))
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        stopped, forgotten = self._done('stopped', self.stop), self._done('cleaned up', self._forget)
+        return _success_or_error(stopped and forgotten)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self.on_shutdown(state)  # back to unconfigured, never half active
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stop listening and tracking. False if the image in work was not done within `timeout` seconds."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+        if self._inputs is not None:
+            self._inputs.deactivate()
+        inference, self._inference = self._inference, None
+        stopped = inference is None or inference.stop(timeout)
+        if self._inputs is not None:
+            self._inputs.refuse_calls('the node was deactivated')
+        return stopped
+
+    @property
+    def answering(self) -> bool:
+        """Whether there are service calls whose answer was not sent yet."""
+        return self._inputs is not None and self._inputs.answering
+
+    def _done(self, what: str, work: Callable[[], object]) -> bool:
+        """Whether a part of a transition went well; rclpy would swallow why not."""
+        try:
+            work()
+        except Exception as error:
+            self.get_logger().error(f'not {what}: {error}')
+            return False
+        return True
+
+    def _configure(self) -> None:
+        model = load_network(self._settings)
+        self._tracker = make_tracker(model, self._settings)
+        self._converter = ImageConverter(self._settings)
+        self._outputs = TrackerOutputs(self, self._settings)
+        self._jobs = PromptJobs(
+            self._tracker, ring=self._ring, messages=self._outputs, journal=self._journal, to_rgb=self._converter.to_rgb
+        )
+        self._inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
+        self._description = (self._settings['model'], str(model.device))
+        self.get_logger().info(describe(self._settings, model))
+
+    def _activate(self) -> None:
+        self._inference = Inference(
+            self._tracker,
+            jobs=self._jobs,
+            outputs=self._outputs,
+            journal=self._journal,
+            to_rgb=self._converter.to_rgb,
+            on_fatal=self._give_up,
+        )
+        self._inputs.inference = self._inference
+        self._source = ImageSource(
+            self,
+            self._settings,
+            journal=self._journal,
+            order=self._order,
+            on_image=self._take_image,
+            on_time_jump=self._time_jumped,
+        )
+        self.get_logger().info(f'listening to {self._source.topic}')
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._start)
+        if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _forget(self) -> None:
+        inputs, outputs = self._inputs, self._outputs
+        self._inputs = self._outputs = self._jobs = self._tracker = self._converter = None
+        self._ring, self._order = ArrivedImages(), StampOrder()
+        self._description = ('', '')
+        for part in (inputs, outputs):
+            if part is not None:
+                part.close()
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        return self._settings.check(parameters, configured=self._tracker is not None)
+
+    def _take_image(self, image: ArrivedImage) -> None:
+        self._ring.add(
+            image, max_images=self._settings['ring_images'], max_bytes=int(self._settings['ring_megabytes'] * MEGABYTE)
+        )
+        self._inference.offer(image)
+        self._inputs.images_arrived()
+
+    def _time_jumped(self) -> None:
+        self._inputs.time_jumped()
+        if self._settings['on_time_jump'] == 'reset':
+            self._inference.reset(ignore)
+
+    def _snapshot(self) -> Snapshot:
+        model, device = self._description
+        return Snapshot(
+            state=self._state_machine.current_state[1],
+            timeout=self._settings['image_timeout'],
+            source=self._source,
+            model=model,
+            memory=self._settings['memory'],
+            device=device,
+            newest=self._outputs.newest if self._outputs else None,
+        )
+
+    def _give_up(self, reason: str) -> None:
+        """End the process, so that whoever started it starts it anew: a failed GPU does not recover within it."""
+        self.get_logger().fatal(reason)
+        self.failure = reason
+        self.context.try_shutdown()
+
+
+def _success_or_error(done: bool) -> TransitionCallbackReturn:
+    return TransitionCallbackReturn.SUCCESS if done else TransitionCallbackReturn.ERROR
+
+
+def spin(executor: Executor, *, until: Callable[[], bool], period: float | None = None) -> None:
+    """Run callbacks until told or shut down. One that fails is reported and does not end the others. `until` is asked
+    after every callback, and every `period` seconds.
+    """
+    while executor.context.ok() and not until():
+        try:
+            executor.spin_once(timeout_sec=period)
+        except ExternalShutdownException:
+            return
+        except Exception:
+            if until():  # an interruption inside rclpy comes out as another error
+                return
+            rclpy.logging.get_logger('tracker').error(traceback.format_exc())
+
+
+def end(node: TrackerNode, executor: Executor) -> None:
+    """Stop the node and send the answers that services still owe."""
+    if not node.stop(STOP_TIMEOUT):
+        node.get_logger().warning(f'the image in work is given up: it was not done within {STOP_TIMEOUT:g} s')
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    spin(executor, until=lambda: not node.answering or time.monotonic() > deadline, period=ANSWER_TIMEOUT / 10)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the node until it is interrupted. Returns 0, 1 when it had to give up, 2 for a parameter that is refused."""
+    interruption = Interruption()
+
+    def interrupt(*_: object) -> None:
+        if not interruption.came:  # the end takes its course; another signal does not cut it off
+            # an exception alone could get lost: Python ignores those raised while deleting an object
+            interruption.came = True
+            raise KeyboardInterrupt
+
+    # Without rclpy's own handlers the graph stays up until the image in work has been published.
+    with refusals_as_sentences():
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    node = None
+    try:
+        executor = SingleThreadedExecutor()
+        with refusals_as_sentences():
+            node = TrackerNode()
+        executor.add_node(node)
+        spin(executor, until=lambda: interruption.came)
+    except ValueError as error:
+        rclpy.logging.get_logger('tracker').fatal(str(error))
+        return 2
+    except KeyboardInterrupt:
+        pass
+    finally:
+        interruption.came = True
+        if node is not None:
+            end(node, executor)
+        rclpy.try_shutdown()
+    return 1 if node and node.failure else 0
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node and end the process at once: taking PyTorch apart would only delay the end by seconds."""
+    code = run(args)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,102 @@
+"""Clicks in space (RViz's Publish Point) as pixels of the image."""
+
+from __future__ import annotations
+
+import numpy as np
+from builtin_interfaces.msg import Time as TimeMessage
+from geometry_msgs.msg import PointStamped
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo
+
+from sam2_ros.files.image_headers import image_size
+from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.nodes.edge.projection import project_point, rotate
+from sam2_ros.nodes.edge.qos import make_subscription
+
+try:
+    import tf2_ros
+except ImportError:  # not part of a minimal ROS installation: points must then be in the frame of the camera
+    tf2_ros = None
+
+
+def _named_rectified(topic: str) -> bool:
+    """Whether the name of an image topic says that the images are rectified, as image_proc's image_rect_color does."""
+    *folders, name = topic.strip('/').split('/')
+    return not {'rect', 'rectified'}.isdisjoint([*name.split('_'), *folders[-1:]])
+
+
+class SpaceClicks:
+    """Projects points into the image through the CameraInfo beside it, from any frame where tf2 is installed."""
+
+    def __init__(self, node: Node, *, image_topic: str) -> None:
+        self._node = node
+        folder = image_topic.rsplit('/', 1)[0]
+        self._info_topic = f'{folder}/camera_info'
+        self._rectified = _named_rectified(image_topic)
+        self._info: CameraInfo | None = None
+        self._subscription = make_subscription(
+            node, CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data
+        )
+        self._transforms = None
+        if tf2_ros is not None:
+            self._transforms = tf2_ros.Buffer()  # that of a node makes a service each time, which nothing ends
+            self._listener = tf2_ros.TransformListener(self._transforms, node)
+            back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+            self._clock_jumps = node.get_clock().create_jump_callback(
+                back, post_callback=lambda _: self.forget_transforms()
+            )
+
+    def close(self) -> None:
+        self._node.destroy_subscription(self._subscription)
+        if self._transforms is not None:
+            self._listener.unregister()
+            self._clock_jumps.unregister()
+
+    def pixel(self, click: PointStamped, image: ArrivedImage) -> tuple[float, float]:
+        """The pixel (x, y) of `image` that shows the point. Raises ValueError with the reason when there is none."""
+        if self._info is None:
+            raise ValueError(f'a point in space needs the calibration, but no CameraInfo came on {self._info_topic}')
+        point = np.array((click.point.x, click.point.y, click.point.z))
+        # tf2 knows no leading slash, which older drivers still put there
+        camera_frame = (self._info.header.frame_id or image.header.frame_id).lstrip('/')
+        frame = click.header.frame_id.lstrip('/')
+        if frame not in ('', camera_frame):
+            point = self._in_camera_frame(point, frame, camera_frame, at=image.header.stamp)
+        size = self._image_size(image)
+        return project_point(point, self._info, rectified=self._rectified, image_size=size)
+
+    def forget_transforms(self) -> None:
+        """Stamps or the clock jumped back: transforms of later stamps are of another time."""
+        if self._transforms is not None:
+            self._transforms.clear()
+
+    def _image_size(self, image: ArrivedImage) -> tuple[int, int]:
+        """(height, width) in pixels; of a compressed image what its header says, or the calibration."""
+        message = image.message
+        if hasattr(message, 'height'):
+            return message.height, message.width
+        return image_size(message.data) or (self._info.height, self._info.width)
+
+    def _keep_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _in_camera_frame(self, point: np.ndarray, frame: str, camera_frame: str, *, at: TimeMessage) -> np.ndarray:
+        """The point as the camera saw it `at` that time; where that time is not covered, as it sees it now."""
+        if self._transforms is None:
+            raise ValueError(
+                f'the point is in the frame {frame!r}; without tf2_ros it must be in that of the camera, '
+                f'{camera_frame!r} (set it as fixed frame in RViz)'
+            )
+        try:
+            try:
+                found = self._transforms.lookup_transform(camera_frame, frame, Time.from_msg(at))
+            except tf2_ros.ExtrapolationException:
+                found = self._transforms.lookup_transform(camera_frame, frame, Time())
+        except tf2_ros.TransformException as error:
+            raise ValueError(f'the point is in the frame {frame!r}: {error}') from error
+        turn, shift = found.transform.rotation, found.transform.translation
+        return rotate(point, (turn.x, turn.y, turn.z, turn.w)) + np.array((shift.x, shift.y, shift.z))

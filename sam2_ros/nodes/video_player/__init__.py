@@ -1,0 +1,1 @@
+"""The node `video_player`: publishes the frames of a video as a camera does."""

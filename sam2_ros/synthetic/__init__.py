@@ -1,0 +1,1 @@
+"""Videos that are made, not filmed: random scenes with their masks, and the drawn scenes of the demo."""

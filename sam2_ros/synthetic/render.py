@@ -1,0 +1,169 @@
+"""Paints outlines with textures into a frame and its label map, and degrades frames as cameras do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from sam2_ros.synthetic.motion import smooth_noise
+from sam2_ros.synthetic.textures import TILE
+
+_SHIFT = 4  # fractional bits of outline coordinates
+_NOISE_SIDE = 256  # pixels, side of the table noise is cut from
+
+# Tile coordinates to object coordinates [-1.15, 1.15]: textures cover a little more than the outline.
+TILE_TO_OBJECT = np.array([[2.3 / TILE, 0, -1.15], [0, 2.3 / TILE, -1.15]])
+
+
+def transform(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Applies a (2, 3) map to points (V, 2)."""
+    return points @ affine[:, :2].T + affine[:, 2]
+
+
+def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """The (2, 3) map that applies `inner`, then `outer`."""
+    return np.hstack([outer[:, :2] @ inner[:, :2], (outer[:, :2] @ inner[:, 2] + outer[:, 2])[:, None]])
+
+
+def _region(points: np.ndarray, height: int, width: int) -> tuple[int, int, int, int] | None:
+    """The smallest pixel window (x0, y0, x1, y1) around points, cut to the frame; None outside of it."""
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    x0, y0 = max(int(left) - 1, 0), max(int(top) - 1, 0)
+    x1, y1 = min(int(right) + 3, width), min(int(bottom) + 3, height)
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def _coverage(outlines: list[np.ndarray], region: tuple[int, int, int, int], hollow: bool) -> np.ndarray:
+    """Antialiased coverage (h, w, 1) of the outlines within the region, uint16 in 0..256."""
+    x0, y0, x1, y1 = region
+    alpha = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    origin = np.array((x0 + 0.5, y0 + 0.5))
+    fixed = [((points - origin) * (1 << _SHIFT)).astype(np.int32) for points in outlines]
+    for group in [fixed] if hollow else [[points] for points in fixed]:
+        cv2.fillPoly(alpha, group, 255, cv2.LINE_AA, _SHIFT)
+    wide = alpha[..., None].astype(np.uint16)
+    wide += wide >> 7
+    return wide
+
+
+def paint(
+    frame: np.ndarray,
+    labels: np.ndarray | None,
+    *,
+    outlines: list[np.ndarray],
+    tile: np.ndarray,
+    tile_to_pixels: np.ndarray,
+    label: int,
+    hollow: bool = False,
+) -> None:
+    """Paints one part, in place: its texture into `frame`, its label where it covers more than half a pixel.
+
+    outlines: (V, 2) float pixels, pixel centres at half-integers. tile: (TILE, TILE, 3) uint8.
+    """
+    region = _region(outlines[0] if len(outlines) == 1 else np.concatenate(outlines), *frame.shape[:2])
+    if region is None:
+        return
+    x0, y0, x1, y1 = region
+    weight = _coverage(outlines, region, hollow)
+    local = tile_to_pixels.copy()
+    local[:, 2] -= (x0 + 0.5, y0 + 0.5)
+    cover = cv2.warpAffine(tile, local, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    patch = frame[y0:y1, x0:x1]
+    patch[...] = (cover * weight + patch * (256 - weight)) >> 8
+    if labels is not None:
+        labels[y0:y1, x0:x1][weight[..., 0] > 127] = label
+
+
+def shade(frame: np.ndarray, *, outline: np.ndarray, darkness: float) -> None:
+    """Darkens the inside of an outline, in place: a shadow, which belongs to no object."""
+    region = _region(outline, *frame.shape[:2])
+    if region is None:
+        return
+    x0, y0, x1, y1 = region
+    weight = (darkness * _coverage([outline], region, False)).astype(np.uint16)
+    patch = frame[y0:y1, x0:x1]
+    patch[...] = (patch * (256 - weight)) >> 8
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """The image after lossy compression."""
+    _, packed = cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return cv2.imdecode(packed, cv2.IMREAD_COLOR)
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """What a camera does to every frame of a clip; lists are per frame.
+
+    gain, gamma: lighting over time. shadow: (height, width, 3) uint8 multiplier over the picture, or None.
+    blur: deviation in pixels. noise: table of grey-value offsets, or None. quality: of JPEG, 0 = no compression.
+    shrink: resolution kept, 1 = all of it.
+    """
+
+    gain: np.ndarray
+    gamma: float
+    shadow: np.ndarray | None
+    blur: float
+    noise: np.ndarray | None
+    quality: int
+    shrink: float
+
+    def apply(self, image: np.ndarray, rng: np.random.Generator, *, frame: int) -> np.ndarray:
+        """The degraded frame (H, W, 3) uint8."""
+        height, width = image.shape[:2]
+        if self.shrink < 1:
+            small = cv2.resize(image, None, fx=self.shrink, fy=self.shrink, interpolation=cv2.INTER_AREA)
+            image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        if self.blur > 0:
+            image = cv2.GaussianBlur(image, (0, 0), self.blur)
+        if self.shadow is not None:
+            image = cv2.multiply(image, self.shadow, scale=1 / 255)
+        ramp = (np.arange(256) / 255) ** self.gamma * 255 * self.gain[frame]
+        image = cv2.LUT(image, np.clip(ramp, 0, 255).astype(np.uint8))
+        if self.noise is not None:
+            y, x = rng.integers(0, _NOISE_SIDE - 1, 2)
+            tiled = np.take(
+                np.take(self.noise, np.arange(y, y + height) % _NOISE_SIDE, axis=0),
+                np.arange(x, x + width) % _NOISE_SIDE,
+                axis=1,
+            )
+            image = cv2.add(image, tiled, dtype=cv2.CV_8U)
+        return jpeg(image, self.quality) if self.quality else image
+
+
+@lru_cache(maxsize=1)
+def _noise_table() -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((_NOISE_SIDE, _NOISE_SIDE, 3)).astype(np.float32)
+
+
+def random_degradation(
+    rng: np.random.Generator, frames: int, *, height: int, width: int, strength: float
+) -> Degradation:
+    """Draws lighting, shadows, blur, noise, resolution loss and compression; `strength` 0 changes nothing."""
+
+    def happens(probability: float) -> bool:
+        return bool(rng.random() < probability * min(strength, 1.0))
+
+    light = happens(0.5) * rng.uniform(0.0, 0.15) * smooth_noise(rng, frames, period=12)
+    shadow = None
+    if happens(0.3):
+        field = cv2.resize(
+            rng.uniform(0.4, 1.0, (4, 4)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+        )
+        shadow = np.repeat((np.clip(field, 0.3, 1) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    noise = None
+    if happens(0.5):
+        deviation = rng.uniform(1, 12)
+        noise = (deviation * _noise_table()).astype(np.int16)
+    return Degradation(
+        gain=np.exp(light) * (rng.uniform(0.7, 1.25) if happens(0.6) else 1.0),
+        gamma=rng.uniform(0.7, 1.4) if happens(0.4) else 1.0,
+        shadow=shadow,
+        blur=rng.uniform(0.4, 1.2) if happens(0.35) else 0.0,
+        noise=noise,
+        quality=int(rng.integers(25, 90)) if happens(0.4) else 0,
+        shrink=rng.uniform(0.5, 0.9) if happens(0.25) else 1.0,
+    )

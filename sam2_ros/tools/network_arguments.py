@@ -1,0 +1,69 @@
+"""Arguments of the command lines that say which network to run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
+from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
+from sam2_ros.tracking import POLICY_NAMES
+
+DEFAULT_MODEL = 'sam2.1_hiera_micro'
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --model, --checkpoint, --device, --dtype, --image-size and --memory."""
+    group = parser.add_argument_group('network')
+    group.add_argument(
+        '--model',
+        choices=VARIANTS,
+        default=DEFAULT_MODEL,
+        metavar='NAME',
+        help=f'variant (default: %(default)s): {", ".join(VARIANTS)}',
+    )
+    group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled)')
+    group.add_argument('--device', default=AUTO, help='cpu, cuda, cuda:1 ... (default: the first GPU, or the CPU)')
+    group.add_argument(
+        '--dtype', choices=(AUTO, *DTYPES), default=AUTO, help='default: bfloat16 on a GPU, float32 on the CPU'
+    )
+    group.add_argument(
+        '--image-size',
+        type=int,
+        metavar='PIXELS',
+        help='side of the image the network sees, a multiple of 32 (default: as trained)',
+    )
+    group.add_argument('--memory', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
+
+
+def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:
+    """What the arguments of `add_model_arguments` ask for, as parameters of the tracker node; its defaults left out."""
+    checkpoint = arguments.checkpoint and str(arguments.checkpoint.resolve())
+    given = {
+        'model': arguments.model,
+        'memory': arguments.memory,
+        'checkpoint': checkpoint,
+        'device': arguments.device,
+        'dtype': arguments.dtype,
+        'image_size': arguments.image_size,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def load_requested_network(arguments: argparse.Namespace) -> Sam2Network:
+    """Build the network that the arguments of `add_model_arguments` ask for.
+
+    Raises ValueError with a sentence for a model without weights, a file that does not fit, or a device that
+    is not there.
+    """
+    name, checkpoint = arguments.model, arguments.checkpoint
+    if checkpoint is None and bundled_weights(name) is None:
+        raise ValueError(
+            f'{name} has no bundled weights; give a file with --checkpoint, for instance what '
+            f'python -m sam2_ros.tools.download_weights {name} downloads'
+        )
+    device = choose_device(arguments.device)
+    return build_sam2(
+        name, checkpoint, device=device, dtype=choose_dtype(arguments.dtype, device), image_size=arguments.image_size
+    )

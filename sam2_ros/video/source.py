@@ -1,0 +1,187 @@
+"""Where frames come from: a video file, a folder of images, a webcam, a stream, or a scene that is drawn."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import cv2
+import numpy as np
+
+from sam2_ros.files.decoding import decode_image
+from sam2_ros.synthetic.demo_scene import DemoScene
+from sam2_ros.synthetic.ladybirds import LadybirdScene
+from sam2_ros.synthetic.sprites import FRAME_RATE, SpriteScene
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
+LEAST_SHARE = 0.9  # of the announced frames; containers without an index only estimate their number
+SCENES: dict[str, type[SpriteScene]] = {'synthetic': DemoScene, 'ladybirds': LadybirdScene}
+ACCEPTED = (
+    'a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or one of the drawn scenes '
+    "'synthetic' and 'ladybirds'"
+)
+
+
+class SourceError(OSError):
+    """A source of frames that cannot be opened or read. The message says why and what is accepted."""
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """Frames of one video. Iterating always starts at the first frame (of a live source: the next one).
+
+    Frames are RGB, (height, width, 3) uint8, all of the same size; images of a folder are not turned as their EXIF
+    orientation says. Iterating raises SourceError when an image of a folder cannot be read or is cut off; a video file
+    that ends long before its last frame is warned about.
+    """
+
+    name: str
+    size: tuple[int, int]  # (height, width) in pixels
+    frame_rate: float  # frames per second
+    frame_count: int | None  # None: endless, or not known
+    read: Callable[[], Iterator[np.ndarray]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self.read()
+
+
+def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
+    """Open a source of frames by its name, see ACCEPTED. Drawn scenes are 1280 x 720 by themselves.
+
+    `width` and `height` resize the frames, in pixels; if one is 0 it follows from the other, and with both 0
+    frames keep their size. Raises SourceError when the source does not exist, holds no frames, or cannot be
+    read, and ValueError for a negative size.
+    """
+    if width < 0 or height < 0:
+        raise ValueError(f'the size {width} x {height} is negative; give 0 to keep the size of the source')
+    path = Path(source).expanduser()
+    if source in SCENES:
+        return _scene(source, *_target_size((720, 1280), width, height))
+    if source and path.is_dir():  # Path('') is the current folder
+        return _folder(path, width, height)
+    if source.isdecimal() or path.is_char_device() or '://' in source:
+        return _capture(source, width, height, live=True)
+    if path.is_file():
+        return _capture(str(path), width, height, live=False)
+    raise SourceError(f'{source!r} does not exist; accepted are {ACCEPTED}')
+
+
+def files_of(source: str) -> list[Path]:
+    """The files that `open_source` reads; none for a webcam, a stream or a drawn scene."""
+    if source in SCENES:
+        return []
+    address = urlsplit(source)
+    path = Path(unquote(address.path) if address.scheme == 'file' else source).expanduser()
+    if source and path.is_dir():
+        return _images_of(path)
+    return [path] if path.is_file() else []
+
+
+def _target_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """The (height, width) of frames of `size` resized to `width` and `height`, of which either may be 0."""
+    if not width and not height:
+        return size
+    aspect = size[1] / size[0]
+    return height or max(1, round(width / aspect)), width or max(1, round(height * aspect))
+
+
+def _resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if rgb.shape[:2] == size:
+        return rgb
+    shrinks = size[0] < rgb.shape[0]
+    return cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _scene(name: str, height: int, width: int) -> FrameSource:
+    try:
+        scene = SCENES[name](height, width)
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+    return FrameSource(name, (height, width), FRAME_RATE, None, lambda: map(scene.frame, itertools.count()))
+
+
+def _images_of(folder: Path) -> list[Path]:
+    """In the order of their names, numbers in them compared as numbers (frame_9 before frame_10)."""
+    return sorted(
+        (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES),
+        key=lambda file: [int(part) if part.isdecimal() else part for part in re.split(r'([0-9]+)', file.name)],
+    )
+
+
+def _folder(folder: Path, width: int, height: int) -> FrameSource:
+    files = _images_of(folder)
+    if not files:
+        raise SourceError(f'the folder {folder} holds no images; accepted are {", ".join(IMAGE_SUFFIXES)}')
+    own_size = _read_image(files[0]).shape[:2]
+    size = _target_size(own_size, width, height)
+
+    def read() -> Iterator[np.ndarray]:
+        for file in files:
+            rgb = _read_image(file)
+            if rgb.shape[:2] != own_size:
+                raise SourceError(
+                    f'{file} is {rgb.shape[1]} x {rgb.shape[0]} pixels, but {files[0].name} is '
+                    f'{own_size[1]} x {own_size[0]}; all images of a folder must have one size'
+                )
+            yield _resized(rgb, size)
+
+    return FrameSource(str(folder), size, FRAME_RATE, len(files), read)
+
+
+def _read_image(file: Path) -> np.ndarray:
+    """The pixels as they are stored: EXIF orientation is left alone, so that masks fit the file and the calibration."""
+    try:
+        bgr = decode_image(file.read_bytes(), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except OSError as error:
+        raise SourceError(f'{file} cannot be read: {error.strerror}') from error
+    if bgr is None:
+        raise SourceError(f'{file} cannot be read as an image')
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource:
+    """Anything OpenCV can capture. A live source is asked for the wanted size, and resized if it refuses."""
+
+    def opened() -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+        if live and width and height:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        return capture
+
+    def read() -> Iterator[np.ndarray]:
+        capture = opened()
+        try:
+            for count in itertools.count():
+                found, bgr = capture.read()
+                if not found:
+                    if announced and count < LEAST_SHARE * announced:
+                        warnings.warn(
+                            f'{source} ended after {count} of {announced} frames: it is cut off or damaged',
+                            stacklevel=2,
+                        )
+                    return
+                yield _resized(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), size)
+        finally:
+            capture.release()
+
+    probe = opened()
+    try:
+        found, bgr = probe.read()
+        frame_rate = probe.get(cv2.CAP_PROP_FPS)
+        announced = 0 if live else max(0, int(probe.get(cv2.CAP_PROP_FRAME_COUNT)))
+    finally:
+        probe.release()
+    if not found:
+        raise SourceError(
+            f'{source!r} cannot be opened as a video: it is damaged, in use, or of a kind that '
+            f'OpenCV cannot decode; accepted are {ACCEPTED}'
+        )
+    size = _target_size(bgr.shape[:2], width, height)
+    plausible_rate = 0 < frame_rate <= 1000  # containers and cameras may report 0, NaN or their time base
+    return FrameSource(source, size, frame_rate if plausible_rate else FRAME_RATE, announced or None, read)
