@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -20,7 +19,8 @@ from sam2_ros.evaluation.datasets.synthetic import SUBSETS, TargetClip, benchmar
 from sam2_ros.evaluation.measures.metrics import region_similarity
 from sam2_ros.evaluation.measures.scores import mean_over_clips
 from sam2_ros.evaluation.pages.markdown import markdown_table
-from sam2_ros.evaluation.protocols.first_frame import SharedEncoder, box_prompt
+from sam2_ros.evaluation.protocols.first_frame import box_prompt
+from sam2_ros.evaluation.protocols.shared_encoder import SharedEncoder
 from sam2_ros.evaluation.protocols.simulated_prompts import next_click
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
@@ -56,7 +56,7 @@ def correct(model: Sam2Network, policy: str, clip: TargetClip, *, frame: int, cl
     if not shown:
         raise ValueError(f'the target of seed {clip.seed} cannot be seen from frame {frame} on')
     at, truth = shown[0], clip.truth
-    shared: Any = SharedEncoder(model)
+    shared = SharedEncoder(model)
     alone, tracker, boxed = (VideoTracker(shared, policy) for _ in range(3))
     for index in range(at + 1):
         prompts = [box_prompt('target', truth[0])] if index == 0 else []

@@ -2,8 +2,9 @@
 
 from sam2_ros.model.build import build_sam2
 from sam2_ros.model.config import VARIANTS, ModelConfig
-from sam2_ros.model.sam2_network import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
+from sam2_ros.model.sam2_network import Sam2Network
 from sam2_ros.model.segmenter import ImageSegmenter
+from sam2_ros.model.verbs import ImageFeatures, MaskDecoding, MemoryRead, Network
 
 __all__ = [
     'VARIANTS',
@@ -12,6 +13,7 @@ __all__ = [
     'MaskDecoding',
     'MemoryRead',
     'ModelConfig',
+    'Network',
     'Sam2Network',
     'build_sam2',
 ]

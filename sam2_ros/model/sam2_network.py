@@ -5,8 +5,6 @@ Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,56 +26,10 @@ from sam2_ros.model.memory_attention import MemoryAttention, MemoryTokens
 from sam2_ros.model.memory_encoder import MemoryEncoder
 from sam2_ros.model.position_encoding import sine_position_1d, sine_position_2d
 from sam2_ros.model.prompt_encoder import PromptEmbedding, PromptEncoder
+from sam2_ros.model.verbs import ImageFeatures, MaskDecoding, MemoryRead
 
 LEARNED_CODE_STD = 0.02  # spread of freshly initialised codes, as in the published training
 MASK_PROMPT_LOGIT = 10.0  # a given mask becomes logits of +-10
-
-
-@dataclass(frozen=True)
-class ImageFeatures:
-    """Encoder output: ``stride4`` (B, C/8, S/4, S/4) and ``stride8`` (B, C/4, S/8, S/8), projected for the decoder;
-    ``stride16`` (B, C, h, w), raw."""
-
-    stride4: Tensor
-    stride8: Tensor
-    stride16: Tensor
-
-    def select(self, index: Tensor) -> ImageFeatures:
-        """Features of the images ``index`` (N,) long: one row per object."""
-        return ImageFeatures(self.stride4[index], self.stride8[index], self.stride16[index])
-
-
-@dataclass(frozen=True)
-class MemoryRead:
-    """What N objects read from their banks; every object reads the same number of memories and pointers.
-
-    ``spatial`` (N, M, Cm, h, w), M >= 1; ``temporal_index`` (N, M) long: 6 for conditioning entries, 0 for the newest
-    recent one and up to 5; ``pointers`` (N, K, C), K may be 0; ``pointer_position`` (N, K): distance in frames over
-    the horizon (used by SAM 2.1 only).
-    """
-
-    spatial: Tensor
-    temporal_index: Tensor
-    pointers: Tensor
-    pointer_position: Tensor
-
-
-@dataclass(frozen=True)
-class MaskDecoding:
-    """Decoder result for N objects.
-
-    ``mask_logits`` (N, S/4, S/4) float32, the chosen mask; ``predicted_iou`` (N,) 0..1; ``object_score_logit`` (N,),
-    visible when > 0; ``object_pointer`` (N, C); ``candidate_logits`` (N, 3, S/4, S/4) and ``candidate_ious`` (N, 3)
-    of the multimask tokens; ``chosen`` (N,) index of the chosen candidate, -1 for the single mask of token 0.
-    """
-
-    mask_logits: Tensor
-    predicted_iou: Tensor
-    object_score_logit: Tensor
-    object_pointer: Tensor
-    candidate_logits: Tensor
-    candidate_ious: Tensor
-    chosen: Tensor
 
 
 class Sam2Network(nn.Module):

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from sam2_ros.tracking.errors import FrameNotKeptError
-from sam2_ros.tracking.frame_step import Outcome
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.result import ObjectResult
 from sam2_ros.tracking.ring import RecentImage
 from sam2_ros.tracking.track import Track
 
 
-class ProcessesImage(Protocol):
-    """Tracks objects in one image of the ring, as one batch."""
+class CatchesUp(Protocol):
+    """What works off the prompts: `PastPrompts`."""
 
-    def __call__(self, image: RecentImage, jobs: Sequence[CatchUp]) -> list[tuple[Outcome, ObjectResult]]: ...
+    def advance(self, jobs: Sequence[CatchUp]) -> list[ObjectResult]: ...
+
+    def finish(self, job: CatchUp) -> None: ...
 
 
 class CatchUp:
@@ -31,8 +32,9 @@ class CatchUp:
         image: where it was prompted.
         prompt: what was said.
         track: the new track so far.
-        visits: the newest of the images processed so far, each with the track before it; not more than the ring of
-            recent images can still hold, because the work may go on for as long as frames come faster than it does.
+        visits: the newest of the images processed so far, each with the track before it. At most as many as the ring
+            can hold, because frames may come faster than they are processed.
+        owner: what processes the images.
     """
 
     def __init__(
@@ -43,17 +45,15 @@ class CatchUp:
         track: Track,
         images: Sequence[RecentImage],
         max_visits: int,
-        process: ProcessesImage,
-        finish: Callable[[CatchUp], None],
+        owner: CatchesUp,
     ) -> None:
         self.object_id = object_id
         self.prompt = prompt
         self.image = images[0]
         self.track = track
         self.visits: deque[tuple[RecentImage, Track]] = deque(maxlen=max_visits)
+        self.owner = owner
         self._backlog = deque(images)
-        self._process = process
-        self._finish = finish
         self._failure: str | None = None
 
     @property
@@ -103,6 +103,11 @@ class CatchUp:
         """Add a new frame to what is to be done."""
         self._backlog.append(image)
 
+    def pass_image(self, track: Track) -> None:
+        """The next image has been processed; `track` is the object's track after it."""
+        self.visits.append((self._backlog.popleft(), self.track))
+        self.track = track
+
     def cut_short(self) -> None:
         """Take the object to the newest frame at once, as if it had not seen the images still to process, as those are
         that a busy tracker skips. Does nothing before the prompt has been applied to its image, or when it is done.
@@ -110,8 +115,8 @@ class CatchUp:
         if not self.visits or self.done:
             return
         while self._backlog:
-            self.visits.append((self._backlog.popleft(), self.track))
-        self._finish(self)
+            self.pass_image(self.track)
+        self.owner.finish(self)
 
     def call_off(self, why: str) -> None:
         """Give up; the object stays as it is without the prompt."""
@@ -129,17 +134,6 @@ def advance_together(jobs: Sequence[CatchUp]) -> list[ObjectResult]:
     """
     for job in jobs:
         job.check_goes_on()
-    if len({(job._process, id(job.next_image)) for job in jobs}) > 1 or len({id(job) for job in jobs}) < len(jobs):
+    if len({(id(job.owner), id(job.next_image)) for job in jobs}) > 1 or len({id(job) for job in jobs}) < len(jobs):
         raise ValueError('objects that catch up together have one tracker and one next image, and are given once')
-    if not jobs:
-        return []
-    image = jobs[0]._backlog[0]
-    results = []
-    for job, (outcome, result) in zip(jobs, jobs[0]._process(image, jobs), strict=True):
-        job._backlog.popleft()
-        job.visits.append((image, job.track))
-        job.track = outcome.track
-        if job.done:
-            job._finish(job)
-        results.append(result)
-    return results
+    return jobs[0].owner.advance(jobs) if jobs else []

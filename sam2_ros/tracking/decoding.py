@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
+from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Network
 from sam2_ros.model.config import MASK_STRIDE
 from sam2_ros.tracking.memory_bank import MemoryPolicy, MemorySelection
 from sam2_ros.tracking.options import TrackerOptions
@@ -46,7 +46,7 @@ class FrameDecoding:
 class ObjectDecoder:
     """Decodes the objects of one image: tracked ones from memory, prompted ones from their prompts."""
 
-    def __init__(self, model: Sam2Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
+    def __init__(self, model: Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
         self._model = model
         self._policy = policy
         self._options = options

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2_ros.model import ImageFeatures, Sam2Network
+from sam2_ros.model import ImageFeatures, Network
 from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy
@@ -27,7 +27,8 @@ class Outcome:
         track: its state before the next image.
         mask: (H, W) bool at image size, after `non_overlap`.
         logits: (S/4, S/4) on the network's device.
-        written: what entered the memory, None if nothing did; reason: why, in words.
+        written: what entered the memory, None if nothing did.
+        memory_reason: why, in words.
     """
 
     track: Track
@@ -36,7 +37,7 @@ class Outcome:
     object_score_logit: float
     predicted_iou: float
     written: EntryKind | None
-    reason: str
+    memory_reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class _Plan:
 class FrameStep:
     """Processes one image for any number of objects; holds no state."""
 
-    def __init__(self, model: Sam2Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
+    def __init__(self, model: Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
         self._model = model
         self._policy = policy
         self._options = options
@@ -112,7 +113,7 @@ class FrameStep:
                 object_score_logit=number.object_score_logit,
                 predicted_iou=number.predicted_iou,
                 written=plan.written,
-                reason=plan.reason,
+                memory_reason=plan.reason,
             )
             for plan, entry, number, mask, logits in zip(plans, entries, numbers, masks, decoding.logits, strict=True)
         ]

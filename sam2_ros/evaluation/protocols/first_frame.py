@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import torch
 
 from sam2_ros.evaluation.datasets.synthetic import TargetClip
 from sam2_ros.evaluation.predictions import Prediction, RunKey
+from sam2_ros.evaluation.protocols.shared_encoder import SharedEncoder
 from sam2_ros.evaluation.protocols.simulated_prompts import mask_box, next_click
-from sam2_ros.model import ImageFeatures, Sam2Network
+from sam2_ros.model import Network
 from sam2_ros.tracking import Prompt, VideoTracker
 
 
@@ -36,13 +35,13 @@ PROMPT_KINDS: dict[str, Callable[[str, np.ndarray], Prompt]] = {
 }
 
 
-def track_clip(model: Sam2Network, clip: TargetClip, runs: Sequence[RunKey]) -> dict[RunKey, Prediction]:
+def track_clip(model: Network, clip: TargetClip, runs: Sequence[RunKey]) -> dict[RunKey, Prediction]:
     """Track the target of a clip with several memory policies from several kinds of prompts.
 
     Every image is encoded once: the prompts are objects of one tracker, which do not influence each other, and the
     policies are trackers that take turns.
     """
-    shared: Any = SharedEncoder(model)
+    shared = SharedEncoder(model)
     trackers = {run.policy: VideoTracker(shared, memory=run.policy) for run in runs}
     masks = {run: np.empty_like(clip.truth) for run in runs}
     scores = {run: np.empty(len(clip.truth), np.float32) for run in runs}
@@ -55,20 +54,3 @@ def track_clip(model: Sam2Network, clip: TargetClip, runs: Sequence[RunKey]) -> 
                 masks[run][frame] = result[run.prompt].mask
                 scores[run][frame] = result[run.prompt].object_score_logit
     return {run: Prediction(masks[run], scores[run]) for run in runs}
-
-
-class SharedEncoder:
-    """A network that encodes an image once for all trackers that are given it one after the other."""
-
-    def __init__(self, model: Sam2Network) -> None:
-        self._model = model
-        self._images: torch.Tensor | None = None
-        self._features: ImageFeatures | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def encode_image(self, images: torch.Tensor) -> ImageFeatures:
-        if self._images is None or self._features is None or not torch.equal(images, self._images):
-            self._images, self._features = images, self._model.encode_image(images)
-        return self._features

@@ -1,0 +1,44 @@
+"""The features of recent images, each computed once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sam2_ros.model import ImageFeatures, Network
+from sam2_ros.model.normalization import normalize
+
+
+class FrameEncoder:
+    """Runs the image encoder, and keeps the features of the newest frame and of the past image looked at last.
+
+    Images are told apart by their tensor, not by its values.
+    """
+
+    def __init__(self, model: Network) -> None:
+        self._model = model
+        self._newest: tuple[Tensor, ImageFeatures] | None = None
+        self._past: tuple[Tensor, ImageFeatures] | None = None
+
+    def newest(self, pixels: Tensor) -> ImageFeatures:
+        """Features of a new frame: (3, S, S) in [0, 255] at the network's size, on the host."""
+        features = self._encode(pixels)
+        self._newest = (pixels, features)
+        return features
+
+    def past(self, pixels: Tensor) -> ImageFeatures:
+        """Features of an image that objects catch up in, several of which may share it."""
+        features = self._encode(pixels)
+        self._past = (pixels, features)
+        return features
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        self._newest = self._past = None
+
+    def _encode(self, pixels: Tensor) -> ImageFeatures:
+        for known in (self._newest, self._past):
+            if known is not None and known[0] is pixels:
+                return known[1]
+        on_device = pixels.to(self._model.device, torch.float32) / 255
+        return self._model.encode_image(normalize(on_device)[None].to(self._model.dtype))
