@@ -1,9 +1,11 @@
 """The `sam2` policy against the official video predictor: same weights, same images, 256 pixels, fp32."""
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from PIL import Image
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
-from sam2_ros.model import VARIANTS, Sam2Network
+from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.normalization import normalize
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 from sam2_ros.tracking.preprocessing import shrink
@@ -28,11 +30,33 @@ MAX_DIFFERENT_PIXELS = 1
 KINDS = ('point', 'points', 'box', 'mask')
 Script = Mapping[int, Sequence[Prompt]]  # prompts by frame
 Logits = dict[tuple[int, str], np.ndarray]  # (H, W) by frame and object
+Features = TypeVar('Features')
 
 
 @pytest.fixture(scope='module')
 def clip() -> Clip:
     return moving_clip()
+
+
+def remembering(encode: Callable[[Tensor], Features]) -> Callable[[Tensor], Features]:
+    """An image encoder that runs once for each picture: every test shows those of the same clip."""
+    known: dict[bytes, Features] = {}
+
+    def encode_once(images: Tensor) -> Features:
+        key = hashlib.sha256(images.numpy().tobytes()).digest()
+        if key not in known:
+            known[key] = encode(images)
+        return known[key]
+
+    return encode_once
+
+
+@pytest.fixture(scope='module')
+def micro(micro_weights: Path) -> Sam2Network:
+    """The trained micro network at 256 pixels."""
+    model = build_sam2(MICRO, checkpoint=micro_weights, image_size=256)
+    model.encode_image = remembering(model.encode_image)
+    return model
 
 
 @pytest.fixture(scope='module')
@@ -44,6 +68,7 @@ def predictor(micro_state_dict: Mapping[str, Tensor]) -> SAM2VideoPredictor:
         add_all_frames_to_correct_as_cond=True,
     )
     load_official(official, micro_state_dict)
+    official.forward_image = remembering(official.forward_image)
     return official
 
 
