@@ -1,11 +1,9 @@
 """The `sam2` policy against the official video predictor: same weights, same images, 256 pixels, fp32."""
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 from sam2_ros.tracking.preprocessing import shrink
 from tests.common import MICRO
 from tests.official import load_official, official_video_predictor, official_video_state
+from tests.remembering import remembering
 from tests.tracking.clips import Clip, moving_clip
 
 LOGIT_TOLERANCE = 1e-3  # of the range of the clip's logits: the largest difference in a frame
@@ -30,25 +29,11 @@ MAX_DIFFERENT_PIXELS = 1
 KINDS = ('point', 'points', 'box', 'mask')
 Script = Mapping[int, Sequence[Prompt]]  # prompts by frame
 Logits = dict[tuple[int, str], np.ndarray]  # (H, W) by frame and object
-Features = TypeVar('Features')
 
 
 @pytest.fixture(scope='module')
 def clip() -> Clip:
     return moving_clip()
-
-
-def remembering(encode: Callable[[Tensor], Features]) -> Callable[[Tensor], Features]:
-    """An image encoder that runs once for each picture: every test shows those of the same clip."""
-    known: dict[bytes, Features] = {}
-
-    def encode_once(images: Tensor) -> Features:
-        key = hashlib.sha256(images.numpy().tobytes()).digest()
-        if key not in known:
-            known[key] = encode(images)
-        return known[key]
-
-    return encode_once
 
 
 @pytest.fixture(scope='module')
