@@ -91,7 +91,7 @@ class Diagnostics:
 
     def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
-        rivals = self._once('publishers', snapshot.source and snapshot.source.rivals())
+        rivals = self._once('publishers', snapshot.source.rivals() if snapshot.source else None)
         rate, processed = self._journal.arrived.per_second(), self._journal.published.per_second()
         self._reports_with_duplicates = self._reports_with_duplicates + 1 if 'duplicate' in dropped else 0
         if self._reports_with_duplicates > IN_PAIRS and rate:  # a camera that hangs may send one image for ever

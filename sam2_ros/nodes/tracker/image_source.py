@@ -102,12 +102,13 @@ class ImageSource:
 
     def _subscribe(self) -> Any:
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
-        events = SubscriptionEventCallbacks(
-            message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change)
-        )
+        events = SubscriptionEventCallbacks(message_lost=self._count_lost)
         return make_subscription(
             self._node, self._type, self.topic, self._receive, profile, policies=QUEUE, event_callbacks=events
         )
+
+    def _count_lost(self, event: Any) -> None:
+        self._journal.count('lost_in_transport', event.total_count_change)
 
     def _publishers(self) -> list[TopicEndpointInfo]:
         return self._node.get_publishers_info_by_topic(self.topic)
