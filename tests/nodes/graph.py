@@ -31,6 +31,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from sam2_ros.live.engine import Engine
 from sam2_ros.live.stamps import NANOSECONDS
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.tracker import diagnostics
@@ -322,7 +323,7 @@ def client_of(tracker: str, *, image: str = IMAGE) -> Iterator[Client]:
 
 
 @contextmanager
-def graph(weights: Path, *, image: str = IMAGE, **parameters: Any) -> Iterator[Client]:
+def graph(weights: Path, *, image: str = IMAGE, engine: Engine | None = None, **parameters: Any) -> Iterator[Client]:
     """A tracker that runs in this process, as its client sees it. Its diagnostics come faster than usual, so that tests
     need not wait for them. `image`: the topic that is named to it, IMAGE or that of its compressed images.
     """
@@ -331,6 +332,7 @@ def graph(weights: Path, *, image: str = IMAGE, **parameters: Any) -> Iterator[C
         values = {'checkpoint': str(weights), 'image_size': SIZE, 'cpu_threads': 1, **parameters}
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
             tracker = TrackerNode(
+                engine=engine,
                 context=made.context,
                 namespace=f'/graph_{os.getpid()}_{made.domain}',
                 cli_args=['--ros-args', '-r', f'image:={image}'],

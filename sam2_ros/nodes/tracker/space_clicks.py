@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo
 
 from sam2_ros.files.image_headers import image_size
 from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.projection import project_point, rotate
 from sam2_ros.nodes.edge.qos import make_subscription
 
@@ -23,6 +24,13 @@ try:
     import tf2_ros
 except ImportError:  # not part of a minimal ROS installation: points must then be in the frame of the camera
     tf2_ros = None
+
+CAMERA_INFO = Endpoint(
+    name='camera_info',
+    type_name='sensor_msgs/CameraInfo',
+    type=CameraInfo,
+    description='Beside the images, in the same namespace. Only for clicks in space.',
+)
 
 
 def _named_rectified(topic: str) -> bool:
