@@ -54,7 +54,7 @@ IMAGES = (
         name='<image>/compressed',
         type_name='sensor_msgs/CompressedImage',
         type=CompressedImage,
-        description='The camera, with `image_transport` set to compressed, or where `image` is remapped to such a topic.',
+        description='The camera as JPEG or PNG, with `image_transport: compressed` or `image` remapped to it.',
     ),
 )
 
