@@ -59,7 +59,7 @@ class Child:
         command = [
             sys.executable,
             '-m',
-            f'sam2_ros.nodes.{module}',
+            f'sam2_ros.nodes.{module}.node',
             '--ros-args',
             '-r',
             f'image:={IMAGE_TOPIC}',
