@@ -83,7 +83,7 @@ def save_picture(file: Path, rgb: np.ndarray) -> None:
     """Write an RGB image in the format of the file's suffix. Raises OSError if that does not work."""
     file.parent.mkdir(parents=True, exist_ok=True)
     _, data = cv2.imencode(file.suffix, rgb[..., ::-1])
-    file.write_bytes(data)  # cv2.imwrite does not notice a full disk
+    file.write_bytes(data.tobytes())  # cv2.imwrite does not notice a full disk
 
 
 def _tile(rgb: np.ndarray, predicted: np.ndarray, truth: np.ndarray, caption: str) -> np.ndarray:

@@ -15,21 +15,21 @@ import torch
 
 from sam2_ros.evaluation.benchmark import NetworkSource
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset
+from sam2_ros.evaluation.machine import processor_name
 from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES
 from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import choose_device
 from sam2_ros.synthetic.scene import SPLITS
-
-DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
 
 def add_benchmark_arguments(
     parser: argparse.ArgumentParser,
     *,
     subsets: Sequence[str] = tuple(SUBSETS),
-    prompts: Sequence[str] = PROMPT_KINDS,
+    prompts: Sequence[str] = tuple(PROMPT_KINDS),
     clips: int | None = None,
     frames: int | None = None,
 ) -> None:
@@ -164,25 +164,13 @@ def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], s
         for before, word in zip(['', *arguments], arguments, strict=False)
         if '--predictions' not in (before, word) and not word.startswith('--predictions=')
     ]
-    machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else cpu_name()
     digest = network.weights_digest[:12]
     facts = (
         f'Command: `{shlex.join(["python", "-m", module, *kept])}`',
         f'Network: {network.name}, float32, weights {network.checkpoint.name} (SHA-256 {digest}…)',
-        f'Machine: {machine}, {os.cpu_count()} {platform.machine()} cores; torch {torch.__version__}, '
-        f'{torch.get_num_threads()} threads',
+        f'Machine: {processor_name(network.device)}, {os.cpu_count()} {platform.machine()} cores; '
+        f'torch {torch.__version__}, {torch.get_num_threads()} threads',
         f'Date: {date.today().isoformat()}',
     )
     clips = () if split is None else (f'Clips: of the split {split}',)
     return '\n'.join(f'- {fact}' for fact in (*facts, *clips))
-
-
-def cpu_name() -> str:
-    """The processor's name with family and model, which tell generations of one name apart."""
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return platform.processor() or 'CPU'
-    facts = {name.strip(): value.strip() for name, _, value in (line.partition(':') for line in reversed(lines))}
-    name = facts.get('model name') or platform.processor() or 'CPU'
-    return f'{name} (family {facts["cpu family"]}, model {facts["model"]})' if 'cpu family' in facts else name

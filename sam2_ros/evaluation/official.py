@@ -5,8 +5,7 @@ module needs `sam2`; nothing that tracks does.
 """
 
 from collections.abc import Mapping
-from typing import Any
-from unittest import mock
+from typing import Any, Protocol
 
 from sam2 import sam2_video_predictor
 from sam2.modeling.backbones.hieradet import Hiera
@@ -49,6 +48,16 @@ _STABILITY_FALLBACK = {
 }
 
 
+class NetworkInputs(Protocol):
+    """The frames of a video as the official predictor asks for them; a tensor (T, 3, S, S) will do."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        """Frame `index`: (3, S, S) float32, normalised."""
+        ...
+
+
 def official_base(config: ModelConfig, *, image_size: int | None = None, **switches: Any) -> SAM2Base:
     """The official network (image model) in eval mode, with the stability fallback as its builder sets it."""
     return SAM2Base(**_arguments(config, image_size or config.image_size), **switches).eval()
@@ -66,16 +75,19 @@ def official_video_predictor(
     return SAM2VideoPredictor(**_arguments(config, image_size or config.image_size), **switches).eval()
 
 
-def official_video_state(predictor: SAM2VideoPredictor, images: Tensor, *, video_size: tuple[int, int]) -> Any:
+def official_video_state(predictor: SAM2VideoPredictor, images: NetworkInputs, *, video_size: tuple[int, int]) -> Any:
     """The predictor's inference state for given network inputs, so that both sides see the same numbers.
 
     Args:
         images: (T, 3, S, S) float32, normalised.
         video_size: (height, width) of the video that masks are resized to and prompts refer to.
     """
-    loaded = (images, *video_size)
-    with mock.patch.object(sam2_video_predictor, 'load_video_frames', return_value=loaded):
+    reader = sam2_video_predictor.load_video_frames
+    sam2_video_predictor.load_video_frames = lambda **_: (images, *video_size)  # the predictor knows only files
+    try:
         return predictor.init_state('the frames given')
+    finally:
+        sam2_video_predictor.load_video_frames = reader
 
 
 def load_official(network: nn.Module, state_dict: Mapping[str, Tensor]) -> None:

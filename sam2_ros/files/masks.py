@@ -35,7 +35,7 @@ def read_mask(file: Path) -> np.ndarray:
         return pixels != 0
     if pixels.shape[2] == 4 and np.ptp(pixels[..., 3]):
         return pixels[..., 3] > 0
-    not_black = pixels[..., :3].any(axis=2)
+    not_black = np.any(pixels[..., :3], axis=2)
     if not data.startswith(_PNG) or data[_COLOUR_TYPE] != _PALETTE:
         return not_black
     first_is_black, labels = _palette_labels(data)
@@ -61,4 +61,5 @@ def _palette_labels(data: bytes) -> tuple[bool, np.ndarray]:
     pixels = cv2.imdecode(
         np.frombuffer(data[: at + 4] + checked + data[at + 12 + length :], np.uint8), cv2.IMREAD_UNCHANGED
     )
+    assert pixels is not None, 'only its colours differ from those of the image that was decoded before'
     return not any(data[at + 8 : at + 11]), pixels[..., 0]

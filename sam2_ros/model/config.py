@@ -57,8 +57,10 @@ def _published(pointer_time: bool) -> dict[str, ModelConfig]:
     return {prefix + size: ModelConfig(*values, pointer_time=pointer_time) for size, values in numbers.items()}
 
 
+DEFAULT_MODEL = 'sam2.1_hiera_micro'  # its weights come with the package
+
 VARIANTS: dict[str, ModelConfig] = {
-    'sam2.1_hiera_micro': ModelConfig(
+    DEFAULT_MODEL: ModelConfig(
         embed_dim=32, num_heads=1, stages=(1, 2, 5, 1), global_attention_blocks=(4, 5, 7), window_spec=(8, 4, 8, 4),
         pos_embed_background=7, pointer_time=True, hidden_dim=128, memory_dim=32, memory_layers=2,
         memory_feedforward=512, image_size=384, bundled=True,

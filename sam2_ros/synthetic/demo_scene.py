@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -63,13 +64,13 @@ class _Vehicle:
 
 def _vehicles() -> dict[str, _Vehicle]:
     """All that move, by name."""
-    ring = {'length': 0.23, 'centre': (0.12, 0.0), 'radii': (0.57, 0.32)}
-    inner = {'length': 0.23, 'centre': (0.12, -0.05), 'radii': (0.26, 0.095)}
+    outer = partial(_Vehicle, length=0.23, centre=(0.12, 0.0), radii=(0.57, 0.32))
+    inner = partial(_Vehicle, length=0.23, centre=(0.12, -0.05), radii=(0.26, 0.095))
     return {
-        'red_robot': _Vehicle(_draw_robot((204, 44, 38), 'bars'), phase=-0.13, **ring),
-        'green_robot': _Vehicle(_draw_robot((70, 150, 70), 'bars'), phase=0.95, **ring),
-        'blue_robot': _Vehicle(_draw_robot((40, 92, 190), 'dot'), phase=0.4, **inner),
-        'turquoise_robot': _Vehicle(_draw_robot((70, 180, 190), 'dot'), phase=0.4 + math.pi, **inner),
+        'red_robot': outer(_draw_robot((204, 44, 38), 'bars'), phase=-0.13),
+        'green_robot': outer(_draw_robot((70, 150, 70), 'bars'), phase=0.95),
+        'blue_robot': inner(_draw_robot((40, 92, 190), 'dot'), phase=0.4),
+        'turquoise_robot': inner(_draw_robot((70, 180, 190), 'dot'), phase=0.4 + math.pi),
         'forklift': _Vehicle(_draw_forklift(), length=0.28, centre=(-0.69, 0.0), radii=(0.09, 0.27), phase=1.0),
     }
 

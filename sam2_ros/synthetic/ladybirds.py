@@ -104,7 +104,7 @@ def _draw_leaf() -> np.ndarray:
     polygon(canvas, np.concatenate([upper, lower[::-1]]), (58, 128, 52))
     vein = (112, 168, 84)
     line(canvas, (-0.49, 0), (0.44, 0), 0.014, vein)
-    for x in np.arange(-0.34, 0.32, 0.11):
+    for x in np.arange(-0.34, 0.32, 0.11).tolist():
         reach = 0.19 * math.cos(x / 0.46 * math.pi / 2)
         for side in (-1, 1):
             line(canvas, (x, 0), (x + reach, side * reach), 0.006, vein)

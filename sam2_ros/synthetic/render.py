@@ -44,7 +44,7 @@ def _coverage(outlines: list[np.ndarray], region: tuple[int, int, int, int], hol
     fixed = [((points - origin) * (1 << _SHIFT)).astype(np.int32) for points in outlines]
     for group in [fixed] if hollow else [[points] for points in fixed]:
         cv2.fillPoly(alpha, group, 255, cv2.LINE_AA, _SHIFT)
-    wide = alpha[..., None].astype(np.uint16)
+    wide: np.ndarray = alpha[..., None].astype(np.uint16)
     wide += wide >> 7
     return wide
 
@@ -91,7 +91,9 @@ def shade(frame: np.ndarray, *, outline: np.ndarray, darkness: float) -> None:
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """The image after lossy compression."""
     _, packed = cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    assert decoded is not None, 'OpenCV reads what it wrote'
+    return decoded
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,8 @@ class _Scene:
 
     def crowd(self, background: np.ndarray) -> list[_Body]:
         """Walkers of about one size; some wear nearly the same."""
-        rng, bodies = self.rng, []
+        rng = self.rng
+        bodies: list[_Body] = []
         usual, shadow = min(self.radius(), 0.2), rng.uniform(0.2, 0.6) * (rng.random() < 0.6)
         for _ in range(int(rng.integers(3, 8))):
             shape = walker(rng, self.split)
@@ -264,7 +265,7 @@ class _Scene:
         copies = int(rng.integers(settings.lookalikes[0], settings.lookalikes[1] + 1))
         others += [self.lookalike(target) for _ in range(copies)]
         if not crowd:
-            rng.shuffle(others)  # type: ignore[arg-type]
+            rng.shuffle(others)  # type: ignore[arg-type]  # NumPy shuffles any list; its stub says arrays only
         place = int(rng.integers(len(others) + 1))
         if rng.random() < settings.re_entry:
             self.send_out(target)

@@ -163,7 +163,7 @@ def _ragged(rng: np.random.Generator) -> Shape:
 def _assembly(rng: np.random.Generator) -> Shape:
     """Simple solids, each growing out of an earlier one, often mirrored; some swing where they are joined."""
     parts: list[Part] = []
-    joints = [np.zeros(2)]
+    joints: list[np.ndarray] = [np.zeros(2)]
     mirrored = bool(rng.random() < 0.5)
     for number in range(int(rng.integers(2, 6))):
         root = joints[int(rng.integers(len(joints)))]

@@ -23,14 +23,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from sam2_ros.evaluation.machine import processor_name
 from sam2_ros.evaluation.measures.metrics import region_similarity
+from sam2_ros.evaluation.pages.markdown import markdown_row, markdown_table
+from sam2_ros.evaluation.protocols.simulated_prompts import mask_box
 from sam2_ros.interruption import end_with_parent
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.model.normalization import normalize
 from sam2_ros.synthetic.ladybirds import LadybirdScene
-from sam2_ros.tools.network_arguments import DEFAULT_MODEL
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 from sam2_ros.tracking.preprocessing import shrink
 
@@ -105,11 +108,7 @@ class Feed:
 
 def prompts_for(count: int, scene: LadybirdScene) -> list[Prompt]:
     """`count` boxes on the first frame: the ladybirds that can be seen, then patches of the ground."""
-    boxes = []
-    for mask in scene.masks(0).values():
-        if mask.any():
-            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-            boxes.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    boxes = [mask_box(mask) for mask in scene.masks(0).values() if mask.any()]
     side = scene.height // 8
     corners = itertools.product(range(side, scene.height - side, 2 * side), range(side, scene.width - side, 2 * side))
     boxes += [(x, y, x + side, y + side) for y, x in corners]
@@ -130,7 +129,9 @@ def build_model(case: Case) -> Sam2Network:
             case.model, case.checkpoint, device=case.device, dtype=DTYPES[case.dtype], image_size=case.image_size
         )
     if has_random_weights(case.model, case.checkpoint):
-        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(ALWAYS_VISIBLE)
+        last = model.sam_mask_decoder.pred_obj_score_head.layers[-1]
+        assert isinstance(last, torch.nn.Linear)
+        last.bias.fill_(ALWAYS_VISIBLE)
     return model
 
 
@@ -239,11 +240,7 @@ class TableKind:
     row: Callable[[Case, Measurement], list[str]]
 
     def head(self) -> str:
-        return '\n'.join(map(markdown_line, (self.headings, ['---'] * len(self.headings))))
-
-
-def markdown_line(cells: Sequence[str]) -> str:
-    return f'| {" | ".join(cells)} |'
+        return markdown_table(self.headings, [])
 
 
 def _what(case: Case) -> list[str]:
@@ -287,14 +284,8 @@ SOAK = TableKind((*_WHAT, 'frames', 'early p50 ms', 'late p50 ms', 'late / early
 
 def machine(device: str, threads: int) -> str:
     """Where and when this ran, in words."""
-    models = [
-        line.partition(':')[2].strip()
-        for line in Path('/proc/cpuinfo').read_text().splitlines()
-        if line.startswith('model name')
-    ]
-    name = torch.cuda.get_device_name(device) if device.startswith('cuda') else (models or [platform.machine()])[0]
     return (
-        f'{name}, {os.cpu_count()} CPU cores, {threads} threads; torch {torch.__version__}, '
+        f'{processor_name(device)}, {os.cpu_count()} CPU cores, {threads} threads; torch {torch.__version__}, '
         f'Python {platform.python_version()}; {date.today().isoformat()}'
     )
 
@@ -390,7 +381,7 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f'    python -m sam2_ros.tools.bench {shlex.join(args)}\n\n{report.head()}', flush=True)
         for number, case in enumerate(tqdm(todo, unit='row'), start=1):
             measured = measure_alone(case)
-            print(markdown_line(report.row(case, measured)), flush=True)  # at once: the rows may take hours
+            print(markdown_row(report.row(case, measured)), flush=True)  # at once: the rows may take hours
             if measured.visible < 1:
                 hidden.append(f'row {number}: objects were visible in {measured.visible:.0%} of their frames')
     except (ValueError, OSError, BrokenExecutor) as error:

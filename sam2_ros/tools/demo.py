@@ -112,8 +112,14 @@ def run_demo(
     env = child_environment()
     out.mkdir(parents=True, exist_ok=True)
     words = shlex.join(word for part in prompts for word in (f'--{part.kind}', part.text))
-    playing = {'source': source.name, 'loop': False, 'paused': True, 'rate': rate, 'max_frames': frames or 0}
-    recording = {
+    playing: dict[str, Parameter] = {
+        'source': source.name,
+        'loop': False,
+        'paused': True,
+        'rate': rate,
+        'max_frames': frames or 0,
+    }
+    recording: dict[str, Parameter] = {
         'folder': str(out),
         'prompts': words,
         'player': '/video_player',

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.tracking import POLICY_NAMES
-
-DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

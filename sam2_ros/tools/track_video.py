@@ -136,7 +136,7 @@ class ResultWriter:
         _, png = cv2.imencode('.png', mask.astype(np.uint8) * 255)
         try:
             with _writing(file):
-                file.write_bytes(png)  # cv2.imwrite does not notice a full disk
+                file.write_bytes(png.tobytes())  # cv2.imwrite does not notice a full disk
         except OSError:
             file.unlink(missing_ok=True)
             raise

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import overload
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def orthogonalise(
@@ -31,11 +34,21 @@ class Muon(torch.optim.Muon):
     forward and backward passes together. Here it is float32 on a CPU. Matrices of one shape go as one batch.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> None:
+    def __init__(self, parameters: Sequence[Tensor], *, lr: float, weight_decay: float) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, adjust_lr_fn='match_rms_adamw')
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             rate, momentum = group['lr'], group['momentum']
             learning = [one for one in group['params'] if one.grad is not None]
@@ -55,9 +68,10 @@ class Muon(torch.optim.Muon):
                 size = 0.2 * max(shape) ** 0.5  # root mean square of AdamW's updates
                 torch._foreach_mul_(parameters, 1 - rate * group['weight_decay'])
                 torch._foreach_add_(parameters, list(update), alpha=-rate * size)
+        return loss
 
     def _momentum(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
         if 'momentum_buffer' not in state:
             state['momentum_buffer'] = torch.zeros_like(parameter)
-        return state['momentum_buffer']  # type: ignore[no-any-return]
+        return state['momentum_buffer']

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
-from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS
+from sam2_ros.model import ImageFeatures, MaskDecoding, Sam2Network
+from sam2_ros.model.config import NO_OBJECT_LOGIT
 from sam2_ros.model.normalization import normalize
 from sam2_ros.model.prompt_encoder import PADDING, PromptEmbedding
 from sam2_ros.tracking.decoding import MAX_MULTIMASK_POINTS, MAX_PREVIOUS_LOGIT
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
 from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
+from sam2_ros.training.memory import ClipMemory
 from sam2_ros.training.prompts import random_error_click
 
-POINTER_HORIZON = 15  # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
 MASK_LOGIT = 10.0  # a given mask becomes logits of +-10
 _TINY_AREA = 6  # pixels at 128 x 128 below which neither mask nor visibility is judged
 _BOX_CANDIDATES = 0.3  # share of the boxes for which the decoder's candidates learn, not its single mask
@@ -60,43 +60,9 @@ class RolloutSettings:
             )
 
 
-@dataclass
-class _Memory:
-    """What the objects of a batch remember; all of them have entries for the same frames."""
-
-    frames: list[int] = field(default_factory=list)
-    spatial: list[Tensor] = field(default_factory=list)
-    pointers: list[Tensor] = field(default_factory=list)
-    conditioning: set[int] = field(default_factory=set)
-
-
 def network_input(images: Tensor) -> Tensor:
     """uint8 RGB images (..., S, S, 3) -> network input (..., 3, S, S) float32."""
     return normalize(images.movedim(-1, -3).float() / 255)
-
-
-def read_order(
-    frame: int, conditioning: set[int], rng: np.random.Generator, *, dam: bool
-) -> tuple[list[int], list[int]]:
-    """Frames to read at `frame` and their temporal indices (6 conditioning, 0 newest recent), as policies choose.
-
-    SAM 2 reads all conditioning frames and the six previous ones by distance. The distractor-aware policy reads
-    conditioning frames and anchors alike (index 6), the previous frame and older ones by rank.
-    """
-    anchors = sorted(conditioning)
-    recent = [past for past in range(frame - 1, -1, -1) if past not in conditioning]
-    if dam:
-        extra = int(rng.integers(0, 3)) if len(recent) > 2 else 0
-        anchors = sorted([*anchors, *(int(past) for past in rng.permutation(recent[1:])[:extra])])
-        room = NUM_SPATIAL_SLOTS - len(anchors)
-        older = [past for past in recent[1:] if past not in anchors]
-        kept = sorted((int(past) for past in rng.permutation(older)[: max(room - 1, 0)]), reverse=True)
-        recent = [*recent[:1], *kept]
-        indices = list(range(len(recent)))
-    else:
-        recent = [past for past in recent if frame - past < NUM_SPATIAL_SLOTS]
-        indices = [frame - past - 1 for past in recent]
-    return [*anchors, *recent[::-1]], [*[CONDITIONING_INDEX] * len(anchors), *indices[::-1]]
 
 
 class Rollout:
@@ -111,7 +77,7 @@ class Rollout:
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.size = batch.images.shape[2]
-        self.memory = _Memory()
+        self.memory = ClipMemory()
         self.losses: list[FrameLoss] = []
         self.logits: list[Tensor] = []
         self.scores: list[Tensor] = []
@@ -205,7 +171,8 @@ class Rollout:
         model, features = self.model, self.features[frame]
         nothing = torch.zeros(len(self.batch.clip), 0, 2, device=features.stride16.device)
         prompt = model.embed_prompts(nothing, nothing[..., 0].long())
-        conditioned = model.condition_on_memory(features.stride16, self._read(frame))
+        read = self.memory.read(frame, self.rng, dam=self.dam, with_pointers=self.reads_pointers)
+        conditioned = model.condition_on_memory(features.stride16, read)
         multimask = torch.ones(len(nothing), dtype=torch.bool, device=nothing.device)
         decoding = self._decode(features, conditioned, prompt, multimask)
         if self.learns(frame):
@@ -319,7 +286,6 @@ class Rollout:
         )
 
     def _remember(self, frame: int, decoding: MaskDecoding, *, conditioning: bool) -> None:
-        model = self.model
         if self.rng.random() < self.settings.true_visibility:
             told = torch.where(self.area[:, frame] > 0, MASK_LOGIT, -MASK_LOGIT)
             decoding = replace(decoding, object_score_logit=told)
@@ -330,33 +296,8 @@ class Rollout:
             return
         high = F.interpolate(gated[:, None], size=(self.size, self.size), mode='bilinear')[:, 0]
         binarize = torch.full((len(high),), conditioning, device=high.device)
-        memory = self.memory
-        memory.frames.append(frame)
-        memory.spatial.append(model.encode_memory(self.features[frame].stride16, high, score, binarize))
-        memory.pointers.append(decoding.object_pointer)
-        if conditioning:
-            memory.conditioning.add(frame)
-
-    def _read(self, frame: int) -> MemoryRead:
-        memory = self.memory
-        frames, indices = read_order(frame, memory.conditioning, self.rng, dam=self.dam)
-        past = sorted(memory.conditioning) + [
-            other
-            for other in range(frame - 1, max(-1, frame - 1 - POINTER_HORIZON), -1)
-            if other not in memory.conditioning
-        ]
-        count, device = len(self.batch.clip), memory.pointers[0].device
-        if not self.reads_pointers:
-            past = []
-        distance = torch.tensor([(frame - other) / POINTER_HORIZON for other in past], device=device)
-        return MemoryRead(
-            spatial=torch.stack([memory.spatial[other] for other in frames], dim=1),
-            temporal_index=torch.tensor(indices, device=device).expand(count, -1),
-            pointers=torch.stack([memory.pointers[other] for other in past], dim=1)
-            if past
-            else memory.pointers[0].new_zeros(count, 0, memory.pointers[0].shape[-1]),
-            pointer_position=distance.expand(count, -1),
-        )
+        spatial = self.model.encode_memory(self.features[frame].stride16, high, score, binarize)
+        self.memory.write(spatial, decoding.object_pointer, conditioning=conditioning)
 
 
 def _gated(decoding: MaskDecoding) -> Tensor:

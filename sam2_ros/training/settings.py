@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from sam2_ros.model.config import VARIANTS
+from sam2_ros.model.config import DEFAULT_MODEL, VARIANTS
 from sam2_ros.training.batches import BatchSettings
 from sam2_ros.training.losses import LossWeights
 from sam2_ros.training.rollout import RolloutSettings
@@ -54,7 +54,7 @@ class TrainSettings:
     with (`--start`) in that result. autocast: bfloat16 matrix products.
     """
 
-    model: str = 'sam2.1_hiera_micro'
+    model: str = DEFAULT_MODEL
     seed: int = 1
     learning_rate: float = 1e-3
     weight_decay: float = 0.02

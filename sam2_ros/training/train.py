@@ -54,18 +54,16 @@ class RunSettings:
     validation_batches: int = 12
 
     def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.steps is None):
+        given = [budget for budget in (self.minutes, self.steps) if budget is not None]
+        if len(given) != 1:
             raise ValueError('give a budget: either minutes or steps')
-        if not 0 < (self.minutes or self.steps or 0) < math.inf:
-            raise ValueError(f'the budget must be a number above 0, got {self.minutes or self.steps or 0}')
+        if not 0 < given[0] < math.inf:
+            raise ValueError(f'the budget must be a number above 0, got {given[0]}')
         if self.start is not None:
             check_inputs_stay([self.start], files=[self.folder / 'weights.safetensors', self.folder / 'checkpoint.pt'])
         device = choose_device(self.device)
-        if (
-            device.type == 'cuda'
-            and self.processes > 1
-            and (device.index is not None or self.processes > torch.cuda.device_count())
-        ):
+        one_gpu = device != torch.device('cuda')
+        if device.type == 'cuda' and self.processes > 1 and (one_gpu or self.processes > torch.cuda.device_count()):
             raise ValueError(
                 f'each of {self.processes} processes takes a GPU of its own: the device must be cuda or '
                 f'auto, and PyTorch sees {torch.cuda.device_count()}; got {self.device!r}'

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sam2_ros.model import VARIANTS, Sam2Network
 from sam2_ros.model.checkpoints import load_checkpoint
+from sam2_ros.model.memory_attention import MemoryAttentionLayer
 from sam2_ros.training.batches import ClipBatch
 from sam2_ros.training.losses import FrameLoss
 from sam2_ros.training.muon import Muon
@@ -55,6 +56,7 @@ def look_at_same_place(model: Sam2Network) -> None:
     it attention begins uniform, and learning where to read takes many hundred steps.
     """
     for layer in model.memory_attention.layers:
+        assert isinstance(layer, MemoryAttentionLayer)
         for projection in (layer.cross_attn_image.q_proj, layer.cross_attn_image.k_proj):
             projection.bias.fill_(_SAME_PLACE_BIAS)
 
@@ -71,7 +73,9 @@ def centre_memory(model: Sam2Network, batch: ClipBatch) -> None:
     features = model.encode_image(images).select(batch.clip)
     sure = torch.full((len(masks),), MASK_LOGIT, device=masks.device)
     memory = model.encode_memory(features.stride16, masks * 2 * MASK_LOGIT - MASK_LOGIT, sure, sure > 0)
-    model.memory_encoder.out_proj.bias -= memory.float().mean((0, 2, 3))
+    bias = model.memory_encoder.out_proj.bias
+    assert bias is not None
+    bias -= memory.float().mean((0, 2, 3))
 
 
 def make_optimizers(model: Sam2Network, settings: TrainSettings) -> list[torch.optim.Optimizer]:
@@ -148,16 +152,17 @@ class Trainer:
 
     def _drop_zero_gradients(self) -> None:
         """What learned nothing in this step shall stay: Muon steps at full size where old momentum points."""
-        learning = [one for one in self.model.parameters() if one.grad is not None]
-        norms = torch.stack(torch._foreach_norm([one.grad for one in learning]))
-        for parameter, norm in zip(learning, norms.tolist(), strict=True):
+        learning = [(one, one.grad) for one in self.model.parameters() if one.grad is not None]
+        norms = torch.stack(torch._foreach_norm([gradient for _, gradient in learning]))
+        for (parameter, _), norm in zip(learning, norms.tolist(), strict=True):
             if norm == 0:
                 parameter.grad = None
 
     @torch.no_grad()
     def _average_weights(self) -> None:
         keep = min(self.settings.ema, (1 + self.progress.step) / (_EMA_RAMP + self.progress.step))
-        ours, theirs = list(self.average.parameters()), list(self.model.parameters())
+        ours: list[Tensor] = list(self.average.parameters())
+        theirs: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - keep)
 
     @torch.no_grad()

@@ -63,14 +63,14 @@ def prompts_by_frame(parts: Sequence[PromptPart]) -> dict[int, list[Prompt]]:
     drafts: dict[tuple[str, int], _Draft] = {}
     name, number, named = 'object_1', 1, False
     for part in parts:
-        if part.kind == 'name':
-            name, named = str(part.value), True
+        if isinstance(part.value, str):
+            name, named = part.value, True
             continue
         draft = drafts.setdefault((name, part.frame), _Draft(name, part.frame))
         if part.kind == 'point':
             x, y, label = part.value
             draft.points.append((x, y))
-            draft.labels.append(label)
+            draft.labels.append(int(label))
             continue
         if draft.region and named:
             raise ValueError(f'there is more than one box or mask for {name!r} on frame {part.frame}')

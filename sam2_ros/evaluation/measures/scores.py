@@ -89,7 +89,7 @@ def score_run(subset: str, key: RunKey, *, predicted: Prediction, truth: np.ndar
         key,
         region=region_similarity(masks, truth),
         contour=contour_accuracy(masks, truth),
-        visible=truth.any(axis=(1, 2)),
+        visible=np.any(truth, axis=(1, 2)),
         object_score=predicted.object_score[1:],
     )
 
