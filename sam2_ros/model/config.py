@@ -18,11 +18,22 @@ PIXEL_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Numbers that define one variant; names follow the paper, values Meta's published configurations.
+    """Numbers that define one variant. Names follow the paper, values Meta's published configurations.
 
-    ``stages`` counts the blocks per stage, ``window_spec`` the attention window per stage in tokens,
-    ``pos_embed_background`` the side of the learned background position grid. ``pointer_time`` marks SAM 2.1:
-    object pointers carry a temporal code and absent objects a spatial embedding.
+    Attributes:
+        embed_dim: channels of the first stage of the trunk; each later stage has twice as many.
+        num_heads: attention heads of the first stage; each later stage has twice as many.
+        stages: number of blocks of each stage.
+        global_attention_blocks: indices of the blocks that attend to the whole image.
+        window_spec: attention window of each stage, in tokens.
+        pos_embed_background: side of the learned background position grid, in cells.
+        pointer_time: the variant is SAM 2.1: object pointers carry a temporal code, absent objects a spatial embedding.
+        hidden_dim: channels C of features, tokens and object pointers.
+        memory_dim: channels Cm of a spatial memory.
+        memory_layers: layers of the memory attention.
+        memory_feedforward: hidden channels of the MLP in these layers.
+        image_size: side of the network input in pixels.
+        bundled: weights come with this package.
     """
 
     embed_dim: int
