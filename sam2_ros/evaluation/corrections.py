@@ -1,7 +1,6 @@
 """What correction clicks change: `python -m sam2_ros.evaluation.corrections`.
 
-A target is tracked from a box. At one frame clicks are given one after the other, each in the middle of the largest
-error that is left, together with those before it; then it is tracked on.
+A target is tracked from a box and corrected on one frame, click by click; see `protocols.corrections`.
 """
 
 from __future__ import annotations
@@ -23,15 +22,16 @@ from sam2_ros.tracking import POLICY_NAMES
 
 MODULE = 'sam2_ros.evaluation.corrections'
 PAGE = 'corrections.md'
-EXPLANATION = """In every clip one target is prompted with its box in the first frame. J, intersection over union with
-the truth: of the corrected frame before the clicks, after each of them, and with a new box in their place; and the mean
-over the frames after it, left alone and with all clicks. In brackets, the difference from before, or from left alone,
-on the same clips. Where the target is hidden, the next frame that shows it is corrected. ± is the standard error over
-clips. A clip of another length is another film: compare figures of clips of equally many frames only."""
+EXPLANATION = """In every clip one target is prompted with its box in the first frame and corrected on a later one. If
+that frame hides the target, the next frame that shows it is corrected. Figures are J, intersection over union with the
+truth: of the corrected frame before the clicks, after each click, and with a new box instead of clicks; then the mean
+over the frames after it, left alone and with all clicks. In brackets: the difference from before, or from left alone,
+on the same clips. ± is the standard error over clips. A clip of another length is another film: compare only figures of
+clips with equally many frames."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Correct every clip; prints the path of the result page. Exits with a sentence on what is wrong."""
+    """Correct every clip and print the path of the result page. Exits with a sentence if something is wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _row(name: str, runs: Sequence[Correction], *, clips: int) -> list[str]:
-    """Figures of a subset, of which some of the `clips` may hide the target to their end."""
+    """Figures of a subset. `clips`: number of clips; some of them may hide the target to their end."""
     if not runs:
         raise ValueError(
             f'no clip of {name} shows its target in time; choose another --frame, or more frames with --after'
@@ -94,7 +94,7 @@ def _row(name: str, runs: Sequence[Correction], *, clips: int) -> list[str]:
 
 
 def _against(baseline: Sequence[float], values: Sequence[float]) -> str:
-    """A mean, and how far it is from another on the same clips."""
+    """A mean, and its difference from another mean on the same clips."""
     difference = mean_over_clips([value - base for value, base in zip(values, baseline, strict=True)])
     return f'{np.mean(values):.3f} ({difference:+})'
 

@@ -1,4 +1,4 @@
-"""Which processor a measurement ran on, for the head of a result page."""
+"""The processor that a measurement ran on, for the head of a result page."""
 
 from __future__ import annotations
 

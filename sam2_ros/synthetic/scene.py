@@ -30,8 +30,7 @@ class SceneSettings:
         height, width: of a frame in pixels.
         frames: number of frames shown.
         gaps: numbers of scene frames from one shown frame to the next, used in turn.
-        objects: least and most free objects. Look-alikes, occluders and walkers are added to them; a crowd has at most
-            one free object.
+        objects: least and most free objects, without look-alikes, occluders and walkers. A crowd has at most one.
         radius: least and most half extent of an object.
         lookalikes: least and most copies of the target.
         occlusion: probability that an occluder hides the target fully for a while.

@@ -11,5 +11,5 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown_row(cells: Sequence[str]) -> str:
-    """One row of a table in Markdown, for tables that are printed row by row."""
+    """One row of a table in Markdown, without a line break, for tables that are printed row by row."""
     return f'| {" | ".join(cells)} |'

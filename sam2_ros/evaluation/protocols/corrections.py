@@ -1,4 +1,4 @@
-"""The protocol of correction clicks: track from a box, click on the errors of one frame, track on."""
+"""The protocol of correction clicks: track a target from a box, correct it on one frame, and track on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from sam2_ros.tracking import Prompt, VideoTracker
 
 @dataclass(frozen=True)
 class Correction:
-    """J of the corrected `frame` after 0, 1, 2, ... clicks, and with its true box instead; mean J of the frames after
-    it, left alone and corrected by the clicks.
+    """J (region similarity) of one clip with and without correction.
+
+    Attributes:
+        frame: the corrected frame.
+        by_click: J of that frame after 0, 1, 2, ... clicks.
+        by_box: J of that frame with the true box instead of clicks.
+        left_alone: mean J of the frames after it, without correction.
+        corrected: mean J of the frames after it, with all clicks.
     """
 
     frame: int
@@ -29,9 +35,20 @@ class Correction:
 
 
 def correct(model: Network, policy: str, clip: TargetClip, *, frame: int, clicks: int) -> Correction:
-    """Tracks a clip with and without corrections at the first frame from `frame` on that shows the target.
+    """Track a clip with and without corrections.
 
-    Raises ValueError if none does, or none is left after it.
+    The corrected frame is the first one from `frame` on that shows the target. Each click is put in the middle of the
+    largest remaining error and given together with the earlier clicks.
+
+    Args:
+        model: the network.
+        policy: name of the memory policy.
+        clip: the video and its target.
+        frame: index of the first frame that may be corrected.
+        clicks: number of clicks.
+
+    Raises:
+        ValueError: if no frame from `frame` on shows the target, or only the last one.
     """
     shown = [index for index in range(frame, len(clip.truth) - 1) if clip.truth[index].any()]
     if not shown:
