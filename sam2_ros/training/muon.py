@@ -1,4 +1,4 @@
-"""The Muon optimizer (Jordan et al. 2024) in a number format that the device computes fast."""
+"""The Muon optimizer (Jordan et al. 2024) in a number format that is fast on the device."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from torch import Tensor
 def orthogonalise(
     matrices: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float, dtype: torch.dtype
 ) -> Tensor:
-    """Pulls the singular values of matrices (B, M, N) to about 1 (0.7 to 1.2) by Newton-Schulz iterations in `dtype`.
+    """Move the singular values of matrices close to 1 (0.7 to 1.2) by Newton-Schulz iterations.
 
-    Those that are hundreds of times smaller than the largest stay smaller than that.
+    Singular values hundreds of times smaller than the largest one stay below that.
+
+    Args:
+        matrices: (B, M, N).
+        coefficients: of the iteration.
+        steps: number of iterations.
+        eps: least norm that a matrix is divided by.
+        dtype: of the computation.
     """
     a, b, c = coefficients
     result = matrices.to(dtype)
@@ -28,10 +35,14 @@ def orthogonalise(
 
 
 class Muon(torch.optim.Muon):
-    """PyTorch's Muon with Nesterov momentum and AdamW's size of updates, but for how it orthogonalises.
+    """PyTorch's Muon with Nesterov momentum and updates as large as AdamW's, but another orthogonalisation.
 
-    PyTorch does that in bfloat16 on every device: on a processor without instructions for it that took longer than the
-    forward and backward passes together. Here it is float32 on a CPU. Matrices of one shape go as one batch.
+    PyTorch orthogonalises in bfloat16 on every device. On a processor without bfloat16 instructions that took longer
+    than the forward and backward passes together. Here it is float32 on a CPU. Matrices of one shape are one batch.
+
+    Args:
+        parameters: matrices.
+        lr, weight_decay: as in PyTorch.
     """
 
     def __init__(self, parameters: Sequence[Tensor], *, lr: float, weight_decay: float) -> None:
