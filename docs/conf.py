@@ -31,10 +31,11 @@ autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
-# Types of other packages, of which no inventory is at hand.
+# Types of other packages, of which no inventory is at hand, and types that are not part of the public names.
 nitpick_ignore_regex = [
     ('py:.*', r'(torch|numpy|np|collections|pathlib|enum|typing)\..*'),
-    ('py:.*', 'Tensor|array_like'),
+    ('py:.*', r'sam2_ros\.model\.prompt_encoder\..*'),
+    ('py:.*', r'sam2_ros\.tracking\.(catch_up|ring|track)\..*'),
 ]
 
 html_theme = 'furo'

@@ -304,12 +304,9 @@ def command_lines() -> str:
     return '\n\n'.join(parts) + '\n'
 
 
-def pages() -> dict[Path, str]:
-    """All generated pages, by file."""
-    made = {'topics': topics, 'parameters': parameters, 'messages': messages, 'command_lines': command_lines}
-    return {FOLDER / f'{name}.md': make() for name, make in made.items()}
+MAKERS = {'topics': topics, 'parameters': parameters, 'messages': messages, 'command_lines': command_lines}
 
 
 if __name__ == '__main__':
-    for page, text in pages().items():
-        page.write_text(text, encoding='utf-8')
+    for page, make in MAKERS.items():
+        (FOLDER / f'{page}.md').write_text(make(), encoding='utf-8')

@@ -1,4 +1,7 @@
-"""The rooms of the package and what each may import: `python docs/rooms.py` prints the map and draws docs/rooms.svg."""
+"""The rooms of the package and what each may import.
+
+`python docs/rooms.py` prints the map, draws docs/rooms.svg and writes the table of rooms in docs/architecture.md.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / 'sam2_ros'
 PICTURE = Path(__file__).parent / 'rooms.svg'
+PAGE = Path(__file__).parent / 'architecture.md'
+BEGIN, END = '<!-- rooms: made by `python docs/rooms.py` -->', '<!-- end of rooms -->'
 
 # What each room may import of the package, from the ground up: a room names rooms above it only.
 ROOMS: dict[str, set[str]] = {
@@ -122,6 +127,16 @@ def description(room: str) -> str:
     source = (file if file.exists() else PACKAGE / f'{room}.py').read_text()
     text = ' '.join((ast.get_docstring(ast.parse(source)) or '').split('\n\n')[0].split())
     return text.split('. ')[0].rstrip('.').replace('`', '')
+
+
+def page_with_rooms() -> str:
+    """The page on the architecture, with the table of rooms as the code has them."""
+    rows = ['| room | holds | imports |', '|---|---|---|']
+    for room, others in arrows().items():
+        path = f'sam2_ros/{room}/' if (PACKAGE / room).is_dir() else f'sam2_ros/{room}.py'
+        rows.append(f'| `{path}` | {description(room)} | {", ".join(sorted(others)) or "nothing of the others"} |')
+    before, _, rest = PAGE.read_text(encoding='utf-8').partition(BEGIN)
+    return '\n'.join([f'{before}{BEGIN}\n', *rows, f'\n{END}{rest.partition(END)[2]}'])
 
 
 def needed_arrows(imports: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -346,3 +361,4 @@ def _box(spot: Spot, x: float, y: float, height: float, colour: str) -> list[str
 if __name__ == '__main__':
     print(printed_map())
     PICTURE.write_text(picture(), encoding='utf-8')
+    PAGE.write_text(page_with_rooms(), encoding='utf-8')
