@@ -27,6 +27,7 @@ exclude_patterns = ['.*', 'build*', 'demo', 'tests']  # folders that are not eve
 myst_heading_anchors = 4
 myst_enable_extensions = ['colon_fence']
 
+default_role = 'code'  # of single backticks in docstrings
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 autodoc_preserve_defaults = True

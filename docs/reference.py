@@ -16,6 +16,7 @@ from unittest import mock
 
 from rosidl_adapter.parser import MessageSpecification, parse_message_string, parse_service_string
 
+from sam2_ros.nodes.edge.decode_images import LAYOUTS, PLANES
 from sam2_ros.nodes.edge.parameters import ParameterRow
 from sam2_ros.nodes.recorder.node import RECORDER_PARAMETERS
 from sam2_ros.nodes.tracker import outputs, prompt_inputs
@@ -159,10 +160,8 @@ It listens to `image`, `tracker/objects` and `tracker/overlay`, and calls `track
 
 ## Images that are understood
 
-- rgb8, bgr8, rgba8, bgra8 and the same with 16 bits; mono8, mono16, 8UC1, 8UC3, 8UC4, 16UC1.
-- uyvy, yuyv, nv12, nv21, nv16, nv61, nv24, nv42, i420, yv12. Of nv12 and its kin, `step` is the length of a luma row
-  and `height` the number of luma rows.
-- Bayer patterns of 8 and 16 bits.
+- Pixels: {', '.join(LAYOUTS)}.
+- Planes: {', '.join(PLANES)}. Here `step` is the length of a luma row and `height` the number of luma rows.
 - Compressed: JPEG, PNG, WebP and TIFF, also of a Bayer mosaic. The EXIF orientation of a JPEG is ignored, so that masks
   fit the camera_info.
 

@@ -113,7 +113,7 @@ def test_files_that_are_named_exist(name: str) -> None:
 
 
 def test_a_file_that_is_named_but_not_there_is_found() -> None:
-    text = '`docs/rooms.py`, `docs/rooms.py:arrows`, `docs/rooms.py:ROOMS`, `tests/`, `sam2_ros/Prompt`, `object/x`, `a b/c`, `~/x`, `no.py`'
+    text = '`docs/rooms.py` `docs/rooms.py:arrows` `docs/rooms.py:ROOMS` `tests/` `sam2_ros/Prompt` `x/y` `~/x` `a.py`'
     assert _missing_files(text) == []
     wrong = ['docs/no.py', 'docs/rooms.py:no', 'sam2_ros/nodes/no/', 'tests/no']
     assert _missing_files(' '.join(f'`{name}`' for name in wrong)) == wrong
