@@ -18,16 +18,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.drawing.overlay import draw_overlay
-from sam2_ros.nodes.edge.decode_images import LAYOUTS
-from sam2_ros.nodes.edge.messages import (
-    TrackRecord,
-    array_to_image,
-    compressed_to_rgb,
-    image_to_rgb,
-    label_image,
-    rgb_to_compressed,
-    tracked_objects,
-)
+from sam2_ros.nodes.edge.decode_images import LAYOUTS, compressed_to_rgb, image_to_rgb
+from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.edge.messages import TrackRecord, label_image, tracked_objects
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from tests.results import frame_result, object_result
 

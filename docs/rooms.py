@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'live', 'interruption', 'nodes/edge'},
     'nodes/video_player': {'video', 'nodes/edge'},
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
-    'nodes/bag': {'nodes/edge'},
+    'nodes/bag': {'tracking', 'live', 'nodes/edge', 'nodes/tracker'},
     'tools': {
         'model', 'synthetic', 'files', 'interruption', 'tracking', 'drawing', 'video', 'live', 'evaluation',
         'nodes/edge', 'nodes/tracker', 'nodes/bag',

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from sam2_ros.live.stamps import stamp_nanoseconds
 from sam2_ros.tracking import Prompt
@@ -22,18 +23,44 @@ class ImageStatus(Enum):
     FAILED = 'failed'
 
 
+class ImageMessage(Protocol):
+    """What is looked at of an image as it came, such as a sensor_msgs/Image or CompressedImage."""
+
+    @property
+    def header(self) -> Any:
+        """With a stamp of `sec` and `nanosec`."""
+
+    @property
+    def data(self) -> Sized: ...
+
+
+class ShownObject(Protocol):
+    """What is looked at of an object that was handed out, such as a sam2_ros/TrackedObject.
+
+    Attributes:
+        box: x0, y0, x1, y1, half-open, in pixels.
+        mask: an image, cropped to the box, with `data` and `step`, the bytes per row; not 0 on the object.
+    """
+
+    object_id: str
+    has_box: bool
+    box: Sequence[float]
+    area: int
+    mask: Any
+
+
 @dataclass(eq=False)
 class ArrivedImage:
-    """One image message and what became of it. Only the inference thread writes to it after it arrived."""
+    """One image and what became of it. Only the inference thread writes to it after it arrived."""
 
-    message: Any  # sensor_msgs/Image or CompressedImage
+    message: ImageMessage
     time: float  # seconds since the stream began; never goes back
     arrived: float = field(default_factory=monotonic)  # seconds, monotonic clock
     received_ns: int = 0  # nanoseconds, clock of the node: stands in for the stamp where there is none
     status: ImageStatus = ImageStatus.WAITING
     skipped_before: int = 0  # images that were skipped for this one
     frame_index: int = -1  # of the tracker, once TRACKED
-    objects: dict[str, Any] = field(default_factory=dict)  # TrackedObject by id, as handed out for this image
+    objects: dict[str, ShownObject] = field(default_factory=dict)  # by id, as handed out for this image
     objects_nbytes: int = 0  # of their masks
     prompts: dict[str, Prompt] = field(default_factory=dict)  # newest prompt by object, with all it extends
 
@@ -49,8 +76,8 @@ class ArrivedImage:
     def nbytes(self) -> int:
         return len(self.message.data) + self.objects_nbytes
 
-    def keep_object(self, message: Any) -> None:
-        """Remember a TrackedObject that is handed out for this image."""
+    def keep_object(self, message: ShownObject) -> None:
+        """Remember an object that is handed out for this image."""
         self.forget_object(message.object_id, prompts=False)
         self.objects[message.object_id] = message
         self.objects_nbytes += len(message.mask.data)

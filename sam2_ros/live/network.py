@@ -14,11 +14,16 @@ from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
 WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
 MEGABYTE = 1e6
+NETWORK_SETTINGS = ('model', 'checkpoint', 'device', 'dtype', 'image_size', 'cpu_threads')
 USUAL_THREADS = torch.get_num_threads()  # what the parameter cpu_threads = 0 stands for
 
 
 def load_network(settings: Settings) -> Sam2Network:
-    """Build the network and load its weights. Raises ValueError, OSError or RuntimeError with the reason."""
+    """Build the network and load its weights, as NETWORK_SETTINGS say.
+
+    Raises:
+        ValueError, OSError, RuntimeError: with the reason, as a sentence.
+    """
     name, checkpoint = settings['model'], settings['checkpoint']
     if not checkpoint and bundled_weights(name) is None:
         raise ValueError(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.live.arrived_images import ArrivedImage, ShownObject
 from sam2_ros.tracking import Prompt
 
 UNNAMED = '(unnamed)'  # object_id of a Prompt until the inference thread knows which object it is for
@@ -21,7 +20,7 @@ class Answer:
     reason: str = ''
     object_id: str = ''
     image: ArrivedImage | None = None  # the prompted image
-    tracked_object: Any = None  # TrackedObject on that image
+    tracked_object: ShownObject | None = None  # on that image
     remark: str = ''
 
     @property

@@ -1,4 +1,4 @@
-"""The bag that `sam2_ros.tools.track_bag` writes: what a node would publish, and copies of what was recorded."""
+"""The bag that is written: what a node would publish, and copies of what was recorded."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import serialize_message
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from sam2_ros.nodes.edge.messages import Detection2DArray
+from sam2_ros.nodes.tracker.outputs import OutputTopic
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
-PICTURES = ('overlay', 'overlay/compressed')  # outputs for people, written where they are asked for
-WRITER_VERSION = 8  # of the bag format; the older one of the two that can be written
+WRITER_VERSION: Literal[8] = 8  # of the bag format; the older one of the two that can be written
 
 
 class BagPublisher:
@@ -45,21 +45,27 @@ class BagLostError(Exception):
 
 @dataclass
 class OutputBag:
-    """The bag that is written. `TrackerOutputs` makes its publishers with it, as with a node of the name `node`."""
+    """The bag that is written.
+
+    Attributes:
+        node: name of the tracker node, which its topics begin with.
+        pictures: names in OUTPUTS of the pictures that are wanted.
+        time: at which the next messages are recorded, in nanoseconds.
+    """
 
     writer: Writer
     typestore: Typestore
     node: str
-    pictures: frozenset[str]  # those of PICTURES that are wanted
-    time: int = 0  # at which the next messages are recorded, nanoseconds
+    pictures: frozenset[str]
+    time: int = 0
 
-    def create_publisher(self, message_type: type, topic: str, *_: object, **__: object) -> BagPublisher:
-        """Quality of service means nothing here."""
-        name = topic.replace('~', self.node, 1)
-        kind = f'{message_type.__module__.partition(".")[0]}/msg/{message_type.__name__}'
-        output = name.removeprefix(f'{self.node}/')
-        wanted = output not in PICTURES or output in self.pictures
-        connection = self.writer.add_connection(name, kind, typestore=self.typestore) if wanted else None
+    def make_publisher(self, row: OutputTopic) -> BagPublisher:
+        """For `TrackerOutputs`. Pictures are written only where they are wanted."""
+        connection = None
+        if not row.picture or row.name in self.pictures:
+            package, name = row.type_name.split('/')
+            topic = row.topic_of(self.node)
+            connection = self.writer.add_connection(topic, f'{package}/msg/{name}', typestore=self.typestore)
         return BagPublisher(self, connection)
 
     def write(self, connection: Connection, recorded: int, raw: bytes | memoryview) -> None:
@@ -76,6 +82,7 @@ class OutputBag:
             if connection.msgtype not in self.typestore.types:
                 return None
             definition = {'typestore': self.typestore}
+        assert isinstance(connection.ext, ConnectionExtRosbag2), 'only bags of that format are read'
         return self.writer.add_connection(
             connection.topic,
             connection.msgtype,

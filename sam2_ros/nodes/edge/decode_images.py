@@ -115,12 +115,14 @@ def image_to_array(image: Any) -> np.ndarray:
         raise ConversionError('encoding', _refused_encoding(image.encoding, LAYOUTS))
     _check_size(image, multiple_of=(1, 2 if layout.channels == 2 else 1))
     dtype = np.dtype(layout.dtype).newbyteorder('>' if image.is_bigendian else '<')
-    shape, strides = (image.height, image.width), (image.step, dtype.itemsize * layout.channels)
+    pixel = dtype.itemsize * layout.channels  # bytes
+    shape: tuple[int, ...] = (image.height, image.width)
+    strides: tuple[int, ...] = (image.step, pixel)
     if layout.channels > 1:
         shape, strides = (*shape, layout.channels), (*strides, dtype.itemsize)
-    _check_step(image, strides[1])
+    _check_step(image, pixel)
     data = memoryview(image.data)
-    needed = (image.height - 1) * image.step + image.width * strides[1]
+    needed = (image.height - 1) * image.step + image.width * pixel
     if data.nbytes < needed:
         raise ConversionError(
             'data',
@@ -152,8 +154,8 @@ def _image_to_planes(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             f'{image.step} bytes (height and step) and the colours behind them needs '
             f'{needed}',
         )
-    luma = np.ndarray((image.height, image.width), np.uint8, data, 0, (image.step, 1))
-    chroma = [
+    luma: np.ndarray = np.ndarray((image.height, image.width), np.uint8, data, 0, (image.step, 1))
+    chroma: list[np.ndarray] = [
         np.ndarray((rows, columns), np.uint8, data, offset, (stride, between)) for offset in (begin, begin + apart)
     ]
     u, v = chroma if layout.order == 'uv' else reversed(chroma)

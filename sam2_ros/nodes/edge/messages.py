@@ -1,4 +1,4 @@
-"""Between ROS messages and the tracker's types: pure functions. Images: see pixels.py and images.py."""
+"""Between ROS messages and the tracker's types: pure functions. Images: decode_images.py, encode_images.py."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from std_msgs.msg import Header
 
 from sam2_ros.msg import OcclusionScore, OcclusionScoreArray, TrackedObject, TrackedObjectArray
 from sam2_ros.msg import Prompt as PromptMessage
-from sam2_ros.nodes.edge.decode_images import ConversionError, compressed_to_rgb, image_to_array, image_to_rgb
-from sam2_ros.nodes.edge.encode_images import array_to_image, camera_info, rgb_to_compressed
+from sam2_ros.nodes.edge.decode_images import ConversionError, image_to_array
+from sam2_ros.nodes.edge.encode_images import array_to_image
 from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectState, Prompt
 from sam2_ros.tracking.checks import quoted
 
@@ -24,26 +24,6 @@ try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 except ImportError:  # not part of a minimal ROS installation
     Detection2DArray = None
-
-__all__ = [
-    'STATE_NAMES',
-    'ConversionError',
-    'Detection2DArray',
-    'TrackRecord',
-    'array_to_image',
-    'camera_info',
-    'compressed_to_rgb',
-    'detections',
-    'image_to_array',
-    'image_to_rgb',
-    'label_image',
-    'mask_from_object',
-    'occlusion_scores',
-    'prompt_from_message',
-    'rgb_to_compressed',
-    'tracked_object',
-    'tracked_objects',
-]
 
 _STATES = {
     ObjectState.VISIBLE: TrackedObject.VISIBLE,
@@ -58,6 +38,7 @@ _MEMORY_EVENTS = {
     MemoryEvent.ANCHOR: TrackedObject.MEMORY_ANCHOR,
     MemoryEvent.PROMPT: TrackedObject.MEMORY_PROMPT,
 }
+LABEL_TYPES: dict[str, type[np.unsignedinteger[Any]]] = {'mono8': np.uint8, 'mono16': np.uint16}  # by encoding
 _MASK_ENCODINGS = ('mono8', '8UC1')
 
 
@@ -94,6 +75,21 @@ def _read_mask(mask: Image) -> np.ndarray:
         return image_to_array(mask) != 0
     except ConversionError as error:
         raise ConversionError(f'mask.{error.field}', str(error).removeprefix(f'{error.field}: ')) from error
+
+
+def prompt_message(prompt: Prompt, *, header: Header) -> PromptMessage:
+    """The prompt as a message for the image with this header."""
+    message = PromptMessage(
+        header=header,
+        object_id=prompt.object_id,
+        labels=[int(label) for label in prompt.labels],
+        points=[Point32(x=float(x), y=float(y)) for x, y in prompt.points],
+    )
+    if prompt.box is not None:
+        message.has_box, message.box = True, [float(edge) for edge in prompt.box]
+    if prompt.mask is not None:
+        message.mask = array_to_image(prompt.mask.astype(np.uint8) * 255, 'mono8', header=header)
+    return message
 
 
 def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header) -> TrackedObject:
@@ -184,7 +180,7 @@ def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str
 
     Raises ConversionError when a label does not fit the encoding.
     """
-    dtype = {'mono8': np.uint8, 'mono16': np.uint16}.get(encoding)
+    dtype = LABEL_TYPES.get(encoding)
     if dtype is None:
         raise ConversionError('encoding', f'{encoding!r}, but a label image is mono8 or mono16')
     highest = max((labels[object_id] for object_id in result), default=0)

@@ -36,7 +36,7 @@ def make_subscription(
     node: Node,
     message_type: type,
     topic: str,
-    callback: Callable[[Any], object],
+    callback: Callable[[Any], None],
     qos: QoSProfile | int,
     *,
     policies: Sequence[QoSPolicyKind] = POLICIES,

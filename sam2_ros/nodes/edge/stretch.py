@@ -18,7 +18,7 @@ class AdaptiveRange:
     """
 
     def __init__(self) -> None:
-        self._range = np.zeros(2)
+        self._range: np.ndarray = np.zeros(2)  # the values for black and white
 
     def follow(self, values: np.ndarray) -> tuple[int, int]:
         """The values for black and white, which differ, for the next image: (H, W) or (H, W, C) uint16."""

@@ -19,6 +19,7 @@ from rclpy.node import Node
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.msg import TrackedObjectArray
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.messages import STATE_NAMES
 from sam2_ros.nodes.edge.qos import make_publisher
 from sam2_ros.nodes.tracker.image_source import ImageSource
@@ -32,6 +33,13 @@ DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # 
 IN_PAIRS = 10  # reports in a row with duplicates after which two images per stamp are the habit of this camera
 NEXT_TRANSITION = {'unconfigured': 'configure', 'inactive': 'activate'}
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+DIAGNOSTICS = Endpoint(
+    name='/diagnostics',
+    type_name='diagnostic_msgs/DiagnosticArray',
+    type=DiagnosticArray,
+    description='Once a second, in every state: rates, skipped images by reason, age, latency by stage, memory.',
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Diagnostics:
         self._reports_with_duplicates = 0  # in a row
         self._said: dict[str, str] = {}  # sentences in the log about what lasts, by subject, while it does
         self._idle_since: float | None = None  # seconds, monotonic clock
-        self._publisher = make_publisher(node, DiagnosticArray, '/diagnostics', 10)
+        self._publisher = make_publisher(node, DIAGNOSTICS.type, DIAGNOSTICS.name, 10)
         self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _report(self) -> None:
@@ -91,7 +99,7 @@ class Diagnostics:
 
     def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
-        rivals = self._once('publishers', snapshot.source and snapshot.source.rivals())
+        rivals = self._once('publishers', snapshot.source.rivals() if snapshot.source else None)
         rate, processed = self._journal.arrived.per_second(), self._journal.published.per_second()
         self._reports_with_duplicates = self._reports_with_duplicates + 1 if 'duplicate' in dropped else 0
         if self._reports_with_duplicates > IN_PAIRS and rate:  # a camera that hangs may send one image for ever

@@ -16,6 +16,7 @@ from sam2_ros.live.arrived_images import ArrivedImage
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
 from sam2_ros.nodes.edge.decode_images import ConversionError, check_compressed, check_image
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import QUEUE, chosen_reliability, make_subscription
 from sam2_ros.nodes.edge.startup import subscribed_topic
@@ -39,6 +40,22 @@ PROFILE_HINT = (
     f'large best-effort images get lost without the transport profile: set {VARIABLES[0]} (from Kilted on '
     f'{VARIABLES[1]}) to config/fastdds_large_images.xml in the environment of all that send or receive '
     'them, viewers too; a camera that publishes reliably loses fewer'
+)
+
+
+IMAGES = (
+    Endpoint(
+        name='image',
+        type_name='sensor_msgs/Image',
+        type=Image,
+        description='The camera. The newest image wins; those that are skipped are counted.',
+    ),
+    Endpoint(
+        name='<image>/compressed',
+        type_name='sensor_msgs/CompressedImage',
+        type=CompressedImage,
+        description='The camera as JPEG or PNG, with `image_transport: compressed` or `image` remapped to it.',
+    ),
 )
 
 
@@ -102,12 +119,13 @@ class ImageSource:
 
     def _subscribe(self) -> Any:
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
-        events = SubscriptionEventCallbacks(
-            message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change)
-        )
+        events = SubscriptionEventCallbacks(message_lost=self._count_lost)
         return make_subscription(
             self._node, self._type, self.topic, self._receive, profile, policies=QUEUE, event_callbacks=events
         )
+
+    def _count_lost(self, event: Any) -> None:
+        self._journal.count('lost_in_transport', event.total_count_change)
 
     def _publishers(self) -> list[TopicEndpointInfo]:
         return self._node.get_publishers_info_by_topic(self.topic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -22,6 +22,11 @@ ALL_CALLS = QoSProfile(
 class _Call:
     response: Any
     header: Any  # which client asked, and which of its calls this is
+
+
+def _call_of(request: Any, response: Any) -> tuple[Any, Any]:
+    """The callback of a service, whose result goes to `send_response`."""
+    return request, response
 
 
 class AnsweredService:
@@ -47,9 +52,8 @@ class AnsweredService:
         self._fill = fill
         self._calls: set[_Call] = set()  # whose answer was not sent yet
         self._lock = threading.Lock()
-        self._service = node.create_service(
-            type_, name, lambda request, response: (request, response), qos_profile=ALL_CALLS
-        )
+        # a type as rclpy has it knows nothing of what is done here
+        self._service = cast(Any, node.create_service(type_, name, cast(Any, _call_of), qos_profile=ALL_CALLS))
         self._send = self._service.send_response
         self._service.send_response = self._begin
 

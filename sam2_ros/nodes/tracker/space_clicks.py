@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import PointStamped
@@ -14,6 +16,7 @@ from sensor_msgs.msg import CameraInfo
 
 from sam2_ros.files.image_headers import image_size
 from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.projection import project_point, rotate
 from sam2_ros.nodes.edge.qos import make_subscription
 
@@ -22,11 +25,23 @@ try:
 except ImportError:  # not part of a minimal ROS installation: points must then be in the frame of the camera
     tf2_ros = None
 
+CAMERA_INFO = Endpoint(
+    name='camera_info',
+    type_name='sensor_msgs/CameraInfo',
+    type=CameraInfo,
+    description='Beside the images, in the same namespace. Only for clicks in space.',
+)
+
 
 def _named_rectified(topic: str) -> bool:
     """Whether the name of an image topic says that the images are rectified, as image_proc's image_rect_color does."""
     *folders, name = topic.strip('/').split('/')
     return not {'rect', 'rectified'}.isdisjoint([*name.split('_'), *folders[-1:]])
+
+
+def _image_size(message: Any) -> tuple[int, int] | None:
+    """(height, width) in pixels; None where the header of a compressed image does not tell."""
+    return (message.height, message.width) if hasattr(message, 'height') else image_size(message.data)
 
 
 class SpaceClicks:
@@ -66,20 +81,13 @@ class SpaceClicks:
         frame = click.header.frame_id.lstrip('/')
         if frame not in ('', camera_frame):
             point = self._in_camera_frame(point, frame, camera_frame, at=image.header.stamp)
-        size = self._image_size(image)
+        size = _image_size(image.message) or (self._info.height, self._info.width)
         return project_point(point, self._info, rectified=self._rectified, image_size=size)
 
     def forget_transforms(self) -> None:
         """Stamps or the clock jumped back: transforms of later stamps are of another time."""
         if self._transforms is not None:
             self._transforms.clear()
-
-    def _image_size(self, image: ArrivedImage) -> tuple[int, int]:
-        """(height, width) in pixels; of a compressed image what its header says, or the calibration."""
-        message = image.message
-        if hasattr(message, 'height'):
-            return message.height, message.width
-        return image_size(message.data) or (self._info.height, self._info.width)
 
     def _keep_info(self, message: CameraInfo) -> None:
         self._info = message

@@ -353,7 +353,7 @@ def test_a_prompt_may_come_before_its_image(tracker: Client) -> None:
 def test_prompts_for_the_first_image_and_for_the_newest_output_of_a_slow_tracker(micro_weights) -> None:
     with graph(micro_weights, ring_images=3, prompt_wait=10.0) as client:
         early = client.ask_for_prompt('red', box=scene.box('red', 0), stamp=client.stamp(0))
-        client.wait_for(lambda: client.tracker_node._inputs._early, 'the prompt')
+        client.wait_for(lambda: client.tracker_node.parts.inputs._early, 'the prompt')
         client.step(0)
         answer = client.wait_for(lambda: early.done() and early.result(), 'the answer')
         assert answer.success and answer.header.stamp == client.stamp(0)
