@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,15 @@ from unittest import mock
 from rosidl_adapter.parser import MessageSpecification, parse_message_string, parse_service_string
 
 from sam2_ros.nodes.edge.decode_images import LAYOUTS, PLANES
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.parameters import ParameterRow
-from sam2_ros.nodes.recorder.node import RECORDER_PARAMETERS
-from sam2_ros.nodes.tracker import outputs, prompt_inputs
+from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
+from sam2_ros.nodes.tracker.diagnostics import DIAGNOSTICS
+from sam2_ros.nodes.tracker.image_source import IMAGES
+from sam2_ros.nodes.tracker.outputs import OUTPUTS
 from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
+from sam2_ros.nodes.tracker.prompt_inputs import INPUTS, SERVICES
+from sam2_ros.nodes.tracker.space_clicks import CAMERA_INFO
 from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -28,60 +32,11 @@ FOLDER = REPOSITORY / 'docs/reference'
 MADE = '<!-- Made by `python docs/reference.py`. Change the table in the code, then run it again. -->'
 
 
-@dataclass(frozen=True)
-class Row:
-    """A topic or service. `type`: a message class, or its name where that may not be installed."""
-
-    topic: str
-    type: Any
-    description: str
-
-
-# The camera's topics, for which sam2_ros/nodes/tracker/image_source.py and space_clicks.py listen.
-CAMERA = (
-    Row('image', 'sensor_msgs/Image', 'The camera. The newest image wins; skipped ones are counted.'),
-    Row('<image>/compressed', 'sensor_msgs/CompressedImage', 'The same with `image_transport: compressed`.'),
-    Row('camera_info', 'sensor_msgs/CameraInfo', 'Beside the image topic. Only for clicks in 3D.'),
-)
-DIAGNOSTICS = Row('/diagnostics', 'diagnostic_msgs/DiagnosticArray', 'The state of the node, once a second.')
-
-# TEMPORARY, with the class Row above it for CAMERA alone: the tracker is to hold these tables itself, as
-# outputs.OUTPUTS, prompt_inputs.INPUTS and prompt_inputs.SERVICES. Where it does, those are taken.
-TEMPORARY_OUTPUTS = (
-    Row('~/objects', 'sam2_ros/TrackedObjectArray', 'Everything about every object, once per processed image.'),
-    Row('~/occlusion_scores', 'sam2_ros/OcclusionScoreArray', 'From 0 (visible) to 1 (hidden); raw logit; state.'),
-    Row('~/label_mask', 'sensor_msgs/Image', 'Each pixel holds the label of its object, 0 where there is none.'),
-    Row('~/overlay', 'sensor_msgs/Image', 'A picture to look at. Drawn only while someone listens.'),
-    Row('~/overlay/compressed', 'sensor_msgs/CompressedImage', 'The same as JPEG.'),
-    Row('~/detections', 'vision_msgs/Detection2DArray', 'Boxes. Only where vision_msgs is installed.'),
-)
-TEMPORARY_INPUTS = (
-    Row('~/prompts', 'sam2_ros/Prompt', 'Points, a box or a mask. The stamp names the image it was made on.'),
-    Row('<image>_mouse_left', 'geometry_msgs/Point', 'Clicks on the camera image in rqt_image_view.'),
-    Row('<image>/compressed_mouse_left', 'geometry_msgs/Point', 'The same where rqt shows the compressed images.'),
-    Row('~/overlay_mouse_left', 'geometry_msgs/Point', 'Clicks on the overlay in rqt_image_view.'),
-    Row('~/click', 'geometry_msgs/PointStamped', 'A click in pixels, with the stamp of its image.'),
-    Row(
-        'clicked_point',
-        'geometry_msgs/PointStamped',
-        "A click in space: RViz's Publish Point. A tracker in a namespace has a topic of its own "
-        '(`/front/clicked_point`). Two without a namespace share it unless one is remapped.',
-    ),
-)
-TEMPORARY_SERVICES = (
-    Row('~/set_prompt', 'sam2_ros/SetPrompt', 'As `~/prompts`. The answer holds the object on the prompted image.'),
-    Row('~/remove_object', 'sam2_ros/RemoveObject', 'Forget one object.'),
-    Row('~/reset', 'std_srvs/Trigger', 'Forget all objects.'),
-)
-OUTPUTS = getattr(outputs, 'OUTPUTS', TEMPORARY_OUTPUTS)
-INPUTS = getattr(prompt_inputs, 'INPUTS', TEMPORARY_INPUTS)
-SERVICES = getattr(prompt_inputs, 'SERVICES', TEMPORARY_SERVICES)
-
 # Node -> its parameters, the file they stand in, and the file in config/ that repeats them.
 PARAMETERS: dict[str, tuple[Sequence[ParameterRow], str, str]] = {
     'tracker': (TRACKER_PARAMETERS, 'sam2_ros/nodes/tracker/parameters.py', 'config/tracker.yaml'),
     'video_player': (PLAYER_PARAMETERS, 'sam2_ros/nodes/video_player/parameters.py', 'config/video_player.yaml'),
-    'recorder': (RECORDER_PARAMETERS, 'sam2_ros/nodes/recorder/node.py', ''),
+    'recorder': (RECORDER_PARAMETERS, 'sam2_ros/nodes/recorder/parameters.py', ''),
 }
 
 # Command lines, and what their help does not say.
@@ -109,21 +64,14 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines)
 
 
-def _type_name(kind: Any) -> str:
-    """`sensor_msgs/Image` of a message class, or of a text."""
-    return kind if isinstance(kind, str) else f'{kind.__module__.partition(".")[0]}/{kind.__name__}'
-
-
-def _linked(kind: Any) -> str:
-    """The name of a type, which leads to its description where it is ours."""
-    name = _type_name(kind)
-    package, _, short = name.partition('/')
-    return f'[{name}](messages.md#{short.lower()})' if package == 'sam2_ros' else name
-
-
-def _topic_table(rows: Sequence[Any]) -> str:
-    named = [(getattr(row, 'topic', None) or row.name, row) for row in rows]
-    return _table(('name', 'type', 'what'), [(f'`{name}`', _linked(row.type), row.description) for name, row in named])
+def _endpoint_table(rows: Sequence[Endpoint]) -> str:
+    """Topics or services; the names of our own types lead to their descriptions."""
+    lines = []
+    for row in rows:
+        package, _, short = row.type_name.partition('/')
+        kind = f'[{row.type_name}](messages.md#{short.lower()})' if package == 'sam2_ros' else row.type_name
+        lines.append((f'`{row.name}`', kind, row.description))
+    return _table(('name', 'type', 'what'), lines)
 
 
 def topics() -> str:
@@ -137,17 +85,20 @@ after remapping. [Messages](messages.md) says what each field means.
 
 ### What it listens to
 
-{_topic_table((*CAMERA, *INPUTS))}
+{_endpoint_table((*IMAGES, CAMERA_INFO, *INPUTS))}
+
+A tracker in a namespace has a `clicked_point` of its own (`/front/clicked_point`). Two trackers without a namespace
+share it unless one is remapped.
 
 ### What it publishes
 
-{_topic_table((*OUTPUTS, DIAGNOSTICS))}
+{_endpoint_table((*OUTPUTS, DIAGNOSTICS))}
 
 Every output carries the header of the image it describes.
 
 ### Its services
 
-{_topic_table(SERVICES)}
+{_endpoint_table(SERVICES)}
 
 ## The node video_player
 
