@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Interruption:
-    """Whether a signal came. No threading.Event: its lock, held by the first signal, would stop a second for ever."""
+    """Whether a signal came.
+
+    It is no threading.Event: the first signal would hold its lock while the second waits for it for ever.
+    """
 
     came: bool = False
 
@@ -37,7 +40,7 @@ def noted_interruption() -> Iterator[Interruption]:
 
 
 def end_with_parent() -> None:
-    """For the beginning of a worker process: it ends with the one that started it, which has no use for the rest."""
+    """For the start of a worker process: it ends when the process that started it does."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -1,4 +1,4 @@
-"""The images that arrived last, skipped ones too, so that a prompt finds the image it was made on. Needs no ROS."""
+"""The newest images of a camera, also those that were skipped, so that a prompt finds the image it was made on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ImageStatus(Enum):
 
 
 class ImageMessage(Protocol):
-    """What is looked at of an image as it came, such as a sensor_msgs/Image or CompressedImage."""
+    """The part of an image message that is used. sensor_msgs/Image and CompressedImage have it."""
 
     @property
     def header(self) -> Any:
@@ -35,11 +35,11 @@ class ImageMessage(Protocol):
 
 
 class ShownObject(Protocol):
-    """What is looked at of an object that was handed out, such as a sam2_ros/TrackedObject.
+    """The part of a message about an object that is used. sam2_ros/TrackedObject has it.
 
     Attributes:
         box: x0, y0, x1, y1, half-open, in pixels.
-        mask: an image, cropped to the box, with `data` and `step`, the bytes per row; not 0 on the object.
+        mask: an image, cropped to the box, with `data` and with `step`, the bytes per row. Object pixels are not 0.
     """
 
     object_id: str
@@ -92,8 +92,9 @@ class ArrivedImage:
 
 
 class ArrivedImages:
-    """Arrived images in order of arrival, bounded in number and bytes. The newest one, those that the tracker has still
-    to take or is at work on, and the newest one that was tracked are always kept.
+    """The newest images in order of arrival, bounded in number and bytes.
+
+    Three kinds are always kept: the newest image, images that the tracker has not finished, and the newest tracked one.
     """
 
     def __init__(self) -> None:
@@ -109,9 +110,9 @@ class ArrivedImages:
         return sum(image.nbytes for image in self.images())
 
     def add(self, image: ArrivedImage, *, max_images: int, max_bytes: int) -> None:
-        """Append an image, then forget the oldest ones beyond either limit, but for those that are always kept."""
+        """Append an image. Then forget the oldest images beyond either limit, except those that are always kept."""
         with self._lock:
-            # In this order: an image that the inference thread finishes meanwhile is in one of the two.
+            # In this order, because the inference thread may finish an image meanwhile: then one of the two has it.
             pinned = [kept for kept in self._images if kept.status is ImageStatus.WAITING]
             pinned += [kept for kept in reversed(self._images) if kept.status is ImageStatus.TRACKED][:1]
             old = [kept for kept in self._images if kept not in pinned]
@@ -130,7 +131,7 @@ class ArrivedImages:
             image.forget_object(object_id)
 
     def restart(self) -> None:
-        """Forget what became of the images, since the tracker begins anew: they count as skipped."""
+        """The tracker begins anew: tracked images count as skipped, and what is known of their objects is forgotten."""
         with self._lock:
             for image in self._images:
                 if image.status is ImageStatus.TRACKED:
@@ -144,8 +145,14 @@ class ArrivedImages:
             return list(self._images)
 
     def at_stamp(self, stamp_ns: int, *, tolerance: float) -> ArrivedImage | None:
-        """The image whose stamp is nearest to `stamp_ns` (nanoseconds) and at most `tolerance` seconds from it; among
-        equals the one that arrived last, since stamps come again when a bag starts again. Unstamped images never match.
+        """The image whose stamp is nearest to `stamp_ns`; None if it is further away than `tolerance`.
+
+        Stamps come again when a bag starts again: the image that arrived last counts. Images without a stamp never
+        match.
+
+        Args:
+            stamp_ns: in nanoseconds.
+            tolerance: in seconds.
         """
         stamped = [image for image in reversed(self.images()) if image.stamp_ns]
         nearest = min(stamped, key=lambda image: abs(image.stamp_ns - stamp_ns), default=None)

@@ -1,4 +1,4 @@
-"""The stream of one camera: its tracker, its newest image, what waits to be done."""
+"""One camera in the inference thread: its tracker, its newest image, what it was asked for."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class _Command:
 
 
 class CameraStream:
-    """What one camera asks of the inference thread, and the work itself.
+    """The work of one camera, which the inference thread does turn by turn.
 
-    `offer`, `submit`, `remove`, `reset` and `close` return at once, whichever thread calls them. All other methods are
-    for the `InferenceThread` that the stream was added to.
+    `offer`, `submit`, `remove`, `reset` and `close` only leave a note and return at once; any thread may call them. All
+    other methods are for the `InferenceThread` that the stream was added to.
 
     Attributes:
         on_news: called when there is something to do.
-        closing: the stream is to end; it tracks nothing more.
-        waiting_since: when the mailbox was filled, in seconds of the monotonic clock, newer images in it or not; None
-            while it is empty.
+        closing: the stream is about to end and tracks nothing more.
+        waiting_since: since when an image waits, in seconds of the monotonic clock; None while none does. A newer image
+            that takes its place does not change it.
     """
 
     def __init__(
@@ -59,8 +59,11 @@ class CameraStream:
         to_rgb: Callable[[ImageMessage], np.ndarray],
         on_fatal: Callable[[str], None],
     ) -> None:
-        """`to_rgb` turns an image message into (H, W, 3) uint8, or raises ValueError. `on_fatal` is told why the
-        process has to end: the network failed MAX_FAILURES times in a row.
+        """Make a stream that belongs to no thread yet.
+
+        Args:
+            to_rgb: turns an image message into (H, W, 3) uint8, or raises ValueError.
+            on_fatal: is told why the process has to end, which is after MAX_FAILURES failures of the network in a row.
         """
         self.on_news: Callable[[], None] = lambda: None
         self.closing = False
@@ -91,7 +94,7 @@ class CameraStream:
         self.on_news()
 
     def submit(self, image: ArrivedImage, request: PromptRequest) -> None:
-        """Queue a prompt on an arrived image; it is answered when it has been decoded on its image."""
+        """Queue a prompt on an arrived image. The answer comes once it has been decoded on that image."""
         if len(self._commands) < MAX_COMMANDS:
             self._queue(lambda: self._jobs.add(image, request), request.answer)
             return
@@ -113,7 +116,7 @@ class CameraStream:
         self.on_news()
 
     def has_work(self, *, prompts_too: bool) -> bool:
-        """Whether a turn would do something; prompts count only where there is time for them."""
+        """Whether a turn would do something. Prompts count only where `prompts_too` says that there is time."""
         return (
             self.closing or bool(self._commands) or self._mailbox is not None or (prompts_too and self.prompts_ready())
         )
@@ -123,7 +126,7 @@ class CameraStream:
         return self._jobs.ready()
 
     def work_off(self) -> int:
-        """Do what was asked, and track the newest image. Returns how many times prompts may be served after that."""
+        """Do what was asked, then track the newest image. Returns how often `serve_prompt` may follow."""
         with self._lock:
             commands, self._commands = self._commands, []
             image, self._mailbox, self.waiting_since = self._mailbox, None, None
@@ -135,15 +138,15 @@ class CameraStream:
         return self._jobs.turns_after_live_image()
 
     def serve_prompt(self) -> None:
-        """Work on prompts by one image, see `PromptJobs.serve`."""
+        """See `PromptJobs.serve`."""
         self._guarded(self._jobs.serve)
 
     def cut_short(self) -> None:
-        """Let the objects that catch up go on from where they are, see `PromptJobs.cut_short`."""
+        """See `PromptJobs.cut_short`."""
         self._guarded(self._jobs.cut_short)
 
     def refuse_what_waits(self) -> None:
-        """The end: the waiting image is skipped, and every request gets its answer."""
+        """The end: an image that waits is skipped, and every request that waits is answered."""
         with self._lock:
             commands, self._commands = self._commands, []
             if self._mailbox is not None:
@@ -159,7 +162,7 @@ class CameraStream:
         self.on_news()
 
     def _guarded(self, work: Callable[[], Answer | None]) -> Answer | None:
-        """Run a piece of work; a failing network costs that piece, and the process when it does not recover."""
+        """Do a piece of work. If it fails, only this piece is lost; the process ends when failures go on."""
         try:
             return work()
         except Exception as error:

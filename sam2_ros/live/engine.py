@@ -11,9 +11,9 @@ from sam2_ros.model import Sam2Network
 
 
 class Engine:
-    """One thread, and one network for all that ask for the same one.
+    """One inference thread, and one network for all who ask for the same one.
 
-    A network goes when nobody uses it any more, and its memory with it.
+    A network is freed when its last user is gone.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Engine:
         self._networks: WeakValueDictionary[tuple[object, ...], Sam2Network] = WeakValueDictionary()
 
     def network(self, settings: Settings) -> Sam2Network:
-        """The network that the settings ask for, see `load_network`, loaded unless it is there."""
+        """The network that the settings ask for (see `load_network`). It is loaded when nobody has it yet."""
         wanted = tuple(settings[name] for name in NETWORK_SETTINGS)
         network = self._networks.get(wanted)
         if network is None:

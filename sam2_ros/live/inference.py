@@ -1,4 +1,4 @@
-"""The one thread that owns the network. The streams of several cameras take turns in it."""
+"""The one thread that owns the network. Cameras take turns in it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sam2_ros.live.prompt_budget import PromptBudget
 
 
 class InferenceThread:
-    """Gives each stream that has something to do one turn after the other.
+    """Gives each stream that has something to do a turn, one after the other.
 
-    A turn is the newest image of the stream, then prompts, for as long as the budget for these lasts. The thread runs
-    while there are streams. All methods may be called from any thread.
+    In its turn a stream gets its newest image tracked. Prompts follow for as long as there is time for them, see
+    `PromptBudget`. The thread runs while there are streams. All methods may be called from any thread.
     """
 
     def __init__(self) -> None:
         self._news = threading.Condition()
-        self._streams: list[CameraStream] = []  # that whose turn is next comes first
+        self._streams: list[CameraStream] = []  # the one whose turn is next comes first
         self._budget = PromptBudget()
         self._running = False
 
     def add(self, stream: CameraStream) -> None:
-        """Take a stream in, which must not be in any thread."""
+        """Take a stream in. It must not be in another thread."""
         with self._news:
             stream.on_news = self._wake
             self._streams.append(stream)
@@ -34,8 +34,10 @@ class InferenceThread:
                 threading.Thread(target=self._run, name='inference', daemon=True).start()
 
     def remove(self, stream: CameraStream, timeout: float | None = None) -> bool:
-        """End the work on a stream after the image in work: what waits is refused, objects that catch up stay where
-        they are. False if that took longer than `timeout` seconds.
+        """End a stream after the image in work. Its waiting requests are refused; objects that catch up stay where they
+        are.
+
+        Returns False if that took longer than `timeout` seconds. The stream then ends later.
         """
         stream.close()
         with self._news:
@@ -57,7 +59,7 @@ class InferenceThread:
                 self._news.notify_all()
 
     def _wait_for_work(self) -> CameraStream | None:
-        """The stream whose turn it is, which then comes last. None when there is no stream any more."""
+        """The stream whose turn it is; it goes to the end of the queue. None when the last stream has left."""
         with self._news:
             while self._streams:
                 stream = self._next()
@@ -71,13 +73,13 @@ class InferenceThread:
             return None
 
     def _next(self) -> CameraStream | None:
-        """The stream whose turn it is; None while there is nothing to do."""
+        """The first stream that has something to do; None if none has."""
         prompts_too = self._budget.left
         return next((stream for stream in self._streams if stream.has_work(prompts_too=prompts_too)), None)
 
     def _give_turn(self, stream: CameraStream) -> None:
-        """Its newest image, then prompts. Once the time for these is used up, objects that catch up go on from where
-        they are.
+        """Its newest image, then its prompts. When their time is used up, objects that catch up skip the rest of the
+        images.
         """
         for _ in range(stream.work_off()):
             if stream.closing or not stream.prompts_ready():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 
-PROMPT_SHARE = 0.1  # of the time that images may wait for work on prompts
-PROMPT_CREDIT = 0.5  # seconds of such work that may be saved up: for the prompts that come once in a while
+PROMPT_SHARE = 0.1  # of all time
+PROMPT_CREDIT = 0.5  # seconds
 
 
 class PromptBudget:
-    """Work on prompts may make images wait for PROMPT_SHARE of the time, however many prompts come."""
+    """Limits the time that images wait for work on prompts to PROMPT_SHARE of all time, however many prompts come.
+
+    Unused time is saved up, PROMPT_CREDIT at most.
+    """
 
     def __init__(self) -> None:
         self._credit = PROMPT_CREDIT  # seconds
@@ -17,17 +20,21 @@ class PromptBudget:
 
     @property
     def left(self) -> bool:
-        """Whether there is time for more."""
+        """Whether there is time for more work on prompts."""
         return self._earned() > 0
 
     @property
     def wait(self) -> float:
-        """Seconds until there is."""
+        """Seconds until there is time again."""
         return max(0.001, -self._earned() / PROMPT_SHARE)
 
     def spend(self, started: float, waiting_since: float | None) -> None:
-        """Work on prompts was done since `started`, in seconds of the monotonic clock. It is charged from the moment
-        on from which an image waited for its end, `waiting_since`; None: no image did.
+        """Charge work on prompts that began at `started` and ends now. Only the time counts that an image waited for
+        it.
+
+        Args:
+            started: in seconds of the monotonic clock.
+            waiting_since: when the first waiting image came, on the same clock; None: no image waits.
         """
         credit, now = self._earned(), time.monotonic()
         waited = 0.0 if waiting_since is None else max(0.0, now - max(started, waiting_since))

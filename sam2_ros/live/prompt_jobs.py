@@ -1,4 +1,4 @@
-"""Prompts in the inference thread: from the image they were made on to the newest one, a step at a time."""
+"""From the image that a prompt was made on to the newest image, step by step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFUSALS = (ValueError, TypeError, LookupError)  # say what is wrong with a prom
 
 
 class ObjectMessages(Protocol):
-    """Makes the messages about single objects, and knows how many objects, and points of a prompt, there may be."""
+    """Makes the messages about single objects, and knows the limits."""
 
     @property
     def max_objects(self) -> int: ...
@@ -40,7 +40,7 @@ class ObjectMessages(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    """A prompt that was not begun. `asked`: in seconds of the monotonic clock."""
+    """A prompt that was not begun yet. `asked`: when it came, in seconds of the monotonic clock."""
 
     image: ArrivedImage
     request: PromptRequest
@@ -49,7 +49,7 @@ class _Waiting:
 
 @dataclass(eq=False)
 class _CatchingUp:
-    """A prompt that was applied to its image and answered. `shown`: the object on the newest image it has reached."""
+    """An object on its way to the newest image. `shown`: what was handed out about it last."""
 
     image: ArrivedImage
     catch_up: CatchUp
@@ -57,11 +57,10 @@ class _CatchingUp:
 
 
 class PromptJobs:
-    """Prompts that wait for their turn, and objects that catch up. Only the inference thread touches them; while there
-    is none they stay as they are.
+    """Prompts that wait for their turn, and objects that catch up. Only the inference thread uses it.
 
-    A new prompt is answered before objects go on catching up. Prompts for the same object are worked off one after the
-    other.
+    New prompts come first, then the objects that are furthest behind. Prompts for the same object are taken one after
+    the other.
     """
 
     def __init__(
@@ -87,11 +86,11 @@ class PromptJobs:
 
     @property
     def furthest_behind(self) -> int:
-        """Images that the object furthest behind has still to see; 0 when none is catching up."""
+        """How many images the last of the objects has still to see; 0 when none is catching up."""
         return max((job.catch_up.remaining for job in self._catching_up), default=0)
 
     def add(self, image: ArrivedImage, request: PromptRequest) -> None:
-        """Take a prompt. It supersedes those for the same object that were not begun, unless it only refines them."""
+        """Take a prompt. It replaces waiting prompts for the same object, unless it only refines them."""
         for older in [waiting for waiting in self._waiting if supersedes(request, waiting.request)]:
             self._waiting.remove(older)
             self._journal.count('prompts_superseded')
@@ -109,11 +108,11 @@ class PromptJobs:
         return bool(self._catching_up) or self._next_waiting() is not None
 
     def turns_after_live_image(self) -> int:
-        """How often to `serve` after a live image, so that new prompts are answered and objects that catch up get
-        nearer to the camera.
+        """How often to `serve` after a live image, so that new prompts are answered and objects that catch up come
+        closer to the camera.
 
-        Every new prompt for one image takes a turn. Every batch of those objects that are furthest behind takes
-        IMAGES_PER_LIVE turns; objects at the same image are one batch.
+        One turn for each new prompt of one image, and IMAGES_PER_LIVE turns for each batch of objects that are furthest
+        behind. Objects at the same image are one batch.
         """
         first = self._next_waiting()
         new = 0 if first is None else sum(waiting.image is first.image for waiting in self._waiting)
@@ -121,19 +120,19 @@ class PromptJobs:
         return new + IMAGES_PER_LIVE * len({id(catch_up.next_image) for catch_up in furthest})
 
     def serve(self) -> None:
-        """Apply a new prompt to its image, or take the objects furthest behind on by one image."""
+        """Apply one new prompt to its image. Without one, take the objects furthest behind to their next image."""
         self._refuse_late()
         waiting = self._next_waiting()
         if waiting is not None:
             self._apply(waiting)
         elif self._catching_up:
             furthest = max(self._catching_up, key=lambda job: job.catch_up.remaining)
-            image = furthest.catch_up.next_image  # None: it was called off, for a reason of its own
+            image = furthest.catch_up.next_image  # None: it was called off
             batch = [job for job in self._catching_up if job.catch_up.next_image is image] if image else [furthest]
-            self._advance(batch)  # as one batch the image is encoded once
+            self._advance(batch)  # the image is encoded once for all of them
 
     def cut_short(self) -> None:
-        """Take all objects that are catching up to the newest image at once: there is no more time for them."""
+        """Let all objects that catch up skip the images in between: there is no more time for these."""
         late = [job for job in self._catching_up if not job.catch_up.done]
         for job in late:
             job.catch_up.cut_short()
@@ -141,13 +140,13 @@ class PromptJobs:
         self._drop_done(late)
 
     def refuse_waiting(self, reason: str) -> None:
-        """Refuse the prompts that were not applied yet; the objects that are catching up can go on later."""
+        """Refuse the prompts that were not begun. Objects that catch up can go on later."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             self._refuse(one.request, reason)
 
     def forget(self, object_id: str, reason: str) -> None:
-        """The object is gone, and so are its prompts and all that is remembered of it."""
+        """The object is gone: forget its prompts and all that was handed out about it."""
         for waiting in [one for one in self._waiting if one.request.object_id == object_id]:
             self._waiting.remove(waiting)
             self._refuse(waiting.request, reason)
@@ -163,17 +162,17 @@ class PromptJobs:
         self._ring.restart()
 
     def _next_waiting(self) -> _Waiting | None:
-        """The first prompt that can be begun: its image had its turn, its object is not busy with an earlier one."""
+        """The first prompt that can begin: its image had its turn, and its object is not catching up."""
         for waiting in self._waiting:
             if waiting.image.status is not ImageStatus.WAITING and not self._waits_for(waiting):
                 return waiting
         return None
 
     def _waits_for(self, waiting: _Waiting) -> str | None:
-        """The object that a prompt is for, if it is still catching up with an earlier prompt.
+        """The object that the prompt is for, if that still catches up with an earlier prompt; None if not.
 
-        A click is for the object it hits. Where an object that catches up is on the clicked image is not known yet, so
-        it is looked for where it was seen last.
+        A click is for the object it hits. An object that catches up has not reached the clicked image yet, so it is
+        looked for where it was seen last.
         """
         busy = {job.catch_up.object_id for job in self._catching_up}
         target: str | None = waiting.request.object_id
@@ -234,7 +233,9 @@ class PromptJobs:
         return self._tracker.begin_prompt(index, prompt, image=rgb, time=image.time)
 
     def _shown(self, image: ArrivedImage) -> Iterable[ShownObject]:
-        """What was handed out for the image; for objects that were not tracked on it, on the last image they were."""
+        """What was handed out for the image. For a skipped image that is what was handed out for the tracked one before
+        it.
+        """
         before = self._ring.tracked_before(image) if image.status is ImageStatus.SKIPPED else None
         return ({**before.objects, **image.objects} if before else image.objects).values()
 
@@ -246,13 +247,13 @@ class PromptJobs:
                 return name
 
     def _keep(self, image: ArrivedImage, result: ObjectResult) -> ShownObject:
-        """Keep a result with its image, where clicks look."""
+        """Keep a result with its image, where clicks look for objects."""
         shown = self._messages.object_message(image, result)
         image.keep_object(shown)
         return shown
 
     def _answer(self, waiting: _Waiting, catch_up: CatchUp, result: ObjectResult, shown: ShownObject) -> None:
-        """The prompt has been applied to its image."""
+        """Say that the prompt has been applied."""
         waiting.image.prompts[result.object_id] = catch_up.prompt
         self._journal.count('prompts_applied')
         remark = misfit(catch_up.prompt, result)
@@ -264,7 +265,7 @@ class PromptJobs:
         )
 
     def _advance(self, batch: Sequence[_CatchingUp]) -> None:
-        """Track the objects of a batch in the image that is next for all of them."""
+        """Track the objects of a batch in their next image, which is the same for all."""
         try:
             for job, result in zip(batch, advance_together([job.catch_up for job in batch]), strict=True):
                 image = self._ring.at_frame(result.frame_index)
@@ -279,13 +280,13 @@ class PromptJobs:
         self._drop_done(batch)
 
     def _drop_done(self, served: Sequence[_CatchingUp]) -> None:
-        """Others may be done because the tracker called them off, which is still to be said."""
+        """Objects that the tracker called off are done, too. They stay until `serve` has said why."""
         for job in served:
             if job.catch_up.done:
                 self._catching_up.remove(job)
 
     def _end(self, jobs: Iterable[_CatchingUp], reason: str) -> None:
-        """Objects end catching up early: they are as they were without the prompt."""
+        """Objects stop catching up. They are as they were without the prompt."""
         for job in jobs:
             self._catching_up.remove(job)
             self._take_back(job.catch_up)

@@ -1,4 +1,4 @@
-"""What is decided about a prompt without looking into the tracker: which object it means, whether its mask fits it."""
+"""Rules about prompts that need no tracker: which object is meant, whether the mask fits."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from sam2_ros.live.arrived_images import ShownObject
 from sam2_ros.live.requests import PromptRequest
 from sam2_ros.tracking import ObjectResult, Prompt
 
-MIN_BOX_OVERLAP = 0.3  # of the box of a mask with the box it was prompted with; less looks like another thing
+MIN_BOX_OVERLAP = (
+    0.3  # intersection over union of the box of a mask and the prompted box; less looks like another thing
+)
 
 
 def supersedes(newer: PromptRequest, older: PromptRequest) -> bool:
-    """Whether the newer prompt makes the older one needless; clicks refine what a box or a mask says."""
+    """Whether the newer prompt makes the older one needless. Clicks only refine a box or a mask."""
     if newer.extend or not newer.object_id or newer.object_id != older.object_id:
         return False
     return not newer.prompt.only_refines or older.prompt.only_refines
 
 
 def object_at(objects: Iterable[ShownObject], prompt: Prompt) -> str | None:
-    """The object that was clicked on, the smallest where several are; None beside all of them."""
+    """The object that was clicked on, the smallest if there are several; None beside all of them."""
     x, y = (int(value) for value in prompt.points[0])
     hits = []
     for message in objects:
@@ -32,7 +34,7 @@ def object_at(objects: Iterable[ShownObject], prompt: Prompt) -> str | None:
 
 
 def misfit(prompt: Prompt, result: ObjectResult) -> str:
-    """How the mask that came out of a prompt contradicts it, as the end of a sentence; empty where it does not."""
+    """How a mask contradicts its prompt, as the end of a sentence; empty if it does not."""
     if result.box is None:
         if prompt.mask is not None and not prompt.mask.any():
             return ''  # it was said to be hidden
@@ -61,7 +63,7 @@ def _box_overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def extended(earlier: Prompt | None, prompt: Prompt) -> Prompt:
-    """The clicks and box of both prompts; the newer box counts. A mask replaces everything before it."""
+    """Both prompts as one. The newer box counts. A mask replaces all that came before it."""
     if earlier is None or earlier.mask is not None or prompt.mask is not None:
         return prompt
     return Prompt(

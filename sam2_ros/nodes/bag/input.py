@@ -29,7 +29,7 @@ CDR_STAMP = struct.Struct('<4xiI')  # a serialised message that begins with a he
 
 @dataclass(frozen=True)
 class ImageTopic:
-    """What is tracked. A topic has a connection for every way in which it was published."""
+    """The images to be tracked. A topic has several connections when it was published in several ways."""
 
     connections: Sequence[Connection]
     converter: ImageConverter
@@ -52,7 +52,11 @@ class ImageTopic:
 
 
 def deserialized(raw: bytes, kind: type) -> Any:
-    """Raises ConversionError for bytes that are no message of this kind."""
+    """The message in these bytes.
+
+    Raises:
+        ConversionError: if they are no message of this kind.
+    """
     try:
         return deserialize_message(raw, kind)
     except RuntimeError as error:
@@ -61,18 +65,26 @@ def deserialized(raw: bytes, kind: type) -> Any:
 
 @contextmanager
 def opened_input(path: Path) -> Iterator[Reader]:
-    """The bag to read. Raises ReaderError."""
+    """The bag to read.
+
+    Raises:
+        ReaderError: if it cannot be read.
+    """
     try:
         reader = Reader(path)
         reader.open()
-    except Exception as error:  # rosbags lets through whatever goes wrong in the formats inside
+    except Exception as error:  # rosbags passes on the errors of the formats inside
         raise ReaderError(f'{path} cannot be read as a bag: {error}') from error
     with closing(reader):
         yield reader
 
 
 def messages_of(reader: Reader, connections: Sequence[Connection] = ()) -> Iterator[tuple[Connection, int, bytes]]:
-    """All messages of these connections, or of all. Raises ReaderError where the bag is damaged."""
+    """The messages of these connections; without any, all messages.
+
+    Raises:
+        ReaderError: where the bag is damaged.
+    """
     try:
         yield from reader.messages(connections)
     except Exception as error:
@@ -80,7 +92,11 @@ def messages_of(reader: Reader, connections: Sequence[Connection] = ()) -> Itera
 
 
 def choose_image_topic(reader: Reader, wanted: str | None, *, node: str, converter: ImageConverter) -> ImageTopic:
-    """The topic to track. Raises ValueError when it is not there, or none was named and there are several."""
+    """The topic to track.
+
+    Raises:
+        ValueError: if it is not in the bag, or if none was named and there are several.
+    """
     topics: dict[str, list[Connection]] = {}
     for connection in reader.connections:
         if connection.msgtype in IMAGE_TYPES and connection.msgcount and not connection.topic.startswith(f'{node}/'):
@@ -99,8 +115,9 @@ def recorded_prompts(
 ) -> dict[int, list[Prompt]]:
     """The prompts recorded on `topic`, by number of the image they were made on.
 
-    `tolerance`: how far, in seconds, a prompt's stamp may be from that of its image. Why a prompt is refused is added
-    to `complaints`.
+    Args:
+        tolerance: how far a prompt may be from the stamp of its image, in seconds.
+        complaints: why prompts were refused is added here.
     """
     connections = [connection for connection in reader.connections if connection.topic == topic]
     if not connections:
@@ -134,7 +151,13 @@ def stamp_of(raw: bytes) -> int:
 
 
 def _image_of(stamp: int, recorded: int, images: Sequence[tuple[int, int]], *, tolerance: float) -> int:
-    """Number of the image of a prompt. Images: when each was recorded, and its stamp. Raises ValueError."""
+    """Number of the image that a prompt was made on.
+
+    Args:
+        stamp: of the prompt, in nanoseconds.
+        recorded: when the prompt was recorded.
+        images: of each image, when it was recorded, and its stamp.
+    """
     if stamp == 0:  # the newest image of that moment
         earlier = [number for number, (when, _) in enumerate(images) if when <= recorded]
         if not earlier:

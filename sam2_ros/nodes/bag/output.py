@@ -20,11 +20,11 @@ from sam2_ros.nodes.edge.messages import Detection2DArray
 from sam2_ros.nodes.tracker.outputs import OutputTopic
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
-WRITER_VERSION: Literal[8] = 8  # of the bag format; the older one of the two that can be written
+WRITER_VERSION: Literal[8] = 8  # of the bag format; the older one, which more readers know
 
 
 class BagPublisher:
-    """Writes into a bag what a node would publish. `connection`: None when it is not wanted."""
+    """Writes what a node would publish. `connection`: None when it is not wanted."""
 
     def __init__(self, bag: OutputBag, connection: Connection | None) -> None:
         self._bag = bag
@@ -35,12 +35,12 @@ class BagPublisher:
         self._bag.write(self._connection, self._bag.time, serialize_message(message))
 
     def get_subscription_count(self) -> int:
-        """Pictures are made only for those who listen."""
+        """1 when it is wanted, else 0."""
         return int(self._connection is not None)
 
 
 class BagLostError(Exception):
-    """The new bag could not be written; the message says why. It is not whole."""
+    """The new bag could not be written and is not whole. The message says why."""
 
 
 @dataclass
@@ -69,14 +69,18 @@ class OutputBag:
         return BagPublisher(self, connection)
 
     def write(self, connection: Connection, recorded: int, raw: bytes | memoryview) -> None:
-        """Raises BagLostError: sqlite3 forgets what it was given before, too, when the disk is full."""
+        """Write a message.
+
+        Raises:
+            BagLostError: if that fails. A full disk also costs what sqlite3 took before.
+        """
         try:
             self.writer.write(connection, recorded, raw)
         except (OSError, sqlite3.Error) as error:
             raise BagLostError(str(error)) from error
 
     def add_copy_of(self, connection: Connection) -> Connection | None:
-        """The same topic here; None when its type is defined neither in its bag nor among the standard ones."""
+        """A connection for the same topic. None when neither the bag nor the standard types define its type."""
         definition: dict[str, Any] = {'msgdef': connection.msgdef.data, 'rihs01': connection.digest}
         if not all(definition.values()):  # bags of older ROS versions hold no definitions
             if connection.msgtype not in self.typestore.types:
@@ -94,9 +98,11 @@ class OutputBag:
 
 @contextmanager
 def opened_bag(path: Path, storage: StoragePlugin) -> Iterator[Writer]:
-    """A bag that is whole in the end, also when something fails while it is open: rosbags itself would drop everything.
+    """A bag that is closed as a whole bag, also when the work on it fails. rosbags alone would drop everything.
 
-    Raises WriterError when `path` exists, BagLostError when the bag cannot be written.
+    Raises:
+        WriterError: if `path` exists.
+        BagLostError: if the bag cannot be written.
     """
     failure: Exception | None = None
     try:

@@ -20,14 +20,14 @@ from sam2_ros.tracking import Prompt, VideoTracker
 
 
 class Stopped(Exception):
-    """By Ctrl-C or SIGTERM, before the end of the bag."""
+    """Ctrl-C or SIGTERM came before the end of the bag."""
 
 
 @dataclass
 class BagReport:
-    """What was done, and what could not be."""
+    """What was done, and what could not be done. `begun`: the new bag was begun."""
 
-    begun: bool = False  # the new bag
+    begun: bool = False
     images: int = 0
     prompts: int = 0
     complaints: list[str] = field(default_factory=list)
@@ -43,8 +43,11 @@ class BagTracker:
     report: BagReport
 
     def take(self, message: Any, rgb: np.ndarray, *, number: int, time: float, recorded: int) -> None:
-        """Track image `number` and write what is found. `time`: seconds since the first message; `recorded`: when it
-        was, in nanoseconds.
+        """Track image `number` and write the outputs.
+
+        Args:
+            time: since the first message, in seconds.
+            recorded: when the image was recorded, in nanoseconds.
         """
         prompts = [prompt for prompt in self.prompts.get(number, ()) if self._fits(prompt, rgb, number)]
         result = self.tracker.step(rgb, prompts, time=time)
@@ -72,9 +75,10 @@ class BagTracker:
 def track(
     reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageTopic, stopped: Callable[[], bool]
 ) -> None:
-    """Copy all messages and track the images. Earlier outputs of the node are left out, since they are made anew.
+    """Copy all messages and track the images. Earlier outputs of the node are left out, because they are made anew.
 
-    Raises Stopped when `stopped` says so, between two messages.
+    Raises:
+        Stopped: between two messages, when `stopped` says so.
     """
     replaced = {row.topic_of(bag.node): row for row in OUTPUTS}
     copies = {

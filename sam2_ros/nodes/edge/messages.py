@@ -1,4 +1,4 @@
-"""Between ROS messages and the tracker's types: pure functions. Images: decode_images.py, encode_images.py."""
+"""ROS messages from the types of the tracker, and back. Pure functions. Images: decode_images.py, encode_images.py."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MASK_ENCODINGS = ('mono8', '8UC1')
 
 @dataclass(frozen=True)
 class TrackRecord:
-    """What a node knows about an object beside its result; TrackedObject.msg explains the fields."""
+    """What the node remembers of an object beside its result, see the fields of TrackedObject.msg."""
 
     label: int
     first_seen: Time
@@ -52,10 +52,11 @@ class TrackRecord:
 
 
 def prompt_from_message(message: PromptMessage, *, object_id: str) -> Prompt:
-    """The tracker's prompt for `object_id`; that of the message may be empty. Any image size is accepted.
+    """The prompt for `object_id`; the id in the message does not count. Any image size is accepted.
 
-    Raises ValueError with a sentence that names the field when the message holds no prompt or one that makes
-    no sense; ConversionError, which is one, when the mask cannot be read.
+    Raises:
+        ValueError: names the field, if the message holds no prompt or one without sense.
+        ConversionError: (a ValueError) if the mask cannot be read.
     """
     has_mask = bool(message.mask.width or message.mask.height)
     return Prompt(
@@ -123,7 +124,8 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
 def mask_from_object(message: TrackedObject, *, image_height: int, image_width: int) -> np.ndarray:
     """The mask of a TrackedObject at the size of its image: (image_height, image_width) bool.
 
-    Raises ConversionError when the box leaves the image, or the mask is unreadable or not of its size.
+    Raises:
+        ConversionError: if the box leaves the image, or the mask cannot be read or has another size.
     """
     mask = np.zeros((image_height, image_width), bool)
     if not message.has_box:
@@ -176,9 +178,14 @@ def occlusion_scores(result: FrameResult, *, header: Header) -> OcclusionScoreAr
 
 
 def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str, header: Header) -> Image:
-    """The label of the object each pixel belongs to, 0 where there is none. `encoding`: mono8 or mono16.
+    """Each pixel as the label of its object, 0 where there is none.
 
-    Raises ConversionError when a label does not fit the encoding.
+    Args:
+        labels: by object id.
+        encoding: mono8 or mono16.
+
+    Raises:
+        ConversionError: if a label does not fit the encoding.
     """
     dtype = LABEL_TYPES.get(encoding)
     if dtype is None:
@@ -190,9 +197,10 @@ def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str
 
 
 def detections(result: FrameResult, *, header: Header) -> Any:
-    """The objects that have a box as a vision_msgs/Detection2DArray, scored by how probably they are visible.
+    """The objects with a box as a vision_msgs/Detection2DArray. The score is the probability that the object is
+    visible.
 
-    Only where vision_msgs is installed, that is, where `Detection2DArray` is not None.
+    Call it only where vision_msgs is installed, that is, where `Detection2DArray` is not None.
     """
     message = Detection2DArray(header=header)
     for object_id, tracked in result.items():

@@ -31,13 +31,17 @@ from sam2_ros.srv import SetPrompt
 from sam2_ros.tracking import Prompt
 from sam2_ros.video.prompts import add_prompt_arguments, prompts_by_frame
 
-LOOK_PERIOD = 0.1  # seconds between two looks at how far things are
+LOOK_PERIOD = 0.1  # seconds
 LAST_OUTPUTS = 5.0  # seconds that outputs may take after the camera has gone
 QUEUE_DEPTH = 50
 
 
 class Recorder(Node):
-    """Sends each prompt stamped to its image, records until the camera is gone. `finished` holds '' or what failed."""
+    """Sends each prompt with the stamp of its image, and records until the camera is gone.
+
+    Attributes:
+        finished: its result is empty, or says what failed.
+    """
 
     def __init__(self) -> None:
         """Raises ValueError when a parameter is not accepted, OSError when the folder cannot be written."""
@@ -95,7 +99,7 @@ class Recorder(Node):
             self._finish(str(error))
 
     def _look(self) -> None:
-        """Set the player going once everybody is there; end when the camera is gone and its last image is recorded."""
+        """Start the player once everybody is there. End when the camera is gone and its last image is recorded."""
         silence = time.monotonic() - self._news
         if not self._started and self._ready():
             self._started = True
@@ -111,7 +115,7 @@ class Recorder(Node):
             self._finish(f'{self._waiting_for()} for {silence:.0f} s')
 
     def _ready(self) -> bool:
-        """Whether the tracker takes prompts and listens to the camera in the way it will go on listening."""
+        """Whether the tracker takes prompts and listens to the camera reliably."""
         if not self._set_prompt.service_is_ready():
             return False
         if self._player is None:
@@ -170,7 +174,7 @@ def main(args: list[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         failure = str(error)
     except RuntimeError:
-        if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy began to wait
+        if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy waited
             raise
     finally:
         if recorder is not None:

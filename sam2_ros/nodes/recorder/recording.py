@@ -43,7 +43,7 @@ class Recording:
         self._overlays: deque[tuple[int, np.ndarray]] = deque()  # ... which waits for the scores
         self._files = ExitStack()
         self._video = self._files.enter_context(VideoSink(folder / 'overlay', frame_rate=frame_rate))
-        # line buffered: what happens to the process later, the rows are there
+        # line buffered: rows stay if the process is killed
         self._table = csv.writer(self._files.enter_context((folder / 'objects.csv').open('w', newline='', buffering=1)))
         self._table.writerow(CSV_COLUMNS)
 
@@ -57,13 +57,20 @@ class Recording:
         self._newest['image'] = stamp_ns
 
     def take_prompts(self, prompts: Sequence[Prompt], *, stamp_ns: int) -> None:
-        """What the image of this stamp is prompted with: drawn on its overlay, or the next there is."""
+        """Prompts on the image of this stamp. They are drawn on its overlay, or on the next overlay there is."""
         for prompt in prompts:
             self._labels.setdefault(prompt.object_id, len(self._labels) + 1)
         self._prompts.append((stamp_ns, prompts))
 
     def take_objects(self, message: TrackedObjectArray, *, latency: float) -> None:
-        """`latency`: seconds from the stamp of the image to the arrival of this message. Raises OSError."""
+        """Add the objects of an image to the table.
+
+        Args:
+            latency: from the stamp of the image to the arrival of this message, in seconds.
+
+        Raises:
+            OSError: if the files cannot be written.
+        """
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         self.processed += 1
         self._newest['objects'] = stamp_ns
@@ -99,11 +106,15 @@ class Recording:
         self._write_overlays(until=stamp_ns)
 
     def take_overlay(self, message: Image) -> None:
-        """Raises OSError."""
+        """Add an overlay to the video.
+
+        Raises:
+            OSError: if the files cannot be written.
+        """
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         self._overlays.append((stamp_ns, image_to_rgb(message)))
         self._newest['overlay'] = stamp_ns
-        # objects and overlays come in any order; a message that got lost holds up nothing for long
+        # objects and overlays come in any order, and one of them may be lost
         longest_wait = self._overlays[-MOST_WAITING][0] if len(self._overlays) >= MOST_WAITING else 0
         self._write_overlays(until=max(self._newest['objects'], longest_wait))
 
@@ -118,8 +129,13 @@ class Recording:
             self._video.write(self._strip.draw_under(rgb, labels=self._labels))
 
     def close(self) -> str:
-        """Write the summary, which is returned as well, a Markdown text, and close all files. Raises OSError when one
-        could not be written as a whole.
+        """Close all files and write the summary.
+
+        Returns:
+            The summary, in Markdown.
+
+        Raises:
+            OSError: if a file could not be written as a whole.
         """
         p50, p95 = 1000 * np.percentile(self._latencies or [np.nan], (50, 95))
         lines = [

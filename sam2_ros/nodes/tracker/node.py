@@ -60,14 +60,20 @@ class TrackerParts:
 
 
 class TrackerNode(LifecycleNode):
-    """Lifecycle: configure loads and warms the model, activate listens to images, deactivate stops and keeps the
-    objects, cleanup forgets everything and frees the device.
+    """A lifecycle node.
+
+    configure loads the model and runs it once. activate listens to images. deactivate stops and keeps the objects.
+    cleanup forgets everything and frees the device.
     """
 
     def __init__(self, *, engine: Engine | None = None, **options: Any) -> None:
-        """`engine`: shared with the other trackers of the process; None: one of its own.
+        """Declare the parameters; with `autostart` the node also configures and activates itself.
 
-        Raises ValueError with a sentence when a parameter is not accepted.
+        Args:
+            engine: shared with other trackers of the process. None: the node has its own.
+
+        Raises:
+            ValueError: a sentence, if a parameter is not accepted.
         """
         super().__init__('tracker', **options)
         self.failure = ''  # why the process has to end
@@ -118,7 +124,7 @@ class TrackerNode(LifecycleNode):
         return ended
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Stop listening and tracking. False if the image in work was not done within `timeout` seconds."""
+        """Stop to listen and to track. False if the image in work was not done within `timeout` seconds."""
         source, self._source = self._source, None
         if source is not None:
             source.close()
@@ -137,7 +143,7 @@ class TrackerNode(LifecycleNode):
         return self.parts is not None and self.parts.inputs.answering
 
     def _done(self, what: str, work: Callable[[], object]) -> bool:
-        """Whether a part of a transition went well; rclpy would swallow why not."""
+        """Whether a part of a transition went well. If not, the reason is logged, which rclpy would not do."""
         try:
             work()
         except Exception as error:
@@ -146,7 +152,7 @@ class TrackerNode(LifecycleNode):
         return True
 
     def _success_or_error(self, done: bool, state: str) -> TransitionCallbackReturn:
-        """The end of a transition to this state."""
+        """The end of a transition to `state`."""
         if done:
             self._state = state
         return TransitionCallbackReturn.SUCCESS if done else TransitionCallbackReturn.ERROR
@@ -202,7 +208,7 @@ class TrackerNode(LifecycleNode):
         for publisher in self._output_publishers:
             self.destroy_publisher(publisher)
         self._output_publishers = []
-        del parts  # and the network with them
+        del parts  # and with them the network
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
@@ -238,15 +244,16 @@ class TrackerNode(LifecycleNode):
         )
 
     def _give_up(self, reason: str) -> None:
-        """End the process, so that whoever started it starts it anew: a failed GPU does not recover within it."""
+        """End the process. Whoever started it starts it anew: a GPU that failed does not recover within a process."""
         self.get_logger().fatal(reason)
         self.failure = reason
         self.context.try_shutdown()
 
 
 def spin(executor: Executor, *, until: Callable[[], bool], period: float | None = None) -> None:
-    """Run callbacks until told or shut down. One that fails is reported and does not end the others. `until` is asked
-    after every callback, and every `period` seconds.
+    """Run callbacks until `until` is true or ROS is shut down. A callback that fails is logged, and the others go on.
+
+    `until` is asked after every callback, and every `period` seconds.
     """
     while executor.context.ok() and not until():
         try:
@@ -268,12 +275,12 @@ def end(node: TrackerNode, executor: Executor) -> None:
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the node until it is interrupted. Returns 0, 1 when it had to give up, 2 for a parameter that is refused."""
+    """Run the node until it is interrupted. Returns 0, or 1 if it gave up, or 2 for a parameter that was refused."""
     interruption = Interruption()
 
     def interrupt(*_: object) -> None:
-        if not interruption.came:  # the end takes its course; another signal does not cut it off
-            # an exception alone could get lost: Python ignores those raised while deleting an object
+        if not interruption.came:  # a further signal does not cut the end off
+            # an exception alone may get lost: Python ignores those raised while it deletes an object
             interruption.came = True
             raise KeyboardInterrupt
 
@@ -303,7 +310,7 @@ def run(args: Sequence[str] | None = None) -> int:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the node and end the process at once: taking PyTorch apart would only delay the end by seconds."""
+    """Run the node. The process then ends at once, because an orderly end of PyTorch takes seconds."""
     code = run(args)
     sys.stdout.flush()
     sys.stderr.flush()

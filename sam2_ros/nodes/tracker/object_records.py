@@ -33,8 +33,12 @@ class ObjectRecords:
         return tuple(self._first_seen)
 
     def update(self, result: ObjectResult, image: ArrivedImage) -> TrackRecord:
-        """The record after this image. It may be a past image: then the object was corrected there, and what was seen
-        of it since does not count any more. Raises ValueError when all labels are in use.
+        """The record of an object after an image.
+
+        In a past image the object was corrected, so that what was seen of it since does not count any more.
+
+        Raises:
+            ValueError: if all labels are in use.
         """
         object_id, stamp = result.object_id, image.header.stamp
         if not image.stamp_ns:

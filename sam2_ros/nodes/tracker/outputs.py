@@ -27,10 +27,10 @@ HIGHEST_LABEL = {'mono8': 255, 'mono16': 65535}
 
 @dataclass(frozen=True, eq=False)
 class ImageOutputs:
-    """What there is to say about one image; what several outputs need is made once.
+    """What is known about one image. What several outputs need is made once.
 
     Attributes:
-        image: with its header, which every output carries.
+        image: its header is that of every output.
         rgb: (H, W, 3) uint8.
         result: of the tracker.
         records: by object id.
@@ -158,7 +158,7 @@ class TrackerOutputs:
 
     @property
     def known_objects(self) -> tuple[str, ...]:
-        """Ids of all objects that something is remembered of."""
+        """Ids of the objects that have a record."""
         return self._records.object_ids
 
     @property

@@ -32,7 +32,7 @@ from sam2_ros.nodes.tracker.space_clicks import SpaceClicks
 from sam2_ros.srv import RemoveObject, SetPrompt
 from sam2_ros.tracking import Prompt
 
-EXPIRY_PERIOD = 0.2  # seconds between two looks at prompts whose image does not come
+EXPIRY_PERIOD = 0.2  # seconds between two looks at prompts that wait for their image
 QUEUE_DEPTH = 50  # prompts; a detector may send one for every object at once
 MAX_EARLY = 100  # prompts that wait for their image
 
@@ -46,8 +46,11 @@ class InputTopic(Endpoint):
 
 @dataclass(frozen=True, kw_only=True)
 class Service(Endpoint):
-    """A service. `ask` begins the work and gets the function to call with the answer, now or later; `fill` writes the
-    answer into the response.
+    """A service.
+
+    Attributes:
+        ask: begins the work. It gets the function to call with the answer, at once or later.
+        fill: writes the answer into the response.
     """
 
     ask: Callable[[PromptInputs, Any, Callable[[Answer], None]], None]
@@ -64,10 +67,12 @@ class _Early:
 
 
 class PromptInputs:
-    """Topic, services and clicks; finds the image each prompt was made on and queues it for the inference thread.
+    """Finds the image that each prompt was made on and queues the prompt for the inference thread.
 
-    `stream` is None while the node is inactive: everything is refused then. Call `images_arrived` after every new
-    image.
+    Call `images_arrived` after every new image.
+
+    Attributes:
+        stream: None while the node is inactive; then everything is refused.
     """
 
     def __init__(self, node: Node, parameters: ParameterTable, *, ring: ArrivedImages, journal: Journal) -> None:
@@ -97,7 +102,7 @@ class PromptInputs:
         return any(service.answering for service in self._services)
 
     def time_jumped(self) -> None:
-        """Stamps jumped back: what was known of where the camera stood is of another time."""
+        """Stamps jumped back: forget where the camera was."""
         self._space_clicks.forget_transforms()
 
     def close(self) -> None:
@@ -123,7 +128,7 @@ class PromptInputs:
             service.refuse(reason)
 
     def images_arrived(self) -> None:
-        """Look again for the images of the prompts that came before theirs."""
+        """Look again for the images of prompts that came too early."""
         early, self._early = self._early, []
         for waiting in early:
             self._place(waiting.request, waiting.stamp_ns, expires=waiting.expires)
@@ -153,7 +158,7 @@ class PromptInputs:
         self._click(message.point.x, message.point.y, stamp_ns=stamp_nanoseconds(message.header.stamp))
 
     def take_point_in_space(self, message: PointStamped) -> None:
-        """A click in RViz: it is stamped when it was made, so it belongs to the newest output of that moment."""
+        """A click in RViz. Its stamp is the time of the click, so it is for the newest output at that time."""
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         image = self._ring.newest_tracked(not_after_ns=stamp_ns or None)
         if image is None:
@@ -194,7 +199,7 @@ class PromptInputs:
         self._place(request, stamp_nanoseconds(message.header.stamp))
 
     def _place(self, request: PromptRequest, stamp_ns: int, *, expires: float | None = None) -> None:
-        """Queue the request for its image, let it wait for an image to come, or refuse it."""
+        """Queue the request for its image, or let it wait for an image to come, or refuse it."""
         if self.stream is None:
             self._refuse(request, 'the node is not active')
             return
@@ -254,7 +259,7 @@ class PromptInputs:
 
 
 def _without_outliers(stamps: list[int]) -> list[int]:
-    """Without single stamps ahead of those after them, after which the others go on as before."""
+    """The stamps without single ones that are ahead of their neighbours."""
     return [
         stamp
         for before, stamp, after in zip([*stamps[:1], *stamps], stamps, [*stamps[1:], *stamps[-1:]], strict=False)

@@ -1,4 +1,4 @@
-"""Clicks in space (RViz's Publish Point) as pixels of the image."""
+"""Clicks in space, as of Publish Point in RViz, as pixels of the image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CAMERA_INFO = Endpoint(
 
 
 def _named_rectified(topic: str) -> bool:
-    """Whether the name of an image topic says that the images are rectified, as image_proc's image_rect_color does."""
+    """Whether the topic is named as rectified images are, such as image_rect_color of image_proc."""
     *folders, name = topic.strip('/').split('/')
     return not {'rect', 'rectified'}.isdisjoint([*name.split('_'), *folders[-1:]])
 
@@ -45,7 +45,7 @@ def _image_size(message: Any) -> tuple[int, int] | None:
 
 
 class SpaceClicks:
-    """Projects points into the image through the CameraInfo beside it, from any frame where tf2 is installed."""
+    """Projects points into the image through the CameraInfo beside it; with tf2 from any frame."""
 
     def __init__(self, node: Node, *, image_topic: str) -> None:
         self._node = node
@@ -58,7 +58,7 @@ class SpaceClicks:
         )
         self._transforms = None
         if tf2_ros is not None:
-            self._transforms = tf2_ros.Buffer()  # that of a node makes a service each time, which nothing ends
+            self._transforms = tf2_ros.Buffer()  # not for a node: it would make a service each time, which nothing ends
             self._listener = tf2_ros.TransformListener(self._transforms, node)
             back = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
             self._clock_jumps = node.get_clock().create_jump_callback(
@@ -72,11 +72,15 @@ class SpaceClicks:
             self._clock_jumps.unregister()
 
     def pixel(self, click: PointStamped, image: ArrivedImage) -> tuple[float, float]:
-        """The pixel (x, y) of `image` that shows the point. Raises ValueError with the reason when there is none."""
+        """The pixel (x, y) of `image` that shows the point.
+
+        Raises:
+            ValueError: with the reason, if there is none.
+        """
         if self._info is None:
             raise ValueError(f'a point in space needs the calibration, but no CameraInfo came on {self._info_topic}')
         point = np.array((click.point.x, click.point.y, click.point.z))
-        # tf2 knows no leading slash, which older drivers still put there
+        # older drivers begin it with a slash, which tf2 does not know
         camera_frame = (self._info.header.frame_id or image.header.frame_id).lstrip('/')
         frame = click.header.frame_id.lstrip('/')
         if frame not in ('', camera_frame):
@@ -85,7 +89,7 @@ class SpaceClicks:
         return project_point(point, self._info, rectified=self._rectified, image_size=size)
 
     def forget_transforms(self) -> None:
-        """Stamps or the clock jumped back: transforms of later stamps are of another time."""
+        """The clock or stamps jumped back: later transforms are of another time."""
         if self._transforms is not None:
             self._transforms.clear()
 
@@ -93,7 +97,7 @@ class SpaceClicks:
         self._info = message
 
     def _in_camera_frame(self, point: np.ndarray, frame: str, camera_frame: str, *, at: TimeMessage) -> np.ndarray:
-        """The point as the camera saw it `at` that time; where that time is not covered, as it sees it now."""
+        """The point in the frame of the camera `at` that time, or at the newest time if tf2 does not know that one."""
         if self._transforms is None:
             raise ValueError(
                 f'the point is in the frame {frame!r}; without tf2_ros it must be in that of the camera, '
