@@ -40,6 +40,7 @@ class PlainCamera:
     results: list[FrameResult] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    jobs: Any = None  # in the place of PromptJobs
     max_objects: int = 10
     max_points: int = 10
 
@@ -48,7 +49,8 @@ class PlainCamera:
         self.ring = ArrivedImages()
         self.stream = CameraStream(
             self.tracker,
-            jobs=PromptJobs(self.tracker, ring=self.ring, messages=self, journal=self.journal, to_rgb=rgb_of),
+            jobs=self.jobs
+            or PromptJobs(self.tracker, ring=self.ring, messages=self, journal=self.journal, to_rgb=rgb_of),
             outputs=self,
             journal=self.journal,
             to_rgb=rgb_of,

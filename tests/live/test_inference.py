@@ -145,3 +145,62 @@ def test_a_camera_that_leaves_is_answered_and_the_other_goes_on(micro128: Sam2Ne
     wait_until(lambda: len(staying.results) == 2)
     thread.add(again := PlainCamera(leaving.tracker).stream)
     assert thread.remove(again, TIMEOUT) and thread.remove(staying.stream, TIMEOUT)
+
+
+def test_a_command_that_fails_is_refused_and_the_thread_goes_on(
+    both: dict[str, PlainCamera], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = both['red']
+    camera.show(scene.picture(0), 1)
+    wait_until(lambda: camera.results)
+    assert prompt(camera, 'red', 0).success
+
+    def remove() -> Answer:
+        answers: list[Answer] = []
+        camera.stream.remove('red', answers.append)
+        wait_until(lambda: answers)
+        return answers[0]
+
+    def fail(_: str) -> None:
+        raise RuntimeError('out of memory')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(camera.tracker, 'remove', fail)
+        assert remove().reason == 'the tracker failed: out of memory'
+    assert camera.lines == ['the tracker failed: RuntimeError: out of memory']
+    assert remove().success
+
+
+class EndlessJobs:
+    """Prompts that are never done; the first step waits."""
+
+    def __init__(self) -> None:
+        self.served, self.asked = 0, False
+        self.at_work, self.go_on = threading.Event(), threading.Event()
+
+    def ready(self) -> bool:
+        return self.asked  # not before the image
+
+    def turns_after_live_image(self) -> int:
+        self.asked = True
+        return 200
+
+    def serve(self) -> None:
+        self.served += 1
+        self.at_work.set()
+        assert self.go_on.wait(TIMEOUT)
+
+    def refuse_waiting(self, reason: str) -> None:
+        pass
+
+
+def test_many_prompts_do_not_hold_up_the_end(micro128: Sam2Network) -> None:
+    jobs, thread = EndlessJobs(), InferenceThread()
+    camera = PlainCamera(VideoTracker(micro128), jobs=jobs)
+    thread.add(camera.stream)
+    image = camera.show(scene.picture(0), 1)
+    assert jobs.at_work.wait(TIMEOUT)
+    assert not thread.remove(camera.stream, 0.0)
+    jobs.go_on.set()
+    assert thread.remove(camera.stream, TIMEOUT)
+    assert jobs.served == 1 and image.status is ImageStatus.TRACKED

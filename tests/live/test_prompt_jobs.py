@@ -1,7 +1,6 @@
 """Prompts that catch up, piece by piece: what waits for what, and what is left when they end early. No graph."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ from std_msgs.msg import Header
 
 from sam2_ros.live import prompt_jobs
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages, ImageStatus
-from sam2_ros.live.camera_stream import CameraStream
-from sam2_ros.live.inference import InferenceThread
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.prompt_jobs import PromptJobs
 from sam2_ros.live.requests import UNNAMED, Answer, PromptRequest
@@ -338,72 +335,3 @@ def test_objects_that_were_called_off_end_for_their_own_reasons(work: Work) -> N
     assert [line.partition(' (')[0] for line in work.log] == [
         f"'{name}' stopped catching up: the prompt for '{name}' was abandoned" for name in ('red', 'blue')
     ]
-
-
-def stream_with(work: Work, jobs: object) -> CameraStream:
-    return CameraStream(
-        work.tracker,
-        jobs=jobs,
-        outputs=work.outputs,
-        journal=work.journal,
-        to_rgb=image_to_rgb,
-        on_fatal=lambda _: None,
-    )
-
-
-def test_a_command_that_fails_is_refused_and_the_thread_goes_on(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    work.arrive(0)
-    work.box('red', 0)
-    work.finish()
-    stream, thread = stream_with(work, work.jobs), InferenceThread()
-    thread.add(stream)
-
-    def answer_of(ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
-        answers, done = [], threading.Event()
-        ask(lambda answer: (answers.append(answer), done.set()))
-        assert done.wait(TIMEOUT)
-        return answers[0]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(work.tracker, 'remove', fail)
-        refused = answer_of(lambda give: stream.remove('red', give))
-    assert refused.reason == 'the tracker failed: out of memory'
-    assert work.log == ['the tracker failed: RuntimeError: out of memory']
-    assert answer_of(lambda give: stream.remove('red', give)).success
-    assert thread.remove(stream, TIMEOUT)
-
-
-class EndlessJobs:
-    """Prompts that are never done; the first step waits."""
-
-    def __init__(self) -> None:
-        self.served, self.asked = 0, False
-        self.at_work, self.go_on = threading.Event(), threading.Event()
-
-    def ready(self) -> bool:
-        return self.asked  # not before the image
-
-    def turns_after_live_image(self) -> int:
-        self.asked = True
-        return 200
-
-    def serve(self) -> None:
-        self.served += 1
-        self.at_work.set()
-        assert self.go_on.wait(TIMEOUT)
-
-    def refuse_waiting(self, reason: str) -> None:
-        pass
-
-
-def test_many_prompts_do_not_hold_up_the_end(work: Work) -> None:
-    work.arrive(0, ImageStatus.WAITING)
-    jobs = EndlessJobs()
-    stream, thread = stream_with(work, jobs), InferenceThread()
-    thread.add(stream)
-    stream.offer(work.images[0])
-    assert jobs.at_work.wait(TIMEOUT)
-    assert not thread.remove(stream, 0.0)
-    jobs.go_on.set()
-    assert thread.remove(stream, TIMEOUT)
-    assert jobs.served == 1 and work.images[0].status is ImageStatus.TRACKED
