@@ -10,6 +10,7 @@ import platform
 import time
 from array import array
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -57,8 +58,7 @@ def _rows(height: int, width: int) -> dict[str, float]:
     compressed = rgb_to_compressed(rgb, header=HEADER, jpeg_quality=90)
     works: dict[str, Callable[[], object]] = {}
     for encoding in ('rgb8', 'bgr8', 'rgba8', 'mono8', 'mono16', 'yuv422', 'yuv422_yuy2', 'bayer_rggb8'):
-        message = _message(encoding, height, width)
-        works[f'{encoding} message to RGB'] = lambda message=message: image_to_rgb(message)
+        works[f'{encoding} message to RGB'] = partial(image_to_rgb, _message(encoding, height, width))
     works |= {
         'JPEG message to RGB': lambda: compressed_to_rgb(compressed),
         'RGB to rgb8 message': lambda: array_to_image(rgb, 'rgb8', header=HEADER),

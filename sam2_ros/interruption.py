@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a tool after the step in work, so that its files are whole."""
+"""Lets Ctrl-C and SIGTERM end a tool after the current step, so that its files are complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 class Interruption:
     """Whether a signal came.
 
-    It is no threading.Event: the first signal would hold its lock while the second waits for it for ever.
+    This is no threading.Event: if a second signal came while the first holds the lock of the event, it would wait for
+    ever.
     """
 
     came: bool = False
@@ -23,7 +24,10 @@ class Interruption:
 
 @contextmanager
 def noted_interruption() -> Iterator[Interruption]:
-    """Notes that SIGINT or SIGTERM came. The second one ends the process. For the main thread only."""
+    """Note that SIGINT or SIGTERM came, instead of ending the process. A second signal ends it.
+
+    For the main thread only.
+    """
     interruption = Interruption()
 
     def note(*_: object) -> None:
@@ -40,7 +44,7 @@ def noted_interruption() -> Iterator[Interruption]:
 
 
 def end_with_parent() -> None:
-    """For the start of a worker process: it ends when the process that started it does."""
+    """Let this worker process end when its parent process ends. Call it at the start of the worker."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
