@@ -8,7 +8,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 project = 'sam2_ros'
 author = 'sam2_ros developers'
-release = re.search(r"version='([^']+)'", (REPOSITORY / 'setup.py').read_text(encoding='utf-8'))[1]
+release = ''.join(re.findall(r"version='([^']+)'", (REPOSITORY / 'setup.py').read_text(encoding='utf-8')))
 version = release
 
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
@@ -35,6 +35,7 @@ napoleon_numpy_docstring = False
 # Types of other packages, of which no inventory is at hand, and types that are not part of the public names.
 nitpick_ignore_regex = [
     ('py:.*', r'(torch|numpy|np|collections|pathlib|enum|typing)\..*'),
+    ('py:exc', 'CheckpointError'),
     ('py:.*', r'sam2_ros\.model\.prompt_encoder\..*'),
     ('py:.*', r'sam2_ros\.tracking\.(catch_up|ring|track)\..*'),
 ]

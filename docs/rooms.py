@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise, permutations
@@ -216,8 +216,9 @@ def _untangle(storeys: list[list[Spot]]) -> None:
     for _ in range(2 * len(storeys)):
         before = [[spot.name for spot in storey] for storey in storeys]
         for storey in storeys:
-            orders = permutations(storey) if len(storey) <= 7 else _swaps(storey)
-            storey[:] = min(orders, key=_tangle)
+            orders: Iterable[tuple[Spot, ...]] = permutations(storey) if len(storey) <= 7 else _swaps(storey)
+            best = min(orders, key=_tangle)
+            storey[:] = best
             _stand([storey])
         if [[spot.name for spot in storey] for storey in storeys] == before:
             return

@@ -58,7 +58,7 @@ class CatchUp:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to do: the newest frame is reached, or the work was called off."""
+        """Whether nothing is left to do, because the newest frame is reached, or the work was called off."""
         return not self._backlog
 
     @property
