@@ -14,12 +14,12 @@ from sam2_ros.tracking.postprocessing import resize_logits, resolve_overlaps
 
 
 class ObjectState(str, Enum):
-    """State of an object in one frame."""
+    """How the track of an object stands in one frame."""
 
     VISIBLE = 'visible'
     OCCLUDED = 'occluded'  # hidden, for not longer than the tracker's `lost_after_*`
     LOST = 'lost'  # hidden for longer; still looked for in every frame
-    CATCHING_UP = 'catching_up'  # a prompt for a past image is in work; the result is that of the old track
+    CATCHING_UP = 'catching_up'  # a prompt for a past image is being worked off; the result is that of the old track
 
 
 class MemoryEvent(str, Enum):
@@ -36,17 +36,16 @@ class ObjectResult:
     """One object in one frame.
 
     Attributes:
-        object_id, frame_index: the object, and the frame of the tracker (counted from 0).
+        object_id, frame_index: whose result this is, and of which frame of the tracker (counted from 0).
         mask: (H, W) bool at the size of the image; empty when the object is absent.
         box: x0, y0, x1, y1 pixels, half-open (a one-pixel mask at (3, 5) has the box (3, 5, 4, 6)); None when absent.
-            The box leaves out specks: pieces of the mask smaller than a tenth of the largest one.
-        area: number of pixels of the mask within the box.
-        hidden_frames: number of frames since the object was last seen, this one included; 0 = seen in this one.
-        object_score_logit: the network's object score; > 0 where it sees the object.
+            Specks, the pieces of the mask that are smaller than a tenth of the largest one, do not stretch it.
+        area: pixels of the mask within the box.
+        hidden_frames: its images since it was last seen, this one included; 0 = seen in this one.
+        object_score_logit: > 0 where the network sees the object, published as it is.
         predicted_iou: the network's own estimate of the quality of the mask, in [0, 1].
-        state: see `ObjectState`.
         memory_event, memory_reason: what the frame left in the object's memory, and why, in words.
-        anchors: number of anchor frames held after this frame.
+        anchors: anchor frames held after this frame.
         low_res_logits: (S/4, S/4) float32 on the network's device; > 0 is object. See `mask_logits`.
     """
 
@@ -66,11 +65,11 @@ class ObjectResult:
 
     @property
     def occlusion_probability(self) -> float:
-        """From 0 (visible) to 1 (hidden), which is 1 - sigmoid(object score)."""
+        """From 0 (visible) to 1 (hidden), 1 - sigmoid(object score)."""
         return 1 / (1 + math.exp(min(self.object_score_logit, 700.0)))  # exp overflows a double above 709
 
     def mask_logits(self) -> np.ndarray:
-        """(H, W) float32 logits at the size of the image, computed on request; > 0 is object, before `non_overlap`."""
+        """(H, W) float32 logits at the size of the image, computed on request; > 0 is object (before `non_overlap`)."""
         return resize_logits(self.low_res_logits[None], self.mask.shape)[0].cpu().numpy()
 
 
@@ -98,7 +97,7 @@ class FrameResult(Mapping[str, ObjectResult]):
         return len(self.objects)
 
     def label_map(self, labels: Mapping[str, int], dtype: type[np.unsignedinteger] = np.uint8) -> np.ndarray:
-        """(H, W) image of labels, 0 = background. Where objects overlap, the one with the higher logit has the pixel.
+        """(H, W) image of labels, 0 = background; where objects overlap, the one with the higher logit has the pixel.
 
         Args:
             labels: a label > 0 for every object.
