@@ -140,9 +140,7 @@ class Benchmark:
             'torch': torch.__version__,
             'device': self.network.device,
             'image_size': self.network.image_size,
-            'scene': json.loads(
-                json.dumps(asdict(subset.scene))
-            ),  # as it will be read back: JSON has lists, not tuples
+            'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it is read back: JSON has no tuples
             'split': subset.split,
             'first_seed': subset.first_seed,
             'first_clip_digest': benchmark_clip(subset, 0).digest(),

@@ -42,7 +42,7 @@ def read_mask(file: Path) -> np.ndarray:
     first_is_black, labels = _palette_labels(data)
     if not first_is_black and not not_black.all():  # programs that sort the palette give label 0 any colour
         raise ValueError(
-            f'{file} has black pixels and another colour as label 0, so it cannot be told which are the '
+            f'{file} has black pixels and another colour as label 0, so it is not clear which are the '
             'object; save it without a palette'
         )
     return labels > 0

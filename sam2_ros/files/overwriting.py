@@ -19,7 +19,7 @@ def check_inputs_stay(inputs: Iterable[Path], *, files: Iterable[Path], folders:
     written |= {child.resolve() for folder in written if folder.is_dir() for child in folder.iterdir()}
     for file in inputs:
         if written.intersection(file.resolve().parents) or (file.exists() and _identity(file) in identities):
-            raise ValueError(f'{file} is to be read, and would be written over; give another folder for the results')
+            raise ValueError(f'{file} is an input and would be overwritten; give another folder for the results')
 
 
 def _identity(file: Path) -> tuple[int, int]:

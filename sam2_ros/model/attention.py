@@ -38,9 +38,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Softmax attention of one head on the CPU, over a limited number of queries at a time.
 
-    Two things differ from torch's function. Values may have another number of channels than keys. In float32, products
-    go through oneDNN, not MKL (see `linear`). In bfloat16 this function rounds the scores before the softmax, so
-    torch's function is more exact.
+    Three things differ from torch's function. Values may have another number of channels than keys. In float32,
+    products go through oneDNN, not MKL (see `linear`). In bfloat16, scores are rounded before the softmax, which is
+    less exact.
 
     Args:
         q: queries (Lq, C), already divided by sqrt(C).

@@ -131,8 +131,6 @@ class ImageSegmenter:
 
     def _embed(self, points: Tensor, labels: Tensor, mask_logits: Tensor | None) -> PromptEmbedding:
         prompt = self.model.embed_prompts(points, labels, mask_logits)
-        if (
-            points.shape[1] == 0
-        ):  # without points the official image predictor adds no padding, unlike the video predictor
+        if points.shape[1] == 0:  # here the official image predictor adds no padding, unlike the video predictor
             return PromptEmbedding(prompt.sparse[:, :0], prompt.dense)
         return prompt

@@ -117,6 +117,4 @@ class Network(Protocol):
     def encode_memory(
         self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
     ) -> Tensor:
-        """Raw features (1 or N, C, h, w), mask logits (N, S, S), (N,) and (N,) bool -> spatial memories (N,
-        Cm, h, w).
-        """
+        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, Cm, h, w)."""

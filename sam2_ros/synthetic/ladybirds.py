@@ -24,11 +24,7 @@ from sam2_ros.synthetic.sprites import (
 PERIOD = 600  # frames until the scene repeats itself
 LADYBIRDS = ('ladybird_1', 'ladybird_2', 'ladybird_3')
 
-_PHASES = (
-    0.0,
-    0.85 * math.pi,
-    1.45 * math.pi,
-)  # on their common path, in radians; two nearly meet where it crosses itself
+_PHASES = (0.0, 0.85 * math.pi, 1.45 * math.pi)  # on their common path, radians; two nearly meet at its crossing
 _SPOTS = (  # the only difference: places of the spots, from the middle of the body, in body lengths
     ((-0.22, -0.14), (0.05, -0.20), (-0.22, 0.14), (0.05, 0.20)),
     ((-0.27, 0.0), (-0.10, -0.18), (-0.10, 0.18), (0.12, -0.13), (0.12, 0.13)),

@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--frames', type=int, help=f'frames measured ({FRAMES}; soak {SOAK_FRAMES})')
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument('--official', action='store_true', help='compare with the official video predictor')
-    kinds.add_argument('--soak', action='store_true', help='many frames: do time and memory stay flat?')
+    kinds.add_argument('--soak', action='store_true', help='many frames, to see whether time and memory grow')
     return parser
 
 

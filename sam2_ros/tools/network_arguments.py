@@ -22,7 +22,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help=f'variant (default: %(default)s): {", ".join(VARIANTS)}',
     )
-    group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled)')
+    group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled ones)')
     group.add_argument('--device', default=AUTO, help='cpu, cuda, cuda:1 ... (default: the first GPU, or the CPU)')
     group.add_argument(
         '--dtype', choices=(AUTO, *DTYPES), default=AUTO, help='default: bfloat16 on a GPU, float32 on the CPU'

@@ -183,7 +183,7 @@ def track_video(
         tracker: a new tracker.
         prompts: by index of their frame, from 0.
         out: folder of the results.
-        max_frames: stop after so many frames.
+        max_frames: stop after this many frames.
 
     Raises:
         ValueError: if a prompt does not fit the video, or the video would be overwritten. Nothing has been written

@@ -143,5 +143,5 @@ def advance_together(jobs: Sequence[CatchUp]) -> list[ObjectResult]:
     for job in jobs:
         job.check_goes_on()
     if len({(id(job.owner), id(job.next_image)) for job in jobs}) > 1 or len({id(job) for job in jobs}) < len(jobs):
-        raise ValueError('objects that catch up together have one tracker and one next image, and are given once')
+        raise ValueError('objects that catch up together must have one tracker and one next image, each given once')
     return jobs[0].owner.advance(jobs) if jobs else []

@@ -164,9 +164,8 @@ class Rollout:
         answer = self._answer(decoding, exact, pointer=decoding.object_pointer)
         if self.settings.correction > self.rng.random():
             corrected = self._correct(features, fresh, answer, 0, batch.points, labels)
-            answer = self._answer(
-                corrected, exact, pointer=decoding.object_pointer
-            )  # later frames see only the given mask
+            # the correction of a given mask is not kept
+            answer = self._answer(corrected, exact, pointer=decoding.object_pointer)
         self._remember(0, answer, conditioning=True)
 
     def _box_candidates(self) -> Tensor:

@@ -248,7 +248,7 @@ def train(settings: TrainSettings, run: RunSettings) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument('--minutes', type=float, help='length of the run')
+    budget.add_argument('--minutes', type=float, help='length of the run in minutes')
     budget.add_argument('--steps', type=int, help='length of the run in optimizer steps')
     parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG, help='recipe (default: %(default)s)')
     parser.add_argument(

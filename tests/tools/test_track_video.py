@@ -267,7 +267,7 @@ def test_a_source_among_the_outputs_is_refused(run, video, images, tmp_path, cap
     source = place(tmp_path / name, tmp_path / 'out' / output, how)
     before = contents(tmp_path)
     assert run('--box', '5,5,60,60', source=source) == 1
-    assert 'is to be read, and would be written over' in capsys.readouterr().err
+    assert 'is an input and would be overwritten' in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
@@ -278,7 +278,7 @@ def test_a_folder_of_links_to_outputs_is_refused(run, images, tmp_path, capsys):
         (images / file.name).symlink_to(file)
     before = contents(tmp_path)
     assert run('--box', '5,5,60,60', source=images) == 1
-    assert 'is to be read, and would be written over' in capsys.readouterr().err
+    assert 'is an input and would be overwritten' in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
