@@ -289,7 +289,7 @@ def test_a_mask_to_read_is_not_written_over(run, scene, tmp_path, capsys):
     cv2.imwrite(str(file), given.astype(np.uint8) * 255)
     before = contents(tmp_path)
     assert run('--mask', str(file)) == 1
-    assert f'{file} is to be read' in capsys.readouterr().err
+    assert f'{file} is an input' in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
