@@ -14,6 +14,7 @@ from sam2_ros.model import MemoryRead, Sam2Network, build_sam2
 from sam2_ros.tracking import MemoryEvent, ObjectResult, Prompt, VideoTracker
 from tests.common import MICRO
 from tests.nodes import tracker_scene as discs
+from tests.remembering import remembering
 
 FRAMES = 16
 CROWDED_CLIP, CROWDED_FRAMES = 9, 24  # one of the few in which the bundled weights find a distractor
@@ -21,7 +22,10 @@ CROWDED_CLIP, CROWDED_FRAMES = 9, 24  # one of the few in which the bundled weig
 
 @pytest.fixture(scope='module')
 def bundled() -> Sam2Network:
-    return build_sam2(MICRO)
+    """It encodes each image once, for all memories that are tried on the same clips."""
+    model = build_sam2(MICRO)
+    model.encode_image = remembering(model.encode_image)
+    return model
 
 
 @pytest.fixture(scope='module')

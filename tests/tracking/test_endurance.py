@@ -1,4 +1,4 @@
-"""Thousands of frames: what the process holds does not grow."""
+"""A long stream: what the process holds does not grow."""
 
 import gc
 from pathlib import Path
@@ -10,9 +10,14 @@ from sam2_ros.tracking import MemoryEvent, TrackerOptions, VideoTracker, make_po
 from tests.tracking.clips import Clip
 from tests.tracking.conftest import OFTEN
 
-FRAMES = 3000
+FRAMES = 1000
 SETTLED = 100  # frames after which everything that is bounded is full
+PERIOD = 50  # frames after which an object joins, leaves, and another is prompted in the past again
 MEBIBYTE = 2**20
+# Looked at only where a period ends, the numbers of a tracker that loses nothing stay within 3 tensors and 0.3 MiB. So
+# these limits find one tensor lost in 90 frames, or 2.4 kB a frame.
+MORE_TENSORS = 10
+MORE_BYTES = 2 * MEBIBYTE
 
 
 def resident_bytes() -> int:
@@ -25,25 +30,26 @@ def live_tensors() -> int:
     return sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
 
 
-def test_memory_is_flat_over_3000_frames(small: Sam2Network, clip: Clip) -> None:
+def test_memory_is_flat_over_1000_frames(small: Sam2Network, clip: Clip) -> None:
     """With anchors, corrections, prompts for past frames, and objects that come and go."""
     tracker = VideoTracker(
         small, make_policy('dam', OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
     )
     tracker.step(clip.image(0), [clip.prompt('a', 'mask')])
-    events, tensors, resident = [], 0, 0
-    for frame in range(1, FRAMES):
+    events, tensors, resident = [], [], []
+    for frame in range(1, FRAMES + 1):
         prompts = [clip.prompt('a', 'points', frame)] if frame % 61 == 0 else []
-        if frame % 50 == 20:
+        if frame % PERIOD == 20:
             prompts.append(clip.prompt('b', 'box', frame))
         result = tracker.step(clip.image(frame), prompts)
-        if frame % 50 == 30:
+        if frame % PERIOD == 30:
             tracker.remove('b')
-        if frame % 50 == 40:
+        if frame % PERIOD == 40:
             tracker.prompt(frame - 5, clip.prompt('a', 'point', frame - 5), image=clip.image(3))
         events.append(result['a'].memory_event)
-        if frame == SETTLED:
-            tensors, resident = live_tensors(), resident_bytes()
+        if frame >= SETTLED and frame % PERIOD == 0:
+            tensors.append(live_tensors())
+            resident.append(resident_bytes())
     assert {MemoryEvent.RECENT, MemoryEvent.ANCHOR, MemoryEvent.PROMPT} <= set(events)
-    assert abs(live_tensors() - tensors) <= 40  # a frame more or less in the ring
-    assert resident_bytes() - resident < 8 * MEBIBYTE
+    assert max(tensors) - min(tensors) <= MORE_TENSORS, tensors
+    assert resident[-1] - resident[0] < MORE_BYTES, resident

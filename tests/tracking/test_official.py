@@ -12,12 +12,13 @@ from PIL import Image
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
-from sam2_ros.model import VARIANTS, Sam2Network
+from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.normalization import normalize
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 from sam2_ros.tracking.preprocessing import shrink
 from tests.common import MICRO
 from tests.official import load_official, official_video_predictor, official_video_state
+from tests.remembering import remembering
 from tests.tracking.clips import Clip, moving_clip
 
 LOGIT_TOLERANCE = 1e-3  # of the range of the clip's logits: the largest difference in a frame
@@ -36,6 +37,14 @@ def clip() -> Clip:
 
 
 @pytest.fixture(scope='module')
+def micro(micro_weights: Path) -> Sam2Network:
+    """The trained micro network at 256 pixels."""
+    model = build_sam2(MICRO, checkpoint=micro_weights, image_size=256)
+    model.encode_image = remembering(model.encode_image)
+    return model
+
+
+@pytest.fixture(scope='module')
 def predictor(micro_state_dict: Mapping[str, Tensor]) -> SAM2VideoPredictor:
     official = official_video_predictor(
         VARIANTS[MICRO],
@@ -44,6 +53,7 @@ def predictor(micro_state_dict: Mapping[str, Tensor]) -> SAM2VideoPredictor:
         add_all_frames_to_correct_as_cond=True,
     )
     load_official(official, micro_state_dict)
+    official.forward_image = remembering(official.forward_image)
     return official
 
 

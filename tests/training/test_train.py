@@ -1,4 +1,4 @@
-"""Whole training runs through the public interface: they learn, go on after a crash, and leave weights that load."""
+"""Whole training runs through the public interface: they go on after a crash, and leave weights that load."""
 
 import csv
 import math
@@ -18,14 +18,12 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from sam2_ros.model import Sam2Network, build_sam2
-from sam2_ros.synthetic.scene import PRESETS
 from sam2_ros.training.batches import BatchSettings, ClipBatches
 from sam2_ros.training.log import Log
 from sam2_ros.training.rollout import Rollout, RolloutSettings
 from sam2_ros.training.settings import StageSettings, TrainSettings
 from sam2_ros.training.train import RunSettings, rollout_seed, train
 from sam2_ros.training.trainer import Trainer, export_weights, rate_scale
-from sam2_ros.training.validate import validate
 from tests.common import MICRO, REPOSITORY
 
 CPU = torch.device('cpu')
@@ -83,23 +81,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('uninterrupted')
     train(SHORT, run(folder, steps=8))
     return folder
-
-
-def test_a_short_run_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From random weights, in minutes of one slow core: large calm objects followed from a mask for one frame."""
-    calm = replace(PRESETS['plain'], objects=(1, 2), radius=(0.25, 0.4), degrade=0.0, camera=0.0)
-    monkeypatch.setitem(PRESETS, 'calm', calm)
-    clips = BatchSettings(size=64, clips=4, frames=2, objects=2, prompt_shares=(1, 0, 0), presets=('calm',), photos=0.0)
-    stage = StageSettings('clips', 1.0, clips, RolloutSettings(correction=0.0))
-    recipe = TrainSettings(seed=2, warmup=0.05, final_rate=1.0, ema=0.95, stages=(stage,))
-    untrained = validate(Trainer(recipe, CPU).average, clips, device=CPU, batches=4)
-
-    train(recipe, run(tmp_path, steps=270, validation_batches=4))
-
-    first, last = rows(tmp_path)[0], rows(tmp_path)[-1]
-    assert float(last['loss']) < 0.6 * float(first['loss'])
-    assert float(last['j_tracked']) > float(first['j_tracked']) + 0.1
-    assert float(last['heldout_j_tracked']) > untrained.j_tracked + 0.1
 
 
 def test_a_run_leaves_weights_a_log_and_a_picture(finished: Path) -> None:
