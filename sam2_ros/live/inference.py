@@ -48,15 +48,22 @@ class InferenceThread:
             self._news.notify_all()
 
     def _run(self) -> None:
-        while (stream := self._wait_for_work()) is not None:
-            if not stream.closing:
-                self._give_turn(stream)
-                continue
-            stream.refuse_what_waits()
+        try:
+            while (stream := self._wait_for_work()) is not None:
+                if not stream.closing:
+                    self._give_turn(stream)
+                    continue
+                stream.refuse_what_waits()
+                with self._news:
+                    self._streams.remove(stream)
+                    del stream  # and its memory, before anybody is told
+                    self._news.notify_all()
+        except BaseException:  # a mistake of ours: nobody shall wait for this thread for ever
             with self._news:
-                self._streams.remove(stream)
-                del stream  # and its memory, before anybody is told
+                self._streams.clear()
+                self._running = False
                 self._news.notify_all()
+            raise
 
     def _wait_for_work(self) -> CameraStream | None:
         """The stream whose turn it is; it goes to the end of the queue. None when the last stream has left."""

@@ -204,3 +204,15 @@ def test_many_prompts_do_not_hold_up_the_end(micro128: Sam2Network) -> None:
     jobs.go_on.set()
     assert thread.remove(camera.stream, TIMEOUT)
     assert jobs.served == 1 and image.status is ImageStatus.TRACKED
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_nobody_waits_for_a_thread_that_has_died(micro128: Sam2Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera, thread = PlainCamera(VideoTracker(micro128)), InferenceThread()
+    monkeypatch.setattr(camera.stream, 'work_off', lambda: 1 // 0)
+    thread.add(camera.stream)
+    camera.show(scene.picture(0), 1)
+    assert thread.remove(camera.stream, TIMEOUT)
+    monkeypatch.undo()
+    thread.add(again := PlainCamera(camera.tracker).stream)  # it begins anew
+    assert thread.remove(again, TIMEOUT)
