@@ -16,13 +16,14 @@ BUILD := $(WORKSPACE)/built
 FILES := $(WORKSPACE)/files
 ACTIVATE := source scripts/activate.sh
 
-.PHONY: FORCE help env build test lint demo shell clean
+.PHONY: FORCE help env build test lint demo docs shell clean
 
 help:
 	@echo 'make test    lint, types, build and tests'
 	@echo 'make demo    track objects: [VIDEO=file|ladybirds] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2]'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
+	@echo 'make docs    build the documentation, in build/docs/'
 	@echo 'make env     only the environment, $(VENV)/'
 	@echo 'make shell   a shell that sees the environment and the built package'
 	@echo 'make clean   delete the environment and everything built'
@@ -68,6 +69,12 @@ test: lint build
 demo: build
 	@$(ACTIVATE)
 	python -m sam2_ros.tools.demo $(if $(VIDEO),--video '$(VIDEO)') $(BOX:%=--box '%') $(POINT:%=--point '%') $(MEMORY:%=--memory '%')
+
+# Sphinx reads pages of several folders: docs/conf.py says which. Warnings are errors.
+docs: build
+	@$(ACTIVATE)
+	python -m sphinx -W --keep-going -n -q -c docs . build/docs
+	echo 'Open build/docs/index.html'
 
 shell: build
 	@$(ACTIVATE)

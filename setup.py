@@ -6,6 +6,8 @@ from setuptools import find_packages, setup
 
 PHOTOGRAPHS = ['scikit-image', 'scikit-learn']  # their sample pictures are textures of synthetic clips
 
+DOCUMENTATION = ['furo', 'myst-parser', 'sphinx']
+
 setup(
     name='sam2_ros',
     version='0.1.0',
@@ -20,6 +22,7 @@ setup(
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
+        'docs': DOCUMENTATION,
         'dev': ['hypothesis', 'mypy', 'pillow', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy', *PHOTOGRAPHS],
         'train': PHOTOGRAPHS,
     },

@@ -10,6 +10,7 @@ import platform
 import time
 from array import array
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -18,16 +19,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.drawing.overlay import draw_overlay
-from sam2_ros.nodes.edge.decode_images import LAYOUTS
-from sam2_ros.nodes.edge.messages import (
-    TrackRecord,
-    array_to_image,
-    compressed_to_rgb,
-    image_to_rgb,
-    label_image,
-    rgb_to_compressed,
-    tracked_objects,
-)
+from sam2_ros.nodes.edge.decode_images import LAYOUTS, compressed_to_rgb, image_to_rgb
+from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.edge.messages import TrackRecord, label_image, tracked_objects
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from tests.results import frame_result, object_result
 
@@ -64,8 +58,7 @@ def _rows(height: int, width: int) -> dict[str, float]:
     compressed = rgb_to_compressed(rgb, header=HEADER, jpeg_quality=90)
     works: dict[str, Callable[[], object]] = {}
     for encoding in ('rgb8', 'bgr8', 'rgba8', 'mono8', 'mono16', 'yuv422', 'yuv422_yuy2', 'bayer_rggb8'):
-        message = _message(encoding, height, width)
-        works[f'{encoding} message to RGB'] = lambda message=message: image_to_rgb(message)
+        works[f'{encoding} message to RGB'] = partial(image_to_rgb, _message(encoding, height, width))
     works |= {
         'JPEG message to RGB': lambda: compressed_to_rgb(compressed),
         'RGB to rgb8 message': lambda: array_to_image(rgb, 'rgb8', header=HEADER),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from sam2_ros.synthetic.sprites import FRAME_RATE
 from sam2_ros.video.source import open_source
@@ -26,7 +25,7 @@ def main() -> None:
     animation = cv2.Animation()
     animation.frames = frames
     seconds = [PROMPT_SECONDS, *[STEP / FRAME_RATE] * (len(frames) - 1)]
-    animation.durations = np.array([round(1000 * duration) for duration in seconds])  # milliseconds
+    animation.durations = [round(1000 * duration) for duration in seconds]  # milliseconds
     if not cv2.imwriteanimation(str(ANIMATION), animation, [cv2.IMWRITE_WEBP_QUALITY, QUALITY]):
         raise OSError(f'{ANIMATION} cannot be written')
     print(f'{ANIMATION}: {len(frames)} frames, {ANIMATION.stat().st_size / 1e6:.1f} MB')

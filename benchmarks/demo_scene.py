@@ -19,11 +19,11 @@ from tqdm import tqdm
 from sam2_ros.evaluation.pages.markdown import markdown_table
 from sam2_ros.model import VARIANTS, build_sam2
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.config import DEFAULT_MODEL as MODEL
 from sam2_ros.synthetic.ladybirds import LADYBIRDS, LadybirdScene
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
 from sam2_ros.tracking.postprocessing import box_of
 
-MODEL = 'sam2.1_hiera_micro'
 HEIGHT, WIDTH, FRAMES = 720, 1280, 300
 COLUMNS = ('the prompted one', 'another one, or the ground', 'nothing, though it is seen', 'nothing, it is hidden')
 

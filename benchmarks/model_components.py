@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -198,7 +199,7 @@ def measure(components: Sequence[Component], *, repeats: int, dtype: torch.dtype
     for _ in range(repeats):
         for index, component in enumerate(components):
             ours[index].append(seconds(component.ours))
-            official[index].append(seconds(lambda call=component.official: run_official(call)))
+            official[index].append(seconds(partial(run_official, component.official)))
     return [
         Timing(component.name, 1e3 * statistics.median(a), 1e3 * statistics.median(b), difference)
         for component, a, b, difference in zip(components, ours, official, differences, strict=True)

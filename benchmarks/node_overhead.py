@@ -68,7 +68,7 @@ class Listener(Node):
         message.box = [WIDTH * 0.4, HEIGHT * 0.4, WIDTH * 0.6, HEIGHT * 0.6]
         self._wait(lambda: self.newest is not None)
         self.prompts.publish(message)
-        self._wait(lambda: bool(self.newest.objects))
+        self._wait(lambda: self.newest is not None and bool(self.newest.objects))
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE

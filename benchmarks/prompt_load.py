@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from node_overhead import DOMAIN, HEIGHT, IMAGE, PROFILE, WARM_UP, WIDTH, Listener, nodes
 from sam2_ros.msg import Prompt
 from sensor_msgs.msg import Image
@@ -38,7 +39,7 @@ class Detector(Listener):
     def _see(self, image: Image) -> None:
         self._header = image.header
 
-    def _keep_stages(self, report) -> None:
+    def _keep_stages(self, report: DiagnosticArray) -> None:
         super()._keep_stages(report)
         for status in report.status:
             self.counts |= {pair.key: int(pair.value) for pair in status.values if pair.key in COUNTERS}

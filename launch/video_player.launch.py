@@ -7,29 +7,21 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from sam2_ros.nodes.edge.transport import large_image_environment
-from sam2_ros.video.source import ACCEPTED
-
-# Arguments that are parameters of the node: default, type, description.
-PARAMETERS = {
-    'source': ('synthetic', str, f'Frames to publish: {ACCEPTED}.'),
-    'rate': ('0.0', float, 'Frames per second. 0: as in the source.'),
-    'width': ('0', int, 'Width of the images in pixels. 0: from the height, or as in the source.'),
-    'height': ('0', int, 'Height of the images in pixels. 0: from the width, or as in the source.'),
-    'loop': ('true', bool, 'Start again at the end, or end with the video.'),
-    'paused': ('false', bool, 'Start paused; ros2 param set /video_player paused false goes on.'),
-    'reliability': ('reliable', str, 'Quality of service: reliable or best_effort.'),
-    'compressed': ('false', bool, 'Also publish JPEG images on <image>/compressed.'),
-}
+from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS
 
 
-def generate_launch_description():
+def generate_launch_description() -> LaunchDescription:
+    """Every parameter of the node is an argument."""
     arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, _, description) in PARAMETERS.items()
+        DeclareLaunchArgument(
+            row.name, default_value=row.default_text, description=f'{row.description} ({row.accepted})'
+        )
+        for row in PLAYER_PARAMETERS
     ]
     # Without its type a source called 0 would arrive as a number.
     values = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=type_) for name, (_, type_, _) in PARAMETERS.items()
+        row.name: ParameterValue(LaunchConfiguration(row.name), value_type=type(row.default))
+        for row in PLAYER_PARAMETERS
     }
     player = Node(
         package='sam2_ros',

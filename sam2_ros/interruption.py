@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a tool after the step in work, so that its files are whole."""
+"""Lets Ctrl-C and SIGTERM end a tool after the current step, so that its files are complete."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from dataclasses import dataclass
 
 @dataclass
 class Interruption:
-    """Whether a signal came. No threading.Event: its lock, held by the first signal, would stop a second for ever."""
+    """Whether a signal came.
+
+    This is no threading.Event: if a second signal came while the first holds the lock of the event, it would wait for
+    ever.
+    """
 
     came: bool = False
 
 
 @contextmanager
 def noted_interruption() -> Iterator[Interruption]:
-    """Notes that SIGINT or SIGTERM came. The second one ends the process. For the main thread only."""
+    """Note that SIGINT or SIGTERM came, instead of ending the process. A second signal ends it.
+
+    For the main thread only.
+    """
     interruption = Interruption()
 
     def note(*_: object) -> None:
@@ -37,7 +44,7 @@ def noted_interruption() -> Iterator[Interruption]:
 
 
 def end_with_parent() -> None:
-    """For the beginning of a worker process: it ends with the one that started it, which has no use for the rest."""
+    """Let this worker process end when its parent process ends. Call it at the start of the worker."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -30,7 +30,7 @@ def correct_include_paths(prefix: Path) -> int:
     for file in prefix.glob('share/*/cmake/*.cmake'):
         text = corrected = file.read_text()
         for pattern, folder in folders.items():
-            corrected = re.sub(pattern, lambda _, folder=folder: folder, corrected)
+            corrected = re.sub(pattern, folder.replace('\\', r'\\'), corrected)
         if corrected != text:
             file.write_text(corrected)
             changed += 1

@@ -1,4 +1,4 @@
-"""Charts and film strips for the result pages, drawn with OpenCV so that no plotting library is needed."""
+"""Charts and film strips for the result pages, drawn with OpenCV, so that no plotting library is needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 Colour = tuple[int, int, int]
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
+# Okabe and Ito's colours, which colour-blind people can tell apart, too.
 _CURVE_COLOURS: tuple[Colour, ...] = (
     (213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (0, 0, 0),
 )  # fmt: skip
@@ -26,10 +26,12 @@ _TILE_HEIGHT = 180  # pixels
 
 
 def line_chart(curves: Mapping[str, np.ndarray], *, title: str, x_label: str) -> np.ndarray:
-    """Draw values in [0, 1] over their index, one line per curve; NaN leaves a gap.
+    """Draw values in [0, 1] over their index, one line per curve. NaN leaves a gap.
 
     Args:
-        curves: (T,) values by the name that the legend shows.
+        curves: (T,) values by the name in the legend.
+        title: above the chart.
+        x_label: below the chart.
 
     Returns:
         RGB image, (H, W, 3) uint8.
@@ -66,7 +68,7 @@ def line_chart(curves: Mapping[str, np.ndarray], *, title: str, x_label: str) ->
 def film_strip(
     frames: Sequence[np.ndarray], predicted: np.ndarray, truth: np.ndarray, captions: Sequence[str]
 ) -> np.ndarray:
-    """Put frames side by side, the prediction in pink, the outline of the truth in white.
+    """Put frames side by side, with the prediction in pink and the outline of the truth in white.
 
     Args:
         frames: RGB images, (H, W, 3) uint8.
@@ -80,10 +82,14 @@ def film_strip(
 
 
 def save_picture(file: Path, rgb: np.ndarray) -> None:
-    """Write an RGB image in the format of the file's suffix. Raises OSError if that does not work."""
+    """Write an RGB image (H, W, 3) uint8 in the format of the file's suffix. Missing folders are made.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     _, data = cv2.imencode(file.suffix, rgb[..., ::-1])
-    file.write_bytes(data)  # cv2.imwrite does not notice a full disk
+    file.write_bytes(data.tobytes())  # cv2.imwrite does not notice a full disk
 
 
 def _tile(rgb: np.ndarray, predicted: np.ndarray, truth: np.ndarray, caption: str) -> np.ndarray:

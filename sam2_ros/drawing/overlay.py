@@ -1,4 +1,4 @@
-"""What is drawn over camera images and under them: tracked objects, prompts, scores. For the node and the tools."""
+"""Draws tracked objects, prompts and scores over camera images and under them, for the node and the tools."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sam2_ros.tracking.result import ObjectResult, ObjectState
 Colour = tuple[int, int, int]
 
 MASK_OPACITY = 0.45
-STRIP_FRAMES = 300  # that a strip of scores shows; older ones leave it at the left
-STRIP_LIMIT = 10.0  # logit at the upper edge of a strip; larger ones are drawn there, too
+STRIP_FRAMES = 300  # number of frames in a strip of scores; older ones are dropped at the left
+STRIP_LIMIT = 10.0  # logit at the upper edge of a strip; larger logits are drawn at the edge
 _HIDDEN_COLOUR: Colour = (200, 200, 205)
 _DARK: Colour = (20, 20, 24)
 _LIGHT: Colour = (255, 255, 255)
@@ -26,8 +26,8 @@ _ZERO_LINE: Colour = (105, 105, 112)
 _LONGEST_NAME = 24  # characters of an object id that fit on a plate
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
-# Eight colours that differ in hue and lightness; later labels go round the colour circle by the golden angle,
-# so that neighbours in number are far apart in hue.
+# Eight colours that differ in hue and lightness. Later labels go round the colour circle by the golden angle, so that
+# the hues of neighbouring labels differ much.
 _FIRST_COLOURS: tuple[Colour, ...] = (
     (255, 176, 0),
     (64, 156, 255),
@@ -42,7 +42,7 @@ _FIRST_COLOURS: tuple[Colour, ...] = (
 
 @dataclass(frozen=True)
 class _Style:
-    """Sizes in pixels that follow the size of the image, so that a plate is as readable at 240p as at 4K."""
+    """Sizes in pixels that grow with the image, so that text is readable at 240p and at 4K."""
 
     font_scale: float
     line: int
@@ -68,7 +68,7 @@ class _Rect:
 
 
 def label_colour(label: int) -> Colour:
-    """The colour of an object's label (1 and up): RGB, 0..255, always the same for the same label."""
+    """The colour of a label (1 and up): RGB, 0..255. The same label always has the same colour."""
     if 1 <= label <= len(_FIRST_COLOURS):
         return _FIRST_COLOURS[label - 1]
     hue = (label * 0.6180339887) % 1.0
@@ -81,14 +81,22 @@ def draw_overlay(
 ) -> np.ndarray:
     """Draw every object of `result` over the image it was tracked on.
 
-    An object that can be seen gets a translucent mask with a contour, a box, and a plate with its id, the
-    probability that it is visible (0..1) and its state; while it catches up the box is dashed. One that is
-    hidden gets a line with an empty ring in the upper left corner instead.
+    A visible object gets a translucent mask with a contour, a box, and a plate. The plate has its id, the probability
+    that it is visible (0..1) and its state. While the object catches up, its box is dashed. A hidden object gets a line
+    of text with an empty ring in the upper left corner instead.
 
-    `rgb`: (H, W, 3) uint8; it is not changed. `labels`: number (1 and up) of each object id, which chooses
-    its colour; without it objects are numbered in the order of `result`. Returns a new (H, W, 3) uint8 image.
-    Raises ValueError when `rgb` is of another shape or type or not of the size of the masks, and KeyError
-    when an object has no label.
+    Args:
+        rgb: (H, W, 3) uint8; it is not changed.
+        result: the objects by id.
+        labels: number (1 and up) of each object id, which gives its colour. When left out, objects are numbered in the
+            order of `result`.
+
+    Returns:
+        A new (H, W, 3) uint8 image.
+
+    Raises:
+        ValueError: if `rgb` is of another shape or type, or not of the size of the masks.
+        KeyError: if an object has no label.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f'rgb is {rgb.dtype} of shape {rgb.shape}, but must be uint8 of shape (H, W, 3)')
@@ -115,10 +123,17 @@ def draw_overlay(
 
 
 def draw_prompts(rgb: np.ndarray, prompts: Iterable[Prompt], *, labels: Mapping[str, int]) -> np.ndarray:
-    """Draw what was prompted: boxes as dashes of white and the colour of the object, masks by their contour, points
-    as discs with a plus (on the object) or a minus (beside it), and the id under each box and mask.
+    """Draw prompts: boxes dashed in white and the object's colour, masks by their contour, points as discs.
 
-    `rgb`: (H, W, 3) uint8, mostly an overlay; it is not changed. `labels`: as for `draw_overlay`. Returns a new image.
+    A disc has a plus (on the object) or a minus (beside it). The object id is written under each box and mask.
+
+    Args:
+        rgb: (H, W, 3) uint8, usually an overlay; it is not changed.
+        prompts: the prompts of this image.
+        labels: as for `draw_overlay`.
+
+    Returns:
+        A new (H, W, 3) uint8 image.
     """
     canvas = rgb.copy(order='C')
     style = _style(canvas.shape[0])
@@ -139,22 +154,27 @@ def draw_prompts(rgb: np.ndarray, prompts: Iterable[Prompt], *, labels: Mapping[
 
 
 class ScoreStrip:
-    """The object scores of the newest frames as curves, for the foot of a video: who is seen, and how surely.
+    """Curves of the object scores of the newest frames, to be drawn under a video.
 
-    A score is the logit of the tracker: above zero the object is seen, below it is hidden.
+    A score is the tracker's logit: above zero the object is visible, below zero it is hidden.
     """
 
     def __init__(self) -> None:
         self._frames: deque[dict[str, float]] = deque(maxlen=STRIP_FRAMES)
 
     def add(self, scores: Mapping[str, float]) -> None:
-        """Take the scores of the next frame, by object id. An object that is not among them has a gap there."""
+        """Add the scores of the next frame by object id. The curve of an object without a score has a gap there."""
         self._frames.append(dict(scores))
 
     def draw_under(self, rgb: np.ndarray, *, labels: Mapping[str, int]) -> np.ndarray:
-        """The image with the strip under it: (H + h, W, 3) uint8, H + h even, as encoders of video want it.
+        """Draw the strip under an image. Time runs to the right; the zero line is in the middle of the strip.
 
-        `rgb`: (H, W, 3) uint8. `labels`: as for `draw_overlay`. Time runs to the right; the zero line lies half-way.
+        Args:
+            rgb: (H, W, 3) uint8.
+            labels: as for `draw_overlay`.
+
+        Returns:
+            A new image (H + h, W, 3) uint8. H + h is even, because video encoders need that.
         """
         height, width = rgb.shape[:2]
         style = _style(height)
@@ -203,7 +223,9 @@ def _short(object_id: str) -> str:
 
 
 def _draw_mask(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: _Style) -> None:
-    """Tint the mask and draw its contour: a dark line that shows on light ground, a coloured one on dark."""
+    """Tint the mask and draw its contour: a dark line that shows on light ground, and a coloured one for dark
+    ground.
+    """
     left, top, right, bottom = _pixel_box(tracked, canvas.shape)
     region = canvas[top:bottom, left:right]
     mask = np.ascontiguousarray(tracked.mask[top:bottom, left:right]).view(np.uint8)
@@ -230,7 +252,7 @@ def _draw_box(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: 
 
 
 def _draw_dashes(canvas: np.ndarray, box: _Rect, colours: tuple[Colour, ...], style: _Style) -> None:
-    """The edges of a box: dashes of the first colour, and of the second, if there is one, in the gaps."""
+    """Draw the edges of a box: dashes of the first colour and, in the gaps, of the second colour if there is one."""
     dash = 6 * style.line
     for number, colour in enumerate(colours):
         for x in range(box.left + number * dash, box.right, 2 * dash):
@@ -242,7 +264,7 @@ def _draw_dashes(canvas: np.ndarray, box: _Rect, colours: tuple[Colour, ...], st
 
 
 def _draw_prompt_plate(canvas: np.ndarray, box: _Rect, text: str, style: _Style) -> None:
-    """Below the box: the plate of a tracked object is above it."""
+    """Draw a plate below the box; the plate of a tracked object is above it."""
     width, height = _plate_width(text, style), style.plate_height
     left = max(0, min(box.left, canvas.shape[1] - width))
     top = max(0, min(box.bottom + 2 * style.line, canvas.shape[0] - height))
@@ -262,7 +284,7 @@ def _draw_point(canvas: np.ndarray, centre: tuple[int, int], positive: bool, col
 def _draw_plate(
     canvas: np.ndarray, tracked: ObjectResult, text: str, colour: Colour, style: _Style, taken: list[_Rect]
 ) -> _Rect:
-    """Write `text` above the box, or as near to that as the image's edges and other plates allow."""
+    """Write `text` above the box, or as near to it as the edges of the image and other plates allow."""
     left, top, _, bottom = _pixel_box(tracked, canvas.shape)
     bar = style.padding // 2
     width, height = _plate_width(text, style) + bar, style.plate_height
@@ -280,7 +302,7 @@ def _draw_plate(
 def _list_hidden(
     canvas: np.ndarray, hidden: Mapping[str, ObjectResult], colours: Mapping[str, Colour], style: _Style
 ) -> list[_Rect]:
-    """One line per object in the corner, as many as there is room for, and how many more there are."""
+    """Write one line for each hidden object in the corner, as far as there is room, and how many more there are."""
     room = max(1, (canvas.shape[0] - style.padding) // (style.plate_height + style.line))
     lines = [(_text(object_id, tracked), colours[object_id]) for object_id, tracked in hidden.items()]
     if len(lines) > room:
@@ -305,7 +327,7 @@ def _plate_width(text: str, style: _Style) -> int:
 
 
 def _draw_text(canvas: np.ndarray, plate: _Rect, text: str, colour: Colour, style: _Style, *, indent: int) -> None:
-    """A dark plate that lets a little of the image through, and `text` on it."""
+    """Write `text` on a dark plate that is slightly transparent."""
     region = canvas[plate.top : plate.bottom, plate.left : plate.right]
     if not region.size:  # an image smaller than the margin of the list
         return

@@ -1,1 +1,1 @@
-"""Measures, and the benchmarks that use them. Predictions are cached on disk and scored separately."""
+"""Measures, and the benchmarks that use them. Predictions are kept on disk and scored separately."""

@@ -1,4 +1,4 @@
-"""Runs a benchmark: a network on clips. Predictions are kept on disk, and scores are made from what is there."""
+"""Runs a benchmark of a network on clips: keeps predictions on disk, and scores what is there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sam2_ros.evaluation.protocols.first_frame import track_clip
 from sam2_ros.interruption import end_with_parent
 from sam2_ros.model import Sam2Network, build_sam2
 
-# what predictions depend on; of training only what makes scenes and prompts
+# the sources that predictions depend on
 _SOURCES = (
     'model/*.py',
     'tracking/*.py',
@@ -36,7 +36,14 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class NetworkSource:
-    """Which network to load; small enough to send to another process, which loads the same weights or none."""
+    """Which network to load. Small enough to send to another process, which loads the same weights or fails.
+
+    Attributes:
+        name: variant, a key of `VARIANTS`.
+        checkpoint: file of the weights.
+        image_size: side of the network input in pixels.
+        device: of the network.
+    """
 
     name: str
     checkpoint: Path
@@ -45,11 +52,15 @@ class NetworkSource:
 
     @cached_property
     def weights_digest(self) -> str:
-        """SHA-256 of the checkpoint when it was first asked for."""
+        """SHA-256 of the checkpoint, computed when first asked for."""
         return self._digest()
 
     def load(self) -> Sam2Network:
-        """Raises ValueError if the checkpoint is not any more what `weights_digest` told."""
+        """Build the network.
+
+        Raises:
+            ValueError: if the checkpoint has changed since `weights_digest` was computed.
+        """
         model = build_sam2(self.name, self.checkpoint, device=self.device, image_size=self.image_size)
         if self.weights_digest != self._digest():
             raise ValueError(f'{self.checkpoint} has changed since this run began; copy it and start again')
@@ -61,11 +72,15 @@ class NetworkSource:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A network, and what it is to be tried on.
+    """A network, and what it is tested on.
 
     Attributes:
+        network: the network.
         subsets: the clips, by name of the subset.
-        policies, prompts: every clip is tracked with each of these memory policies from each of these kinds of prompt.
+        policies, prompts: every clip is tracked with each of these memory policies from each of these kinds of prompts.
+
+    Raises:
+        ValueError: if a policy or a kind of prompt is named twice.
     """
 
     network: NetworkSource
@@ -80,7 +95,15 @@ class Benchmark:
                 raise ValueError(f'{name} must be named once each, not {" ".join(wanted)}')
 
     def open_stores(self, folder: Path, *, overwrite: bool = False) -> dict[str, PredictionStore]:
-        """One store for each subset. Raises ConfigMismatchError if one holds the predictions of something else."""
+        """One store of predictions for each subset.
+
+        Args:
+            folder: of all stores.
+            overwrite: delete predictions that were made with another configuration.
+
+        Raises:
+            ConfigMismatchError: if a store holds predictions of another configuration, and `overwrite` is not set.
+        """
         size = f'{self.network.name}_{self.network.image_size}'
         return {
             name: PredictionStore(
@@ -92,7 +115,12 @@ class Benchmark:
         }
 
     def run(self, stores: Mapping[str, PredictionStore], *, workers: int = 1) -> list[RunScore]:
-        """Predict what the stores lack, score everything; with a progress bar, in `workers` processes."""
+        """Predict what the stores lack, and score everything. Shows a progress bar.
+
+        Args:
+            stores: from `open_stores`.
+            workers: number of processes.
+        """
         jobs = [
             (self, name, number, store) for name, store in stores.items() for number in range(self.subsets[name].clips)
         ]
@@ -104,7 +132,7 @@ class Benchmark:
             return [score for scores in tqdm(results, total=len(jobs), unit='clip') for score in scores]
 
     def _config(self, subset: Subset) -> dict[str, Any]:
-        """Everything that decides what is predicted for a subset, and what with."""
+        """Everything that decides what is predicted for a subset."""
         return {
             'model': self.network.name,
             'weights_sha256': self.network.weights_digest,
@@ -112,7 +140,7 @@ class Benchmark:
             'torch': torch.__version__,
             'device': self.network.device,
             'image_size': self.network.image_size,
-            'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it will be read back: tuples are lists
+            'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it is read back: JSON has no tuples
             'split': subset.split,
             'first_seed': subset.first_seed,
             'first_clip_digest': benchmark_clip(subset, 0).digest(),

@@ -1,4 +1,4 @@
-"""What the benchmarks' command lines share: which network, which clips, where results go."""
+"""What the command lines of the benchmarks share: which network, which clips, where results go."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ import torch
 
 from sam2_ros.evaluation.benchmark import NetworkSource
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset
+from sam2_ros.evaluation.machine import processor_name
 from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES
 from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import choose_device
 from sam2_ros.synthetic.scene import SPLITS
-
-DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
 
 def add_benchmark_arguments(
     parser: argparse.ArgumentParser,
     *,
     subsets: Sequence[str] = tuple(SUBSETS),
-    prompts: Sequence[str] = PROMPT_KINDS,
+    prompts: Sequence[str] = tuple(PROMPT_KINDS),
     clips: int | None = None,
     frames: int | None = None,
 ) -> None:
-    """Add which clips, how many processes, where predictions are kept, and `add_network_arguments`.
+    """Add the arguments for clips, processes and kept predictions, and those of `add_network_arguments`.
 
-    What is given is the default; without `clips` and `frames` it is that of each subset.
+    Args:
+        parser: gets the arguments.
+        subsets, prompts: defaults.
+        clips, frames: defaults; when left out, those of each subset.
     """
     add = parser.add_argument
     add(
@@ -72,7 +75,7 @@ def add_benchmark_arguments(
         '--split',
         choices=SPLITS,
         default='heldout',
-        help='train: clips of the material that the bundled weights were trained on (default: %(default)s)',
+        help='train: clips made of what the bundled weights were trained on (default: %(default)s)',
     )
     add(
         '--workers',
@@ -88,12 +91,12 @@ def add_benchmark_arguments(
         metavar='FOLDER',
         help='where predictions are kept (default: %(default)s)',
     )
-    add('--overwrite', action='store_true', help='delete kept predictions that other weights or clips gave')
+    add('--overwrite', action='store_true', help='delete kept predictions of other weights or clips')
     add_network_arguments(parser)
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the network, the device, and the folder of the page."""
+    """Add the arguments for the network, its device, and the folder of the result page."""
     add = parser.add_argument
     add('--model', choices=VARIANTS, default=DEFAULT_MODEL, metavar='NAME', help='default: %(default)s')
     add('--checkpoint', type=Path, metavar='FILE', help='weights (default: the bundled ones)')
@@ -108,7 +111,11 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_output(options: argparse.Namespace) -> Path:
-    """The folder of --output, made now: not after hours of work. Raises OSError if it cannot be."""
+    """The folder of --output. It is made here, so that an error comes before hours of work.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
     folder: Path = options.output
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f'--output must be a folder, and {folder} is something else')
@@ -117,7 +124,7 @@ def chosen_output(options: argparse.Namespace) -> Path:
 
 
 def positive(text: str) -> int:
-    """Type of an argument that counts something."""
+    """Type of an argument that is a number of things: a whole number above 0."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 0')
     return int(text)
@@ -128,7 +135,11 @@ def _by_subset(value: Callable[[Subset], int]) -> str:
 
 
 def chosen_subsets(options: argparse.Namespace) -> dict[str, Subset]:
-    """The subsets of --subsets, --clips, --frames and --split. Raises ValueError for clips too short to be timed."""
+    """The subsets of --subsets, --clips, --frames and --split.
+
+    Raises:
+        ValueError: for clips too short to be timed.
+    """
     if options.frames is not None and options.frames <= WARM_UP_FRAMES:
         raise ValueError(f'--frames must be more than {WARM_UP_FRAMES}, which pass before time is measured')
     return {
@@ -143,9 +154,14 @@ def chosen_subsets(options: argparse.Namespace) -> dict[str, Subset]:
 
 
 def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> NetworkSource:
-    """The network that --model, --checkpoint and --device ask for; without `image_size`, at the model's own.
+    """The network of --model, --checkpoint and --device. It is built once here, so that an error comes before the work.
 
-    Raises FileNotFoundError, ValueError or RuntimeError if it cannot be built: now, not in the middle of the work.
+    Args:
+        options: with the arguments of `add_network_arguments`.
+        image_size: side of the network input in pixels; None: the model's own.
+
+    Raises:
+        FileNotFoundError, ValueError, RuntimeError: if the network cannot be built.
     """
     checkpoint = options.checkpoint or bundled_weights(options.model)
     if checkpoint is None:
@@ -157,32 +173,27 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
 
 
 def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], split: str | None = None) -> str:
-    """How to repeat a run, on what it was made, and of which `split` synthetic clips were, as Markdown."""
-    # where predictions were kept says something of this machine and nothing of the result
+    """How to repeat a run, and on which machine it was made, as a Markdown list.
+
+    Args:
+        network: the network of the run.
+        module: the Python module that ran.
+        arguments: its command line.
+        split: of the synthetic clips, if there were any.
+    """
+    # the folder of the predictions does not matter for the result
     kept = [
         word
         for before, word in zip(['', *arguments], arguments, strict=False)
         if '--predictions' not in (before, word) and not word.startswith('--predictions=')
     ]
-    machine = torch.cuda.get_device_name(network.device) if network.device.startswith('cuda') else cpu_name()
     digest = network.weights_digest[:12]
     facts = (
         f'Command: `{shlex.join(["python", "-m", module, *kept])}`',
         f'Network: {network.name}, float32, weights {network.checkpoint.name} (SHA-256 {digest}…)',
-        f'Machine: {machine}, {os.cpu_count()} {platform.machine()} cores; torch {torch.__version__}, '
-        f'{torch.get_num_threads()} threads',
+        f'Machine: {processor_name(network.device)}, {os.cpu_count()} {platform.machine()} cores; '
+        f'torch {torch.__version__}, {torch.get_num_threads()} threads',
         f'Date: {date.today().isoformat()}',
     )
     clips = () if split is None else (f'Clips: of the split {split}',)
     return '\n'.join(f'- {fact}' for fact in (*facts, *clips))
-
-
-def cpu_name() -> str:
-    """The processor's name with family and model, which tell generations of one name apart."""
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return platform.processor() or 'CPU'
-    facts = {name.strip(): value.strip() for name, _, value in (line.partition(':') for line in reversed(lines))}
-    name = facts.get('model name') or platform.processor() or 'CPU'
-    return f'{name} (family {facts["cpu family"]}, model {facts["model"]})' if 'cpu family' in facts else name

@@ -1,7 +1,6 @@
 """What correction clicks change: `python -m sam2_ros.evaluation.corrections`.
 
-A target is tracked from a box. At one frame clicks are given one after the other, each in the middle of the largest
-error that is left, together with those before it; then it is tracked on.
+A target is tracked from a box and corrected on one frame, click by click; see `protocols.corrections`.
 """
 
 from __future__ import annotations
@@ -9,81 +8,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from tqdm import tqdm
 
 from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, describe, positive
-from sam2_ros.evaluation.datasets.synthetic import SUBSETS, TargetClip, benchmark_clip
-from sam2_ros.evaluation.measures.metrics import region_similarity
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, benchmark_clip
 from sam2_ros.evaluation.measures.scores import mean_over_clips
 from sam2_ros.evaluation.pages.markdown import markdown_table
-from sam2_ros.evaluation.protocols.first_frame import box_prompt
-from sam2_ros.evaluation.protocols.shared_encoder import SharedEncoder
-from sam2_ros.evaluation.protocols.simulated_prompts import next_click
-from sam2_ros.model import Sam2Network
-from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
+from sam2_ros.evaluation.protocols.corrections import Correction, correct
+from sam2_ros.tracking import POLICY_NAMES
 
 MODULE = 'sam2_ros.evaluation.corrections'
 PAGE = 'corrections.md'
-EXPLANATION = """In every clip one target is prompted with its box in the first frame. J, intersection over union with
-the truth: of the corrected frame before the clicks, after each of them, and with a new box in their place; and the mean
-over the frames after it, left alone and with all clicks. In brackets, the difference from before, or from left alone,
-on the same clips. Where the target is hidden, the next frame that shows it is corrected. ± is the standard error over
-clips. A clip of another length is another film: compare figures of clips of equally many frames only."""
-
-
-@dataclass(frozen=True)
-class Correction:
-    """J of the corrected `frame` after 0, 1, 2, ... clicks, and with its true box instead; mean J of the frames after
-    it, left alone and corrected by the clicks.
-    """
-
-    frame: int
-    by_click: tuple[float, ...]
-    by_box: float
-    left_alone: float
-    corrected: float
-
-
-def correct(model: Sam2Network, policy: str, clip: TargetClip, *, frame: int, clicks: int) -> Correction:
-    """Tracks a clip with and without corrections at the first frame from `frame` on that shows the target.
-
-    Raises ValueError if none does, or none is left after it.
-    """
-    shown = [index for index in range(frame, len(clip.truth) - 1) if clip.truth[index].any()]
-    if not shown:
-        raise ValueError(f'the target of seed {clip.seed} cannot be seen from frame {frame} on')
-    at, truth = shown[0], clip.truth
-    shared = SharedEncoder(model)
-    alone, tracker, boxed = (VideoTracker(shared, policy) for _ in range(3))
-    for index in range(at + 1):
-        prompts = [box_prompt('target', truth[0])] if index == 0 else []
-        for other in (alone, boxed):
-            other.step(clip.images[index], prompts)
-        mask = tracker.step(clip.images[index], prompts)['target'].mask
-    overlaps, points, labels = [_overlap(mask, truth[at])], [], []
-    for _ in range(clicks):
-        point, label = next_click(truth[at], mask)
-        points, labels = [*points, point], [*labels, label]
-        mask = tracker.prompt(at, Prompt('target', points=points, labels=labels))[0].mask
-        overlaps.append(_overlap(mask, truth[at]))
-    by_box = _overlap(boxed.prompt(at, box_prompt('target', truth[at]))[0].mask, truth[at])
-    after = [
-        [_overlap(one.step(clip.images[index])['target'].mask, truth[index]) for one in (alone, tracker)]
-        for index in range(at + 1, len(truth))
-    ]
-    left_alone, corrected = np.mean(after, axis=0).tolist()
-    return Correction(at, tuple(overlaps), by_box, left_alone, corrected)
-
-
-def _overlap(mask: np.ndarray, truth: np.ndarray) -> float:
-    return float(region_similarity(mask, truth))
+EXPLANATION = """In every clip one target is prompted with its box in the first frame and corrected on a later one. If
+that frame hides the target, the next frame that shows it is corrected. Figures are J, intersection over union with the
+truth: of the corrected frame before the clicks, after each click, and with a new box instead of clicks; then the mean
+over the frames after it, left alone and with all clicks. In brackets: the difference from before, or from left alone,
+on the same clips. ± is the standard error over clips. A clip of another length is another film: compare only figures of
+clips with equally many frames."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Correct every clip; prints the path of the result page. Exits with a sentence on what is wrong."""
+    """Correct every clip and print the path of the result page. Exits with a sentence if something is wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -126,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _row(name: str, runs: Sequence[Correction], *, clips: int) -> list[str]:
-    """Figures of a subset, of which some of the `clips` may hide the target to their end."""
+    """Figures of a subset. `clips`: number of clips; some of them may hide the target to their end."""
     if not runs:
         raise ValueError(
             f'no clip of {name} shows its target in time; choose another --frame, or more frames with --after'
@@ -146,7 +94,7 @@ def _row(name: str, runs: Sequence[Correction], *, clips: int) -> list[str]:
 
 
 def _against(baseline: Sequence[float], values: Sequence[float]) -> str:
-    """A mean, and how far it is from another on the same clips."""
+    """A mean, and its difference from another mean on the same clips."""
     difference = mean_over_clips([value - base for value, base in zip(values, baseline, strict=True)])
     return f'{np.mean(values):.3f} ({difference:+})'
 

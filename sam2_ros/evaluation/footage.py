@@ -1,8 +1,8 @@
-"""Real footage without labels: `python -m sam2_ros.evaluation.footage VIDEO` follows what moves before a still camera.
+"""Real footage without labels: `python -m sam2_ros.evaluation.footage VIDEO` follows what moves before a fixed camera.
 
-What differs from the median of the video is something that moves. A mover whose outline can be followed from frame to
-frame, because no other mover joins it, needs no annotator: its box is known in every one of these frames. The tracker
-gets the first of these boxes and nothing more. All frames are kept in host memory.
+Something moves where a frame differs from the median of the video. If no other mover touches it, the outline of a mover
+can be followed from frame to frame. So its box is known in every frame without an annotator. The tracker gets only the
+first of these boxes. All frames are kept in host memory.
 """
 
 from __future__ import annotations
@@ -25,33 +25,42 @@ from sam2_ros.video.source import open_source
 
 MODULE = 'sam2_ros.evaluation.footage'
 PAGE = 'footage.md'
-START_EVERY = 5  # frames between those at which movers are looked for; each is a new attempt
-BACKGROUND_EVERY = 8  # frames between those the median is taken of
+START_EVERY = 5  # frames from one attempt to the next
+BACKGROUND_EVERY = 8  # frames between those that the median is taken of
 CHANGE = 35  # grey values in the channel that differs most
 HEIGHTS, WIDTHS = (0.08, 0.21), (0.025, 0.105)  # of a mover, least and most, as shares of the image's height
 LEAST_STEP_IOU = 0.35  # of a mover's boxes in one frame and the next
 LEAST_AREA = 0.0018  # of a mover, as share of a square of the image's height
-MARGIN = 6  # pixels around the box that still count as inside, for the median blurs outlines
+MARGIN = 6  # pixels around the box that still count as inside, because the median blurs outlines
 LEAST_INSIDE, LEAST_COVER = 0.7, 0.15  # of the mask inside the box; of the box covered by the mask
 EXPLANATION = f"""A frame counts as followed if at least {LEAST_INSIDE:.0%} of the mask lies within the box of the mover
-and the mask covers at least {LEAST_COVER:.0%} of that box; the first frame, which is prompted, does not count. Movers
-were found by the difference from the median of the video, and are those that no other mover joins while they are
-followed. One that can be followed from several of the frames 0, 5, 10 and so on is tried from each of them: attempts
-are more than movers."""
+and the mask covers at least {LEAST_COVER:.0%} of that box. The first frame, which is prompted, does not count. A mover
+is something that differs from the median of the video and that no other mover touches while it is followed. A mover
+that can be followed from several of the frames 0, 5, 10 and so on is tried from each of them, so there are more
+attempts than movers."""
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, half-open
 
 
 @dataclass(frozen=True)
 class Mover:
-    """`boxes[i]` is where it is in frame `start + i` of the video."""
+    """Something that moves.
+
+    Attributes:
+        start: index of the first frame in the video.
+        boxes: its box in frame `start`, `start + 1`, ...
+    """
 
     start: int
     boxes: tuple[Box, ...]
 
 
 def moving_boxes(frames: Sequence[np.ndarray]) -> list[list[Box]]:
-    """For each of the RGB frames (H, W, 3) uint8, boxes of what differs from their median and has a mover's size."""
+    """Boxes of what differs from the median of the frames and has the size of a mover, for each frame.
+
+    Args:
+        frames: RGB images (H, W, 3) uint8.
+    """
     background = np.median(np.stack(frames[::BACKGROUND_EVERY]), axis=0).astype(np.uint8)
     height = frames[0].shape[0]
     boxes = []
@@ -82,7 +91,7 @@ def find_movers(frames: Sequence[np.ndarray], *, length: int) -> list[Mover]:
 
 
 def _chain(first: Box, boxes: Sequence[Sequence[Box]]) -> list[Box]:
-    """The box of one mover from frame to frame, until it is lost, joined by another mover, or found to be two."""
+    """The box of one mover from frame to frame, until it is lost, touched by another mover, or splits into two."""
     chain = [first]
     for before, candidates in pairwise(boxes):
         best = max(candidates, key=lambda box: box_iou(chain[-1], box), default=None)
@@ -113,13 +122,13 @@ def box_iou(a: Box, b: Box) -> float:
 
 
 def is_followed(mask: np.ndarray, box: Box) -> bool:
-    """Whether an (H, W) bool mask is that of what moves in the box."""
+    """Whether an (H, W) bool mask is that of the mover in the box."""
     inside = mask[max(0, box[1] - MARGIN) : box[3] + MARGIN, max(0, box[0] - MARGIN) : box[2] + MARGIN].sum()
     return bool(inside >= LEAST_INSIDE * mask.sum() and inside >= LEAST_COVER * _size(box))
 
 
 def follow(model: Sam2Network, policy: str, frames: Sequence[np.ndarray], mover: Mover) -> list[bool]:
-    """Tracks a mover from its first box; whether it is followed, for each of its frames after the first."""
+    """Track a mover from its first box. Returns for each later frame of the mover whether it is followed."""
     tracker = VideoTracker(model, memory=policy)
     prompts = [Prompt('mover', box=mover.boxes[0])]
     followed = []
@@ -130,7 +139,9 @@ def follow(model: Sam2Network, policy: str, frames: Sequence[np.ndarray], mover:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Follow every mover of a video; prints the path of the result page. Exits with a sentence on what is wrong."""
+    """Follow every mover of a video and print the path of the result page. Exits with a sentence if something
+    is wrong.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -189,7 +200,7 @@ def _table(movers: Sequence[Mover], names: Sequence[str], columns: Sequence[Sequ
 
 
 def number_movers(attempts: Sequence[Mover]) -> list[int]:
-    """A number from 1 for each attempt, in order of their start; attempts at the same mover have the same one."""
+    """A number from 1 for each attempt, in the order of their start. Attempts at the same mover share a number."""
     numbers: list[int] = []
     for row, mover in enumerate(attempts):
         same = [

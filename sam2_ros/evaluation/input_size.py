@@ -1,4 +1,4 @@
-"""Accuracy against time for several sizes of the network's input: `python -m sam2_ros.evaluation.input_size`."""
+"""Accuracy and time for several sizes of the network input: `python -m sam2_ros.evaluation.input_size`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TIMED_CLIPS = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the comparison; prints the path of the result page. Exits with a sentence on what is wrong."""
+    """Compare the sizes and print the path of the result page. Exits with a sentence if something is wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)

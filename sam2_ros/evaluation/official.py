@@ -1,12 +1,11 @@
 """The official SAM 2 code (package `sam2` from PyPI) built from our `ModelConfig`, for comparisons.
 
-It is built from Python, not from its YAML files, so that any variant works, ours included. Importing this
-module needs `sam2`; nothing that tracks does.
+It is built in Python, not from its YAML files, so that any variant works, ours included. Importing this module needs
+`sam2`. No module that tracks imports it.
 """
 
 from collections.abc import Mapping
-from typing import Any
-from unittest import mock
+from typing import Any, Protocol
 
 from sam2 import sam2_video_predictor
 from sam2.modeling.backbones.hieradet import Hiera
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 from sam2_ros.model.config import ModelConfig
 
-# The switches that all published configurations share (SAM 2.1 adds those of `_pointer_time`).
+# The arguments that all published configurations share; SAM 2.1 adds those of `_pointer_time`.
 _SHARED = {
     'num_maskmem': 7,
     'sigmoid_scale_for_mem_enc': 20.0,
@@ -49,33 +48,58 @@ _STABILITY_FALLBACK = {
 }
 
 
+class NetworkInputs(Protocol):
+    """The frames of a video as the official predictor reads them, for instance a tensor (T, 3, S, S)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        """Frame `index`: (3, S, S) float32, normalised."""
+        ...
+
+
 def official_base(config: ModelConfig, *, image_size: int | None = None, **switches: Any) -> SAM2Base:
-    """The official network (image model) in eval mode, with the stability fallback as its builder sets it."""
+    """The official network (image model) in evaluation mode.
+
+    Args:
+        config: the variant.
+        image_size: side of the network input in pixels; the variant's own when left out.
+        switches: further arguments of its constructor.
+    """
     return SAM2Base(**_arguments(config, image_size or config.image_size), **switches).eval()
 
 
 def official_video_predictor(
     config: ModelConfig, *, image_size: int | None = None, **switches: Any
 ) -> SAM2VideoPredictor:
-    """The official video predictor in eval mode.
+    """The official video predictor in evaluation mode.
 
-    `switches` are its constructor's: `binarize_mask_from_pts_for_mem_enc` and `fill_hole_area` (which its
-    builder sets to True and 8, and which are off here), `add_all_frames_to_correct_as_cond`,
-    `max_cond_frames_in_attn`, ...
+    Args:
+        config: the variant.
+        image_size: side of the network input in pixels; the variant's own when left out.
+        switches: further arguments of its constructor, such as `add_all_frames_to_correct_as_cond` or
+            `max_cond_frames_in_attn`. `binarize_mask_from_pts_for_mem_enc` and `fill_hole_area` are off here; the
+            official builder sets them to True and 8.
     """
     return SAM2VideoPredictor(**_arguments(config, image_size or config.image_size), **switches).eval()
 
 
-def official_video_state(predictor: SAM2VideoPredictor, images: Tensor, *, video_size: tuple[int, int]) -> Any:
-    """The predictor's inference state for given network inputs, so that both sides see the same numbers.
+def official_video_state(predictor: SAM2VideoPredictor, images: NetworkInputs, *, video_size: tuple[int, int]) -> Any:
+    """The inference state of the official predictor for given network inputs, so that both sides see the same numbers.
+
+    The predictor itself reads video files only. Its reader is replaced for the time of this call.
 
     Args:
-        images: (T, 3, S, S) float32, normalised.
-        video_size: (height, width) of the video that masks are resized to and prompts refer to.
+        predictor: from `official_video_predictor`.
+        images: the frames, (3, S, S) float32 each, normalised.
+        video_size: (height, width) of the video in pixels. Masks are resized to it, and prompts are in these pixels.
     """
-    loaded = (images, *video_size)
-    with mock.patch.object(sam2_video_predictor, 'load_video_frames', return_value=loaded):
+    reader = sam2_video_predictor.load_video_frames
+    sam2_video_predictor.load_video_frames = lambda **_: (images, *video_size)
+    try:
         return predictor.init_state('the frames given')
+    finally:
+        sam2_video_predictor.load_video_frames = reader
 
 
 def load_official(network: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
@@ -107,7 +131,7 @@ def _pointer_time(config: ModelConfig) -> dict[str, bool]:
 
 
 def official_image_encoder(config: ModelConfig) -> ImageEncoder:
-    """Trunk and neck alone, in eval mode."""
+    """Trunk and neck alone, in evaluation mode."""
     trunk = Hiera(
         embed_dim=config.embed_dim,
         num_heads=config.num_heads,

@@ -1,4 +1,4 @@
-"""Predictions on disk, with the configuration that made them beside them: track once, score as often as needed."""
+"""Predictions on disk, beside the configuration that made them: track once, score as often as needed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ CONFIG_FILE = 'config.json'
 
 
 class ConfigMismatchError(ValueError):
-    """A folder holds predictions that another configuration made."""
+    """A folder holds predictions of another configuration."""
 
 
 @dataclass(frozen=True)
 class RunKey:
-    """One run of the tracker: which clip of a subset, with which memory policy, from which kind of prompt."""
+    """One run of the tracker.
+
+    Attributes:
+        policy: name of the memory policy.
+        prompt: kind of prompt.
+        clip: number of the clip in its subset.
+    """
 
     policy: str
     prompt: str
@@ -49,13 +55,13 @@ class PredictionStore:
         """Open or make the folder.
 
         Args:
-            folder: is created if need be.
-            config: everything that decides what is predicted, besides the run's key; JSON values.
+            folder: is made if need be.
+            config: everything that decides what is predicted, except the key of the run; JSON values.
             overwrite: delete the predictions of another configuration.
 
         Raises:
-            ConfigMismatchError: the folder has predictions of another configuration, or of one that cannot be read,
-                and `overwrite` is not given.
+            ConfigMismatchError: the folder has predictions of another or unknown configuration, and `overwrite` is not
+                set.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,14 +92,18 @@ class PredictionStore:
         unfinished.replace(file)
 
     def load(self, key: RunKey) -> Prediction:
-        """Raises FileNotFoundError if the run was not saved."""
+        """The prediction of a run.
+
+        Raises:
+            FileNotFoundError: if the run was not saved.
+        """
         with np.load(self.folder / key.file_name) as stored:
             masks = np.unpackbits(stored['masks'], axis=-1, count=int(stored['width'])).astype(bool)
             return Prediction(masks, stored['object_score'])
 
 
 def _stored_config(folder: Path) -> dict[str, Any] | None:
-    """What a folder says of its predictions; None where it says nothing that can be read."""
+    """The configuration that a folder names for its predictions; None if it names none that can be read."""
     try:
         stored = json.loads((folder / CONFIG_FILE).read_text())
     except (OSError, ValueError):

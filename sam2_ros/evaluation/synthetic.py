@@ -1,7 +1,7 @@
 """Benchmark on held-out synthetic clips: `python -m sam2_ros.evaluation.synthetic [--quick]`.
 
 Every clip is tracked with every memory policy from every kind of prompt. Predictions are kept on disk and scored
-separately: a second call only scores, and one that asks for more clips, policies or prompts only adds what is missing.
+separately. So a second call only scores, and a call with more clips, policies or prompts predicts only what is missing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TIMED_CLIPS = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark; prints the path of the result page. Exits with a sentence on what is wrong."""
+    """Run the benchmark and print the path of the result page. Exits with a sentence if something is wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     if parser.parse_known_args(arguments)[0].quick:
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _time_policies(benchmark: Benchmark) -> list[FrameTime]:
-    """On the subset with the most to remember, in this process alone, with all cores."""
+    """Time the policies on the subset with most to remember, in this process alone, with all cores."""
     subset = benchmark.subsets.get('lookalikes') or next(iter(benchmark.subsets.values()))
     model = benchmark.network.load()
     return time_trackers(

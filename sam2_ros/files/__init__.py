@@ -1,1 +1,1 @@
-"""What is read from files and what must not be written over: image headers, whole images, masks."""
+"""Files: image headers, whole images, masks, and the check that no input is overwritten."""

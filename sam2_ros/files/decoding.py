@@ -1,4 +1,4 @@
-"""Image files, decoded only when they are whole."""
+"""Decodes image files, but only if they are complete."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from sam2_ros.files.image_headers import is_truncated
 
 
 def decode_image(data: bytes, flags: int) -> np.ndarray | None:
-    """The pixels as `cv2.imdecode` gives them with these flags; None for bytes that are no whole image.
+    """The pixels as `cv2.imdecode` returns them; None if the bytes are not a complete image.
 
-    cv2.imread would fill up a JPEG that is cut off, and so would some versions of imdecode.
+    cv2.imread, and imdecode in some versions, would fill the missing part of a truncated JPEG with grey.
+
+    Args:
+        data: the content of the file.
+        flags: of `cv2.imdecode`.
     """
     if not data or is_truncated(data):
         return None
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:  # more pixels than OpenCV takes
+    except cv2.error:  # more pixels than OpenCV accepts
         return None

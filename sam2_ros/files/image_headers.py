@@ -1,4 +1,4 @@
-"""What the bytes of an image file say before they are decoded. Needs neither ROS nor OpenCV."""
+"""Reads the size of an image, and whether it is truncated, before it is decoded. Needs neither ROS nor OpenCV."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import re
 import struct
 from collections.abc import Iterator
 
-FORMATS = 'JPEG, PNG, WebP or TIFF'  # whose size is read here
+FORMATS = 'JPEG, PNG, WebP or TIFF'  # the formats whose size is read here
 
 _JPEG_BEGIN, _JPEG_END, _JPEG_SCAN = b'\xff\xd8\xff', b'\xff\xd9', 0xDA
 _JPEG_MARKER = re.compile(rb'\xff([\x01-\xfe])', re.DOTALL)
-_MAX_SEGMENTS = 10_000  # before the picture; a colour profile and a description in several parts take some hundred
-_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of the segments that tell the size
-_NO_LENGTH = (0x01, *range(0xD0, 0xDA))  # markers that stand alone
+_MAX_SEGMENTS = 10_000  # most segments before the picture; a colour profile and a long description take some hundred
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of the segments that hold the size
+_NO_LENGTH = (0x01, *range(0xD0, 0xDA))  # markers without a segment
 _PNG_BEGIN, _PNG_HEADER = b'\x89PNG\r\n\x1a\n', b'\x00\x00\x00\rIHDR'
 _TIFF_ORDERS = {b'II*\0': '<', b'MM\0*': '>'}
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-_TIFF_NUMBERS = {3: 'H', 4: 'I'}  # types of the fields that hold them
+_TIFF_NUMBERS = {3: 'H', 4: 'I'}  # types of the fields that hold width and height
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) in pixels that a decoder would make of the file; None for other formats than FORMATS, and where
-    the size is missing or zero.
+    """(height, width) in pixels that a decoder would return for the file.
+
+    Returns:
+        None for formats that are not in `FORMATS`, and where the size is missing or zero.
     """
     data = bytes(data)
     try:
@@ -34,15 +36,15 @@ def image_size(data: bytes) -> tuple[int, int] | None:
             size = _webp_size(data)
         else:
             size = _tiff_size(data)
-    except (struct.error, KeyError):  # the file ends before it says so, or says it in a way of its own
+    except (struct.error, KeyError):  # the file ends before the size, or states it in an unknown way
         return None
     return size if size and min(size) > 0 else None
 
 
 def is_truncated(data: bytes) -> bool:
-    """Whether the end of a JPEG file is missing, which decoders fill up with grey. False for other formats.
+    """Whether the end of a JPEG file is missing. Decoders fill the missing part with grey. False for other formats.
 
-    Padding after the end does no harm, and the end of a preview in the head is not taken for that of the picture.
+    Padding after the end is accepted. The end of a preview in the header does not count as the end of the picture.
     """
     data = bytes(data)
     if not data.startswith(_JPEG_BEGIN):
@@ -54,7 +56,7 @@ def is_truncated(data: bytes) -> bool:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Markers and where their segments begin, found as decoders find them: whatever lies between them is skipped."""
+    """Markers and the positions after them, found as decoders find them: anything between segments is skipped."""
     at = 2
     for _ in range(_MAX_SEGMENTS):
         found = _JPEG_MARKER.search(data, at)
@@ -77,9 +79,9 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
-    if kind == b'VP8X':  # 24 bits each, one less
+    if kind == b'VP8X':  # 24 bits each, which hold the size minus one
         return 1 + _little_endian(data[27:30]), 1 + _little_endian(data[24:27])
-    if kind == b'VP8L':  # 14 bits each, one less
+    if kind == b'VP8L':  # 14 bits each, which hold the size minus one
         (bits,) = struct.unpack_from('<I', data, 21)
         return 1 + (bits >> 14 & 0x3FFF), 1 + (bits & 0x3FFF)
     if kind == b'VP8 ':

@@ -1,4 +1,4 @@
-"""Masks that people keep as image files."""
+"""Reads masks from image files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ WHERE_OBJECT_IS = (
 )
 
 _PNG = b'\x89PNG\r\n\x1a\n'
-_COLOUR_TYPE, _PALETTE = 25, 3  # place in a PNG file, and the value of those with a palette
+_COLOUR_TYPE, _PALETTE = 25, 3  # position of the colour type in a PNG file, and its value for a palette
 
 
 def read_mask(file: Path) -> np.ndarray:
-    """(H, W) bool, pixels as they are stored: where the object is, by the rules of WHERE_OBJECT_IS.
+    """(H, W) bool, True where the object is by the rules of `WHERE_OBJECT_IS`; pixels in the order of the file.
 
-    Raises ValueError when that cannot be read or told.
+    Raises:
+        ValueError: if the file cannot be read, or does not tell where the object is.
     """
     try:
         data = file.read_bytes()
@@ -35,22 +36,23 @@ def read_mask(file: Path) -> np.ndarray:
         return pixels != 0
     if pixels.shape[2] == 4 and np.ptp(pixels[..., 3]):
         return pixels[..., 3] > 0
-    not_black = pixels[..., :3].any(axis=2)
+    not_black = np.any(pixels[..., :3], axis=2)
     if not data.startswith(_PNG) or data[_COLOUR_TYPE] != _PALETTE:
         return not_black
     first_is_black, labels = _palette_labels(data)
-    if not first_is_black and not not_black.all():  # some programs sort the palette, which makes label 0 any colour
+    if not first_is_black and not not_black.all():  # programs that sort the palette give label 0 any colour
         raise ValueError(
-            f'{file} has black pixels and another colour as label 0, so it cannot be told which are the '
+            f'{file} has black pixels and another colour as label 0, so it is not clear which are the '
             'object; save it without a palette'
         )
     return labels > 0
 
 
 def _palette_labels(data: bytes) -> tuple[bool, np.ndarray]:
-    """Whether the first colour is black, and the labels, (H, W) uint8, of a PNG with a palette.
+    """Whether the first colour is black, and the labels (H, W) uint8, of a PNG with a palette.
 
-    OpenCV gives colours only; so it is given a palette in which the colour of a label is the label.
+    OpenCV returns colours only. So it decodes the file with another palette, in which the colour of a label is the
+    label.
     """
     at = len(_PNG)
     while data[at + 4 : at + 8] != b'PLTE':
@@ -61,4 +63,5 @@ def _palette_labels(data: bytes) -> tuple[bool, np.ndarray]:
     pixels = cv2.imdecode(
         np.frombuffer(data[: at + 4] + checked + data[at + 12 + length :], np.uint8), cv2.IMREAD_UNCHANGED
     )
+    assert pixels is not None, 'the same file was decoded before, with other colours'
     return not any(data[at + 8 : at + 11]), pixels[..., 0]

@@ -1,4 +1,4 @@
-"""What a tool was given to read is not written over."""
+"""Refuses to overwrite the files that a tool reads."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from pathlib import Path
 
 
 def check_inputs_stay(inputs: Iterable[Path], *, files: Iterable[Path], folders: Iterable[Path] = ()) -> None:
-    """Raise ValueError when one of the files `inputs` is among what a tool is about to write, links followed.
+    """Raise ValueError if a tool would overwrite one of its inputs. Links are followed.
 
-    The tool writes `files`, and files of any name in `folders` and in the folders directly in these.
+    Args:
+        inputs: the files that the tool reads.
+        files: the files that it writes.
+        folders: the tool also writes files of any name in these folders, and in the folders directly inside them.
     """
     identities = {_identity(file) for file in files if file.exists()}
     written = {folder.resolve() for folder in folders}
     written |= {child.resolve() for folder in written if folder.is_dir() for child in folder.iterdir()}
     for file in inputs:
         if written.intersection(file.resolve().parents) or (file.exists() and _identity(file) in identities):
-            raise ValueError(f'{file} is to be read, and would be written over; give another folder for the results')
+            raise ValueError(f'{file} is an input and would be overwritten; give another folder for the results')
 
 
 def _identity(file: Path) -> tuple[int, int]:
-    """The same for all names of a file, symbolic and hard links included."""
+    """A value that is the same for all names of a file, symbolic and hard links included."""
     status = file.stat()
     return status.st_dev, status.st_ino

@@ -1,13 +1,14 @@
-"""The images that arrived last, skipped ones too, so that a prompt finds the image it was made on. Needs no ROS."""
+"""The newest images of a camera, also those that were skipped, so that a prompt finds the image it was made on."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from sam2_ros.live.stamps import stamp_nanoseconds
 from sam2_ros.tracking import Prompt
@@ -22,18 +23,44 @@ class ImageStatus(Enum):
     FAILED = 'failed'
 
 
+class ImageMessage(Protocol):
+    """The part of an image message that is used. sensor_msgs/Image and CompressedImage have it."""
+
+    @property
+    def header(self) -> Any:
+        """With a stamp of `sec` and `nanosec`."""
+
+    @property
+    def data(self) -> Sized: ...
+
+
+class ShownObject(Protocol):
+    """The part of a message about an object that is used. sam2_ros/TrackedObject has it.
+
+    Attributes:
+        box: x0, y0, x1, y1, half-open, in pixels.
+        mask: an image, cropped to the box, with `data` and with `step`, the bytes per row. Object pixels are not 0.
+    """
+
+    object_id: str
+    has_box: bool
+    box: Sequence[float]
+    area: int
+    mask: Any
+
+
 @dataclass(eq=False)
 class ArrivedImage:
-    """One image message and what became of it. Only the inference thread writes to it after it arrived."""
+    """One image and what became of it. Only the inference thread writes to it after it arrived."""
 
-    message: Any  # sensor_msgs/Image or CompressedImage
+    message: ImageMessage
     time: float  # seconds since the stream began; never goes back
     arrived: float = field(default_factory=monotonic)  # seconds, monotonic clock
     received_ns: int = 0  # nanoseconds, clock of the node: stands in for the stamp where there is none
     status: ImageStatus = ImageStatus.WAITING
     skipped_before: int = 0  # images that were skipped for this one
     frame_index: int = -1  # of the tracker, once TRACKED
-    objects: dict[str, Any] = field(default_factory=dict)  # TrackedObject by id, as handed out for this image
+    objects: dict[str, ShownObject] = field(default_factory=dict)  # by id, as handed out for this image
     objects_nbytes: int = 0  # of their masks
     prompts: dict[str, Prompt] = field(default_factory=dict)  # newest prompt by object, with all it extends
 
@@ -49,8 +76,8 @@ class ArrivedImage:
     def nbytes(self) -> int:
         return len(self.message.data) + self.objects_nbytes
 
-    def keep_object(self, message: Any) -> None:
-        """Remember a TrackedObject that is handed out for this image."""
+    def keep_object(self, message: ShownObject) -> None:
+        """Remember an object that is handed out for this image."""
         self.forget_object(message.object_id, prompts=False)
         self.objects[message.object_id] = message
         self.objects_nbytes += len(message.mask.data)
@@ -65,8 +92,9 @@ class ArrivedImage:
 
 
 class ArrivedImages:
-    """Arrived images in order of arrival, bounded in number and bytes. The newest one, those that the tracker has still
-    to take or is at work on, and the newest one that was tracked are always kept.
+    """The newest images in order of arrival, bounded in number and bytes.
+
+    Three kinds are always kept: the newest image, images that the tracker has not finished, and the newest tracked one.
     """
 
     def __init__(self) -> None:
@@ -82,9 +110,9 @@ class ArrivedImages:
         return sum(image.nbytes for image in self.images())
 
     def add(self, image: ArrivedImage, *, max_images: int, max_bytes: int) -> None:
-        """Append an image, then forget the oldest ones beyond either limit, but for those that are always kept."""
+        """Append an image. Then forget the oldest images beyond either limit, except those that are always kept."""
         with self._lock:
-            # In this order: an image that the inference thread finishes meanwhile is in one of the two.
+            # In this order, because the inference thread may finish an image meanwhile: then one of the two has it.
             pinned = [kept for kept in self._images if kept.status is ImageStatus.WAITING]
             pinned += [kept for kept in reversed(self._images) if kept.status is ImageStatus.TRACKED][:1]
             old = [kept for kept in self._images if kept not in pinned]
@@ -103,7 +131,7 @@ class ArrivedImages:
             image.forget_object(object_id)
 
     def restart(self) -> None:
-        """Forget what became of the images, since the tracker begins anew: they count as skipped."""
+        """The tracker begins anew: tracked images count as skipped, and what is known of their objects is forgotten."""
         with self._lock:
             for image in self._images:
                 if image.status is ImageStatus.TRACKED:
@@ -117,8 +145,14 @@ class ArrivedImages:
             return list(self._images)
 
     def at_stamp(self, stamp_ns: int, *, tolerance: float) -> ArrivedImage | None:
-        """The image whose stamp is nearest to `stamp_ns` (nanoseconds) and at most `tolerance` seconds from it; among
-        equals the one that arrived last, since stamps come again when a bag starts again. Unstamped images never match.
+        """The image whose stamp is nearest to `stamp_ns`; None if it is further away than `tolerance`.
+
+        Stamps come again when a bag starts again: the image that arrived last counts. Images without a stamp never
+        match.
+
+        Args:
+            stamp_ns: in nanoseconds.
+            tolerance: in seconds.
         """
         stamped = [image for image in reversed(self.images()) if image.stamp_ns]
         nearest = min(stamped, key=lambda image: abs(image.stamp_ns - stamp_ns), default=None)

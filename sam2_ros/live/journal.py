@@ -1,4 +1,4 @@
-"""What the node counts, measures and complains about, in one place and safe to use from several threads."""
+"""What the node counts, measures and complains about. Safe to use from several threads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Protocol
 
 from sam2_ros.live.measurements import Latencies, Rate
 
-LOG_PERIOD = 5.0  # seconds between two lines about the same trouble, whatever the numbers in it
-MAX_LINES = 10  # about troubles of one kind in that time, whatever the sentences
+LOG_PERIOD = 5.0  # seconds between two lines that differ in numbers only
+MAX_LINES = 10  # for one reason in that time
 MAX_SENTENCE = 400  # characters that are logged and kept of a sentence
 
 
@@ -31,12 +31,12 @@ class _Line:
 
 
 def shortened(sentence: str) -> str:
-    """The sentence, cut where it is too long to be read: what comes from outside may be megabytes."""
+    """The sentence, cut at MAX_SENTENCE characters. It may quote megabytes from a message."""
     return sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 3] + '...'
 
 
 class Journal:
-    """Counts events by reason and writes each sentence to the log, at most once every LOG_PERIOD."""
+    """Counts events by reason. Writes a sentence to the log at most once every LOG_PERIOD."""
 
     def __init__(self, logger: Logger) -> None:
         self.arrived = Rate()  # images, without those that have the stamp of the one before
@@ -55,16 +55,20 @@ class Journal:
             self._counts[reason] += number
 
     def note(self, reason: str, sentence: str) -> None:
-        """Count an event and say it in the log, unless the same sentence was there a moment ago."""
+        """Count an event, and log the sentence unless it was logged a moment ago."""
         self._say(reason, sentence, kind=re.sub('[0-9]+', '', sentence))
 
     def refuse_prompt(self, sentence: str) -> None:
-        """Count a refused prompt and say why in the log, each time, as someone waits for it; of a flood only some."""
+        """Count a refused prompt and log why. Somebody waits for it, so it is logged each time; of a flood only the
+        first.
+        """
         self.last_refusal = shortened(sentence)
         self._say('prompts_refused', f'prompt refused: {sentence}', kind='')
 
     def _say(self, reason: str, sentence: str, *, kind: str) -> None:
-        """Count, and log unless there were too many lines for this reason; of a `kind` that is not empty only one."""
+        """Count an event. Log it unless its reason had MAX_LINES lines, or one of the same `kind`, which may be empty
+        for none.
+        """
         now = time.monotonic()
         with self._lock:
             self._counts[reason] += 1

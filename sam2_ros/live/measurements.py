@@ -22,10 +22,10 @@ class Rate:
         self._times.append(time.monotonic())
 
     def per_second(self) -> float:
-        """Over the last RATE_SECONDS, or between the newest two events where these are rarer.
+        """Over the last RATE_SECONDS. Where events are rarer, between the newest two.
 
-        0 before the second event, and once the next one is overdue by as much as the newest two were apart. Events of
-        less than a second count as those of a whole one: two right after a pause say little of what follows.
+        0 before the second event. 0 also when the next event is overdue by the time between the newest two. A span
+        shorter than LEAST_SPAN counts as LEAST_SPAN: two events right after a pause say little about what follows.
         """
         times, now = list(self._times), time.monotonic()
         recent = [moment for moment in times if moment > now - RATE_SECONDS]

@@ -1,4 +1,4 @@
-"""The network as the parameters ask for it, with sentences for everything that can be wrong."""
+"""The network and the tracker that the settings ask for, with a sentence for everything that can be wrong."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
 WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
 MEGABYTE = 1e6
-USUAL_THREADS = torch.get_num_threads()  # what the parameter cpu_threads = 0 stands for
+NETWORK_SETTINGS = ('model', 'checkpoint', 'device', 'dtype', 'image_size', 'cpu_threads')
+USUAL_THREADS = torch.get_num_threads()  # what cpu_threads = 0 means
 
 
 def load_network(settings: Settings) -> Sam2Network:
-    """Build the network and load its weights. Raises ValueError, OSError or RuntimeError with the reason."""
+    """Build the network and load its weights, as NETWORK_SETTINGS say.
+
+    Raises:
+        ValueError, OSError, RuntimeError: with the reason, as a sentence.
+    """
     name, checkpoint = settings['model'], settings['checkpoint']
     if not checkpoint and bundled_weights(name) is None:
         raise ValueError(
@@ -37,7 +42,7 @@ def load_network(settings: Settings) -> Sam2Network:
 
 
 def make_tracker(model: Sam2Network, settings: Settings) -> VideoTracker:
-    """A tracker that has run once, so that the first image does not pay for what happens only once."""
+    """A tracker that has run for some frames, so that the first image does not pay for what happens only once."""
     options = TrackerOptions(
         clear_on_correction=settings['clear_on_correction'],
         lost_after_seconds=settings['lost_after'],
@@ -58,7 +63,7 @@ def make_tracker(model: Sam2Network, settings: Settings) -> VideoTracker:
 
 
 def describe(settings: Settings, model: Sam2Network) -> str:
-    """One line about what runs, with the way to a better model where it is the bundled one."""
+    """One line about what runs. For the bundled weights it names the way to better ones."""
     dtype = str(model.dtype).removeprefix('torch.')
     kind = f'{settings["model"]} at {model.image_size} pixels, {dtype} on {model.device}'
     if settings['checkpoint']:

@@ -1,12 +1,11 @@
-"""What the executor asks of the inference thread, and what it is told."""
+"""What is asked of the inference thread, and how it answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.live.arrived_images import ArrivedImage, ShownObject
 from sam2_ros.tracking import Prompt
 
 UNNAMED = '(unnamed)'  # object_id of a Prompt until the inference thread knows which object it is for
@@ -14,14 +13,20 @@ UNNAMED = '(unnamed)'  # object_id of a Prompt until the inference thread knows 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a request. A refused one has a reason, a sentence; an applied prompt has the rest, and a remark,
-    a sentence, where its mask does not fit it.
+    """What became of a request.
+
+    Attributes:
+        reason: why it was refused, a sentence; empty if it was not.
+        object_id: the object it was for.
+        image: the prompted image.
+        tracked_object: the object on that image.
+        remark: why the mask may not be what was meant, a sentence; empty if it fits.
     """
 
     reason: str = ''
     object_id: str = ''
-    image: ArrivedImage | None = None  # the prompted image
-    tracked_object: Any = None  # TrackedObject on that image
+    image: ArrivedImage | None = None
+    tracked_object: ShownObject | None = None
     remark: str = ''
 
     @property
@@ -30,16 +35,18 @@ class Answer:
 
 
 def ignore(_: Answer) -> None:
-    """The answer to a request that nobody waits for; the log has the reason of a refusal."""
+    """For requests that nobody waits for. The log has the reason of a refusal."""
 
 
 @dataclass(frozen=True, eq=False)
 class PromptRequest:
-    """A prompt whose image is known or still to come.
+    """A prompt on its way to the inference thread.
 
-    `object_id`: the object it is for; empty: a new one, or for a click the object that was clicked on.
-    `extend`: its points and box add to those given before for the object on this image.
-    `answer` is called once, in the thread that knows.
+    Attributes:
+        object_id: the object it is for. Empty: a new one; for a click, the object that was clicked on.
+        answer: is called once, from any thread.
+        extend: points and box add to those given before for the object on this image.
+        click: the prompt is a single click.
     """
 
     prompt: Prompt

@@ -6,6 +6,6 @@ from typing import Any, Protocol
 
 
 class Settings(Protocol):
-    """A dictionary does, and the parameters of a node do: a value is looked up when it is used."""
+    """A dictionary, or the parameters of a node. A value is looked up when it is used, so that changes take effect."""
 
     def __getitem__(self, name: str, /) -> Any: ...

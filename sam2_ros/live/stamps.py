@@ -1,4 +1,4 @@
-"""What the stamp of an arriving image says about its place in the stream. Needs no ROS."""
+"""What the stamp of an arriving image says about its place in the stream."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 NANOSECONDS = 1_000_000_000
-MAX_LEAD = 1.0  # seconds that stream time may gain on the clock from one image to the next; more is a wrong stamp
+MAX_LEAD = 1.0  # seconds that stream time may run ahead of the clock between two images
 DOUBTED_LEAD = 0.05  # seconds that a stamp may gain on the clock before it is doubted
-USUAL_STEPS = 2.0  # times what lies between two stamps as a rule, which a stamp may gain in a bag played fast
-STEPS = 5  # newest steps between stamps that the usual one is the median of
+USUAL_STEPS = 2.0  # a stamp may be ahead by so many usual steps, as in a bag that is played fast
+STEPS = 5  # the usual step is the median of so many
 LEAST_STEP_BACK = 0.1  # seconds; a bag that starts again goes back by more
-AGREEING = 3  # images in a row whose stamps go on from each other: now they are right
-LATE_SECONDS = 1.0  # after which images that are late count as right though fewer came
+AGREEING = 3  # so many images in a row whose stamps follow each other are believed
+LATE_SECONDS = 1.0  # after this time late images are believed, though fewer came
 
 
 class Arrival(Enum):
@@ -41,7 +41,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Row:
-    """Images that came one after the other, go on from each other, and do not fit those before them."""
+    """Images in a row whose stamps follow each other, but not those before."""
 
     begin_ns: int  # stamps of the first and the newest of them
     newest_ns: int
@@ -51,10 +51,10 @@ class _Row:
 
 
 class StampOrder:
-    """Sorts arriving images by what their stamps say. Order itself is that of arrival, never that of the stamps.
+    """Sorts arriving images by their stamps. Their order stays that of arrival.
 
-    A single wrong stamp changes nothing: a stamp that does not fit is believed when AGREEING images in a row agree.
-    Until then images from ahead are taken all the same, as a stream may have a gap; images from the past are not.
+    One wrong stamp changes nothing: a stamp that does not fit is believed when AGREEING images in a row agree. Until
+    then images from ahead are taken, since a stream may have a gap. Images from the past are not.
     """
 
     def __init__(self) -> None:
@@ -67,8 +67,12 @@ class StampOrder:
         self._loop_begin = 0  # stamp of the image at which the stream began again, in nanoseconds; 0: it never did
 
     def classify(self, stamp_ns: int, *, arrived: float, reorder_window: float) -> Arrival:
-        """Place the next arrival. `stamp_ns` in nanoseconds; `arrived` in seconds of the monotonic clock;
-        `reorder_window` in seconds: a single stamp that goes back by less is REORDERED, by more an OUTLIER.
+        """Place the next image.
+
+        Args:
+            stamp_ns: in nanoseconds.
+            arrived: in seconds of the monotonic clock.
+            reorder_window: in seconds. A single stamp that goes back by less is REORDERED, by more an OUTLIER.
         """
         if self._trusted is None:
             self._trusted = _Place(0, arrived, 0.0)

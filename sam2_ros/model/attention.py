@@ -1,4 +1,4 @@
-"""Softmax attention, on the CPU with the matrix products of ``linear``."""
+"""Softmax attention; on the CPU with the matrix products of `linear`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from torch import Tensor
 
 from sam2_ros.model.linear import linear, multiplier
 
-LONG = 2**20  # elements of an attention matrix; with fewer, torch's function is as fast
-PIECE_ELEMENTS = 2**19  # of the attention matrix, worked on at a time: 2 MB, which stay in the caches
-LEAST_QUERIES = 64  # of a piece; fewer make slow products
+LONG = 2**20  # elements of an attention matrix; below this, torch's function is as fast
+PIECE_ELEMENTS = 2**19  # elements of the attention matrix that one piece has: 2 MB, which stay in the caches
+LEAST_QUERIES = 64  # of a piece; products of fewer queries are slow
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """(B, heads, Lq, C), (B, heads, Lk, C), (B, heads, Lk, C) -> (B, heads, Lq, C), as torch's fused function.
+    """Softmax attention of several heads.
 
-    For long sequences in float32, pieces are faster on the CPU.
+    For long sequences in float32 on the CPU, pieces are faster than torch's fused function.
+
+    Args:
+        q: queries (B, heads, Lq, C), not scaled.
+        k, v: keys and values (B, heads, Lk, C).
+
+    Returns:
+        (B, heads, Lq, C).
     """
     in_pieces = q.device.type == 'cpu' and q.dtype == torch.float32 and q.shape[2] * k.shape[2] >= LONG and len(q) > 0
     if not in_pieces or torch.is_grad_enabled():
@@ -29,10 +36,19 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of one head with scaled queries on the CPU, (Lq, C), (Lk, C), (Lk, Cv) -> (Lq, Cv).
+    """Softmax attention of one head on the CPU, over a limited number of queries at a time.
 
-    torch's function needs Cv = C and leaves products in float32 to MKL (see ``linear``). It is more exact in bfloat16,
-    which here rounds the scores before the softmax.
+    Three things differ from torch's function. Values may have another number of channels than keys. In float32,
+    products go through oneDNN, not MKL (see `linear`). In bfloat16, scores are rounded before the softmax, which is
+    less exact.
+
+    Args:
+        q: queries (Lq, C), already divided by sqrt(C).
+        k: keys (Lk, C).
+        v: values (Lk, Cv).
+
+    Returns:
+        (Lq, Cv).
     """
     queries = max(LEAST_QUERIES, PIECE_ELEMENTS // len(k))
     if len(q) <= queries:

@@ -15,7 +15,7 @@ WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / 'weights'
 
 
 def bundled_weights(name: str) -> Path | None:
-    """Path of the weights that come with the package for variant ``name``, or None."""
+    """Path of the weights of variant `name` in this package; None if there are none."""
     path = WEIGHTS_FOLDER / f'{name}.safetensors'
     return path if path.is_file() else None
 
@@ -28,12 +28,21 @@ def build_sam2(
     dtype: torch.dtype = torch.float32,
     image_size: int | None = None,
 ) -> Sam2Network:
-    """Build variant ``name`` (a key of ``VARIANTS``) in evaluation mode, without gradients.
+    """Build a network in evaluation mode, without gradients.
 
-    ``checkpoint``: Meta's ``.pt``, a Hugging Face ``model.safetensors`` or our own ``.safetensors``; without one the
-    bundled weights are used, and where there are none random ones with a warning (tests and benchmarks only).
-    ``image_size``: side of the network input in pixels, a multiple of 32 (default: the variant's own).
-    Raises ValueError for an unknown name or size and CheckpointError for a file that does not fit.
+    Args:
+        name: variant, a key of `VARIANTS`.
+        checkpoint: Meta's `.pt`, a Hugging Face `model.safetensors` or our own `.safetensors`. Without it the bundled
+            weights are used. Where there are none, weights are random, with a warning (for tests and benchmarks only).
+        device: of the weights.
+        dtype: of the weights.
+        image_size: side of the network input in pixels, a multiple of 32; the variant's own when left out.
+
+    Raises:
+        ValueError: for an unknown name or a wrong size.
+        TypeError: for a dtype that is not floating point.
+        FileNotFoundError: if there is no such file.
+        CheckpointError: (a ValueError) for a file that does not fit.
     """
     if name not in VARIANTS:
         raise ValueError(f'unknown model {name!r}; available: {", ".join(VARIANTS)}')
@@ -49,7 +58,7 @@ def build_sam2(
         )
     else:
         load_checkpoint(model, path)
-    # the random Fourier matrix stays float32: see RandomPositionEncoding
+    # the random Fourier matrix stays float32, see `RandomPositionEncoding`
     gaussian = model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.clone()
     model.to(device=device, dtype=dtype)
     model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix = gaussian.to(device)

@@ -1,6 +1,6 @@
 """Strict loading of checkpoints: Meta's `.pt`, Hugging Face's and our own `.safetensors`.
 
-The content decides how a file is read, not its name. Everything is read on the CPU and nothing in a file is executed.
+The content decides how a file is read, not its name. Files are read on the CPU, and nothing in a file is executed.
 """
 
 import pickle
@@ -18,9 +18,9 @@ from sam2_ros.model.hugging_face import is_hugging_face, to_meta
 from sam2_ros.model.official_files import OFFICIAL_FILES
 from sam2_ros.model.sam2_network import Sam2Network
 
-_ZIP_MAGIC = b'PK\x03\x04'  # how a file of torch.save begins
+_ZIP_MAGIC = b'PK\x03\x04'  # first bytes of a file of torch.save
 _KEYS_SHOWN = 3
-_QUOTE = 200  # characters of a message of others that are repeated
+_QUOTE = 200  # most characters of another library's message that ours repeats
 _MEMORY_PARTS = ('memory_attention.', 'memory_encoder.', 'obj_ptr_proj.', 'mask_downsample.')
 
 Shapes = dict[str, tuple[int, ...]]
@@ -35,18 +35,18 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: the file is damaged, holds NaN, or its tensors are not exactly those of `model`; the message
-            lists the first missing, unexpected and misshapen keys and the variant that the file looks like. `model` is
+        CheckpointError: the file is damaged, holds NaN, or its tensors are not exactly those of `model`. The message
+            lists the first missing, unexpected and misshapen keys, and the variant that the file looks like. `model` is
             unchanged.
     """
     load_into(model, load_state_dict(path), source=str(path))
 
 
 def load_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of a checkpoint, on the CPU, in the dtype of the file, under Meta's names.
+    """Read the tensors of a checkpoint on the CPU, in the dtype of the file, under Meta's names.
 
-    Accepts Meta's layout (`torch.save({'model': state_dict})`), Hugging Face's safetensors and safetensors with Meta's
-    names. A file that bears the name of one of Meta's files must have its size and SHA-256.
+    Accepts Meta's layout (`torch.save({'model': state_dict})`), Hugging Face's safetensors, and safetensors with Meta's
+    names. A file with the name of one of Meta's files must have the published size and SHA-256.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -68,8 +68,13 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
 def load_into(model: nn.Module, state_dict: Mapping[str, Tensor], *, source: str = 'the state dict') -> None:
     """Copy tensors in Meta's names into `model`, which must have exactly these names and shapes.
 
+    Args:
+        model: the network.
+        state_dict: the tensors.
+        source: where they come from, for error messages.
+
     Raises:
-        CheckpointError: as in `load_checkpoint`; `source` names the origin of the tensors in the message.
+        CheckpointError: as in `load_checkpoint`.
     """
     expected, given = _shapes(model.state_dict()), _shapes(state_dict)
     if expected != given:
@@ -102,7 +107,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
                 'not run; take the file from a source you trust'
             ) from error
         raise CheckpointError(f'{path} cannot be read, it is truncated or damaged') from error
-    except Exception as error:  # a bit that is wrong may raise anything: KeyError, UnicodeDecodeError, struct.error ...
+    except Exception as error:  # a wrong bit may raise anything: KeyError, UnicodeDecodeError, struct.error ...
         raise CheckpointError(f'{path} cannot be read, it is truncated or damaged: {_first_line(error)}') from error
     state_dict = content.get('model') if isinstance(content, dict) else None
     if not isinstance(state_dict, dict) or not all(isinstance(value, Tensor) for value in state_dict.values()):
@@ -128,7 +133,7 @@ def _shapes(state_dict: Mapping[str, Tensor]) -> Shapes:
 
 
 def _differences(expected: Shapes, given: Shapes) -> str:
-    """Say how two sets of tensors differ, with the first few names of each kind."""
+    """How two sets of tensors differ, in words, with the first few names of each kind."""
     missing = [key for key in expected if key not in given]
     unexpected = [key for key in given if key not in expected]
     misshapen = [
@@ -143,7 +148,7 @@ def _first(keys: list[str]) -> str:
 
 
 def _guess(given: Shapes) -> str:
-    """Say which variants have the most tensors in common with the given ones."""
+    """Which variants have the most tensors in common with the given ones, in words."""
     shapes = {name: _variant_shapes(name) for name in VARIANTS}
     for name, expected in shapes.items():
         if expected == given:

@@ -18,11 +18,22 @@ PIXEL_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Numbers that define one variant; names follow the paper, values Meta's published configurations.
+    """Numbers that define one variant. Names follow the paper, values Meta's published configurations.
 
-    ``stages`` counts the blocks per stage, ``window_spec`` the attention window per stage in tokens,
-    ``pos_embed_background`` the side of the learned background position grid. ``pointer_time`` marks SAM 2.1:
-    object pointers carry a temporal code and absent objects a spatial embedding.
+    Attributes:
+        embed_dim: channels of the first stage of the trunk; each later stage has twice as many.
+        num_heads: attention heads of the first stage; each later stage has twice as many.
+        stages: number of blocks of each stage.
+        global_attention_blocks: indices of the blocks that attend to the whole image.
+        window_spec: attention window of each stage, in tokens.
+        pos_embed_background: side of the learned background position grid, in cells.
+        pointer_time: the variant is SAM 2.1: object pointers carry a temporal code, absent objects a spatial embedding.
+        hidden_dim: channels C of features, tokens and object pointers.
+        memory_dim: channels Cm of a spatial memory.
+        memory_layers: layers of the memory attention.
+        memory_feedforward: hidden channels of the MLP in these layers.
+        image_size: side of the network input in pixels.
+        bundled: weights come with this package.
     """
 
     embed_dim: int
@@ -57,8 +68,10 @@ def _published(pointer_time: bool) -> dict[str, ModelConfig]:
     return {prefix + size: ModelConfig(*values, pointer_time=pointer_time) for size, values in numbers.items()}
 
 
+DEFAULT_MODEL = 'sam2.1_hiera_micro'  # its weights come with the package
+
 VARIANTS: dict[str, ModelConfig] = {
-    'sam2.1_hiera_micro': ModelConfig(
+    DEFAULT_MODEL: ModelConfig(
         embed_dim=32, num_heads=1, stages=(1, 2, 5, 1), global_attention_blocks=(4, 5, 7), window_spec=(8, 4, 8, 4),
         pos_embed_background=7, pointer_time=True, hidden_dim=128, memory_dim=32, memory_layers=2,
         memory_feedforward=512, image_size=384, bundled=True,

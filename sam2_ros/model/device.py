@@ -1,4 +1,4 @@
-"""Which device and number format a network runs on when the user leaves the choice open."""
+"""Chooses the device and the number format of a network where the user leaves them open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch
 
 
 def choose_device(name: str = AUTO) -> torch.device:
-    """The device of this name; `auto` is the first GPU, or else the CPU. Raises ValueError if it is not there."""
+    """The device of this name; `auto` is the first GPU, or the CPU if there is none.
+
+    Raises:
+        ValueError: if the device is not there.
+    """
     if name == AUTO:
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
@@ -24,7 +28,12 @@ def choose_device(name: str = AUTO) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The number format of this name in `DTYPES`; `auto` is bfloat16 on a GPU and float32 on the CPU."""
+    """The number format of this name.
+
+    Args:
+        name: a key of `DTYPES`, or `auto`: bfloat16 on a GPU and float32 on the CPU.
+        device: the device of the network.
+    """
     if name == AUTO:
         return torch.bfloat16 if device.type == 'cuda' else torch.float32
     return DTYPES[name]

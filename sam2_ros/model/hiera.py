@@ -16,17 +16,17 @@ NORM_EPS = 1e-6
 
 def _pool(x: Tensor) -> Tensor:
     """Max-pool (B, H, W, C) 2x2."""
-    rows = torch.maximum(x[:, ::2], x[:, 1::2])  # faster than F.max_pool2d on the CPU, which looks for indices, too
+    rows = torch.maximum(x[:, ::2], x[:, 1::2])  # faster on the CPU than F.max_pool2d, which also finds indices
     return torch.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
 def _to_windows(x: Tensor, window: int) -> Tensor:
     """(B, H, W, C) -> (B * windows, window, window, C), zero-padded at the bottom and right.
 
-    The padding takes part in attention as keys and values, as in the published network.
+    As in the published network, the padding takes part in attention as keys and values.
     """
     batch, height, width, channels = x.shape
-    if height % window or width % window:  # F.pad would copy x otherwise, too
+    if height % window or width % window:  # F.pad copies x even where it adds nothing
         x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
     rows, columns = x.shape[1] // window, x.shape[2] // window
     x = x.view(batch, rows, window, columns, window, channels).transpose(2, 3)
@@ -34,7 +34,7 @@ def _to_windows(x: Tensor, window: int) -> Tensor:
 
 
 def _from_windows(x: Tensor, batch: int, height: int, width: int) -> Tensor:
-    """Inverse of ``_to_windows`` for an output of ``height`` x ``width``, dropping the padding."""
+    """Inverse of `_to_windows` for an output of `height` x `width`; drops the padding."""
     window, channels = x.shape[1], x.shape[-1]
     rows, columns = -(-height // window), -(-width // window)
     x = x.view(batch, rows, columns, window, window, channels).transpose(2, 3)
@@ -42,13 +42,16 @@ def _from_windows(x: Tensor, batch: int, height: int, width: int) -> Tensor:
 
 
 def _stretching(cells: int, side: int, device: torch.device) -> Tensor:
-    """The matrix (side, cells) of bicubic interpolation along one axis: two of them are faster than its 2D form."""
+    """The matrix (side, cells) of bicubic interpolation along one axis.
+
+    Two such products are faster than torch's interpolation in two dimensions.
+    """
     unit = torch.eye(cells, device=device)[None, None]
     return F.interpolate(unit, size=(side, cells), mode='bicubic')[0, 0]
 
 
 class MultiScaleAttention(nn.Module):
-    """Self-attention over (B, H, W, C); with ``pool`` only the queries are pooled 2x2."""
+    """Self-attention over (B, H, W, C). With `pool`, the queries alone are pooled 2x2."""
 
     def __init__(self, dim: int, dim_out: int, num_heads: int, *, pool: bool) -> None:
         super().__init__()
@@ -68,7 +71,7 @@ class MultiScaleAttention(nn.Module):
 
 
 class MultiScaleBlock(nn.Module):
-    """Transformer block; ``window`` 0 attends globally, ``pool`` halves the resolution (first block of a stage)."""
+    """Transformer block. `window` 0 attends globally; `pool` halves the resolution (first block of a stage)."""
 
     def __init__(self, dim: int, dim_out: int, num_heads: int, *, window: int, pool: bool) -> None:
         super().__init__()
@@ -95,14 +98,14 @@ class MultiScaleBlock(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """7x7 convolution of stride 4, channels last."""
+    """(B, 3, S, S) -> (B, S/4, S/4, C): a 7x7 convolution of stride 4."""
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(3, embed_dim, kernel_size=7, stride=4, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x).permute(0, 2, 3, 1).contiguous()  # all later layers run over the channels
+        return self.proj(x).permute(0, 2, 3, 1).contiguous()  # all later layers need the channels last
 
 
 class Hiera(nn.Module):
@@ -136,14 +139,14 @@ class Hiera(nn.Module):
             self.stage_ends.append(len(self.blocks) - 1)
 
     def _position(self, height: int, width: int) -> Tensor:
-        """Learned position (H, W, C): a stretched background grid plus a tiled window pattern."""
+        """Learned position (H, W, C): a stretched background grid plus a repeated window pattern."""
         grid, window = self.pos_embed[0], self.pos_embed_window[0].permute(1, 2, 0).contiguous()
         rows, columns = (
             _stretching(cells, side, grid.device) for cells, side in zip(grid.shape[1:], (height, width), strict=True)
         )
         along_rows = columns @ grid.float().permute(1, 2, 0)  # (cells, W, C)
         background = (rows @ along_rows.flatten(1)).view(height, width, -1).to(grid.dtype)
-        side = len(window)  # divides both lengths, as images have sides of multiples of 32
+        side = len(window)  # divides both lengths, because images have sides that are multiples of 32
         tiles = background.view(-1, side, width // side, side, window.shape[2])
         return (tiles + window[:, None]).view(background.shape)
 

@@ -1,9 +1,9 @@
-"""Tensor names of Hugging Face's SAM 2 files (transformers `Sam2VideoModel`, `Sam2Model`) and of Meta's, both ways.
+"""Translates tensor names between Hugging Face's SAM 2 files (transformers `Sam2VideoModel`, `Sam2Model`) and Meta's.
 
-One table holds every difference. A row pairs two module paths: `*` is a path component that both sides share,
-`{a,b}` lists alternatives that pair up from left to right; `weight`, `bias` or nothing follows a path.
-Two things are no mere renaming: Hugging Face stacks the four point embeddings into one tensor, and it stores the
-Gaussian matrix of the positional encoding twice.
+One table holds every difference. A row pairs two module paths. In a path, `*` is a component that both sides share, and
+`{a,b}` lists alternatives that pair up from left to right. `weight`, `bias` or nothing follows a path. Two differences
+are more than names: Hugging Face stacks the four point embeddings into one tensor, and it stores the Gaussian matrix of
+the positional encoding twice.
 """
 
 import re
@@ -118,14 +118,14 @@ def _rename(key: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
 
 
 def is_hugging_face(keys: Mapping[str, object]) -> bool:
-    """Whether tensor names are Hugging Face's (any tensor of their image encoder is there)."""
+    """Whether tensor names are Hugging Face's: whether there is any tensor of their image encoder."""
     return any(key.startswith('vision_encoder.') for key in keys)
 
 
 def to_meta(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a Hugging Face state dict to Meta's names; tensors are views of the given ones.
+    """Rename a Hugging Face state dict to Meta's names. The tensors are views of the given ones.
 
-    Names that the table does not know are kept as they are, so that a strict loader reports them.
+    Names that the table does not know stay as they are, so that a strict loader reports them.
     """
     renamed: dict[str, Tensor] = {}
     for key, tensor in state_dict.items():

@@ -12,7 +12,7 @@ from sam2_ros.model.hiera import Hiera
 
 
 class LateralConv(nn.Module):
-    """1x1 convolution; the wrapper only keeps the published parameter name ``convs.i.conv``."""
+    """1x1 convolution; the wrapper only keeps the published parameter name `convs.i.conv`."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -23,9 +23,9 @@ class LateralConv(nn.Module):
 
 
 class FpnNeck(nn.Module):
-    """Feature pyramid: ``convs.0`` belongs to the deepest level.
+    """Feature pyramid; `convs.0` belongs to the deepest level.
 
-    Only the stride-16 level receives top-down features (from stride 32); strides 4 and 8 stay lateral.
+    Only stride 16 receives top-down features, from stride 32. Strides 4 and 8 get none.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -35,7 +35,15 @@ class FpnNeck(nn.Module):
     def forward(
         self, features: list[Tensor], *, project4: nn.Conv2d, project8: nn.Conv2d
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Trunk features of strides 4, 8, 16, 32 -> maps of strides 4, 8, 16, the first two after their projection."""
+        """Make the three maps that the rest of the network reads.
+
+        Args:
+            features: of the trunk, strides 4, 8, 16 and 32.
+            project4, project8: the mask decoder's 1x1 convolutions for strides 4 and 8.
+
+        Returns:
+            Maps of strides 4, 8 and 16, the first two after their projection.
+        """
         stride4, stride8, stride16, stride32 = features
         deep, middle, *shallow = cast('list[LateralConv]', list(self.convs))
         top_down = F.interpolate(deep(stride32).float(), scale_factor=2.0, mode='nearest')
@@ -48,7 +56,10 @@ class FpnNeck(nn.Module):
 
 
 def _as_one_convolution(x: Tensor, first: LateralConv, second: nn.Conv2d) -> Tensor:
-    """Two 1x1 convolutions in one: nothing lies between them, and the many channels in the middle need no memory."""
+    """Apply two 1x1 convolutions as one.
+
+    Nothing lies between them, so one product does for both, and the many channels in the middle need no memory.
+    """
     weight = second.weight.flatten(1) @ first.conv.weight.flatten(1)
     assert first.conv.bias is not None
     bias = second(first.conv.bias[None, :, None, None]).flatten()
@@ -56,10 +67,10 @@ def _as_one_convolution(x: Tensor, first: LateralConv, second: nn.Conv2d) -> Ten
 
 
 class ImageEncoder(nn.Module):
-    """Normalised image (B, 3, S, S) -> maps (B, C4, S/4, S/4), (B, C8, S/8, S/8), (B, C, S/16, S/16).
+    """Normalised image (B, 3, S, S) -> maps (B, C/8, S/4, S/4), (B, C/4, S/8, S/8), (B, C, S/16, S/16).
 
-    The pyramid's levels of strides 4 and 8 only ever serve the mask decoder, which narrows them with 1x1 convolutions.
-    Those are given here and applied at once.
+    Only the mask decoder reads strides 4 and 8, after it has narrowed them with 1x1 convolutions. These convolutions
+    are arguments here and are applied at once.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -16,7 +16,7 @@ FEW_CHANNELS = 8
 
 
 class LayerNorm2d(nn.Module):
-    """Layer norm over the channels of (B, C, H, W), eps 1e-6 as in the published network."""
+    """Layer norm over the channels of (B, C, H, W), with eps 1e-6 as in the published network."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class LayerNorm2d(nn.Module):
         if x.shape[1] > FEW_CHANNELS:
             x = x.permute(0, 2, 3, 1)
             return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, EPS).permute(0, 3, 1, 2)
-        # torch's kernel takes pixel by pixel, which is slow for pixels of few numbers
+        # torch's kernel works pixel by pixel, which is slow for pixels of few channels
         wide = x if x.dtype == torch.float64 else x.float()
         offset = wide - wide.mean(1, keepdim=True)
         unit = offset * (offset.square().mean(1, keepdim=True) + EPS).rsqrt()
@@ -35,7 +35,7 @@ class LayerNorm2d(nn.Module):
 
 
 class MLP(nn.Module):
-    """``num_layers`` linear layers with an activation between them, none after the last."""
+    """`num_layers` linear layers with an activation between them, none after the last: (..., C_in) -> (..., C_out)."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class MLP(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention with separate q, k, v projections; ``internal_dim`` may be below ``embedding_dim``."""
+    """Multi-head attention with separate q, k, v projections; `internal_dim` may be less than `embedding_dim`."""
 
     def __init__(self, embedding_dim: int, num_heads: int, *, internal_dim: int | None = None) -> None:
         super().__init__()

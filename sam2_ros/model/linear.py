@@ -1,4 +1,4 @@
-"""Linear layers, which on the CPU go through oneDNN."""
+"""Linear layers that use oneDNN on the CPU."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CONVOLUTION_ELEMENTS = 20_480  # of the input; with fewer, torch does not use oneDNN for a convolution
-POINTWISE_PRODUCTS = 2**20  # with fewer, calling oneDNN takes longer than the products
+CONVOLUTION_ELEMENTS = 20_480  # elements of the input; below this, torch does not use oneDNN for a convolution
+POINTWISE_PRODUCTS = 2**20  # multiplications; below this, calling oneDNN takes longer than they do
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {'none': lambda x: x, 'relu': F.relu, 'gelu': F.gelu}
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation: str = 'none') -> Tensor:
-    """(..., C_in) -> (..., C_out), as ``F.linear`` and an activation in ``ACTIVATIONS``.
+    """A linear layer and its activation: (..., C_in) -> (..., C_out).
 
-    torch leaves matrix products in float32 to MKL, which uses half of the vector width of AMD processors; oneDNN uses
-    all of it. The operator for it, which torch's compiler uses, applies the activation as well, but knows no gradients.
+    For float32 on the CPU, torch gives matrix products to MKL, which uses half of the vector width of AMD processors.
+    oneDNN uses all of it. torch has an internal oneDNN operator that also applies the activation, but has no gradients.
+    Where that cannot be used, a large product runs as a convolution, for which torch also uses oneDNN.
+
+    Args:
+        x: (..., C_in).
+        weight: (C_out, C_in).
+        bias: (C_out,).
+        activation: a key of `ACTIVATIONS`.
     """
     if x.dtype == weight.dtype and x.numel() * weight.shape[0] >= POINTWISE_PRODUCTS and _takes_pointwise(weight):
-        # with rows of weights apart it would be hundreds of times slower
+        # if rows of the weights are apart in memory, it is hundreds of times slower
         return _pointwise(x, weight.contiguous(), bias, activation)
     if x.device.type == 'cpu' and x.dtype == torch.float32 and x.numel() > CONVOLUTION_ELEMENTS:
         return ACTIVATIONS[activation](_convolve(x, weight, bias))
@@ -29,7 +36,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation:
 
 
 def multiplier(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
-    """``linear`` with the same weights for several inputs of about (rows, C_in): they are laid out for it only once."""
+    """`linear` for several inputs with the same weights, which are laid out for oneDNN only once.
+
+    Args:
+        weight: (C_out, C_in).
+        rows: about how many rows each input (rows, C_in) has.
+    """
     if not _takes_pointwise(weight):
         return lambda x: linear(x, weight)
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
@@ -48,7 +60,7 @@ def _takes_pointwise(weight: Tensor) -> bool:
 
 @cache
 def _has_pointwise(dtype: torch.dtype) -> bool:
-    """Whether this torch has oneDNN's operators as they are called here; they are not part of its documented API."""
+    """Whether this torch has the oneDNN operators that are called here; they are not part of its documented API."""
     if dtype not in (torch.float32, torch.bfloat16):
         return False
     one = torch.ones(1, 1, dtype=dtype)
@@ -64,10 +76,10 @@ def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) 
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """``F.linear`` as a 1x1 convolution, for which torch uses oneDNN, with gradients.
+    """`F.linear` as a 1x1 convolution, for which torch uses oneDNN, with gradients.
 
-    A dilation means nothing to a 1x1 kernel, but without one torch takes such a convolution for a matrix product when
-    it has a single thread.
+    The dilation does not change the result of a 1x1 kernel. Without it, torch with a single thread would turn the
+    convolution back into a matrix product.
     """
     c_out, c_in = weight.shape
     pixels = x.reshape(1, 1, -1, c_in).permute(0, 3, 1, 2)
@@ -76,7 +88,7 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """``nn.Linear`` by way of ``linear``, with an activation after it."""
+    """`nn.Linear` that calls `linear`, with an activation after it."""
 
     def forward(self, x: Tensor, activation: str = 'none') -> Tensor:
         return linear(x, self.weight, self.bias, activation=activation)

@@ -15,15 +15,18 @@ from sam2_ros.model.two_way_transformer import TwoWayTransformer
 IOU_HEAD_DIM = 256
 STABILITY_DELTA = 0.05  # logits
 STABILITY_THRESHOLD = 0.98
-SINGLE_MASK = -1  # value of ``MaskChoice.chosen`` for token 0
+SINGLE_MASK = -1  # value of `MaskChoice.chosen` for token 0
 
 
 @dataclass(frozen=True)
 class DecoderOutput:
     """Everything the decoder predicts for N objects: four masks (token 0, then the three multimask tokens).
 
-    ``masks`` (N, 4, S/4, S/4) float32 logits; ``ious`` (N, 4) in 0..1; ``tokens`` (N, 4, C);
-    ``object_score_logit`` (N,), above 0 when the object is visible.
+    Attributes:
+        masks: (N, 4, S/4, S/4) float32 logits.
+        ious: (N, 4) predicted IoUs in 0..1.
+        tokens: (N, 4, C).
+        object_score_logit: (N,), > 0 if the object is visible.
     """
 
     masks: Tensor
@@ -34,9 +37,13 @@ class DecoderOutput:
 
 @dataclass(frozen=True)
 class MaskChoice:
-    """One mask per object: ``mask`` (N, S/4, S/4), ``iou`` (N,), ``token`` (N, C).
+    """One mask for each object.
 
-    ``chosen`` (N,) indexes the three multimask candidates; -1 is the single mask of token 0.
+    Attributes:
+        mask: (N, S/4, S/4) logits.
+        iou: (N,) predicted IoU.
+        token: (N, C), from which the object pointer is made.
+        chosen: (N,) index of the chosen one of the three multimask candidates; -1 is the single mask of token 0.
     """
 
     mask: Tensor
@@ -46,18 +53,28 @@ class MaskChoice:
 
 
 def stability_score(mask_logits: Tensor) -> Tensor:
-    """Area above +0.05 over area above -0.05, (..., H, W) -> (...); 1 where the second is empty."""
+    """How little the area of a mask depends on its threshold: area above +0.05 over area above -0.05.
+
+    Args:
+        mask_logits: (..., H, W).
+
+    Returns:
+        (...); 1 where the second area is empty.
+    """
     inner = (mask_logits > STABILITY_DELTA).flatten(-2).sum(-1, dtype=torch.float32)
     outer = (mask_logits > -STABILITY_DELTA).flatten(-2).sum(-1, dtype=torch.float32)
     return torch.where(outer > 0, inner / outer.clamp(min=1), 1.0)
 
 
 def choose_mask(output: DecoderOutput, multimask: Tensor, *, stability_fallback: bool) -> MaskChoice:
-    """Pick one mask per object as the official predictor does.
+    """Choose one mask for each object, as the official predictor does.
 
-    ``multimask`` (N,) bool: pick the multimask candidate with the highest predicted IoU, with its token; otherwise
-    token 0. With ``stability_fallback`` an unstable single mask gives way to the best candidate, but its token,
-    hence the object pointer, stays token 0.
+    Args:
+        output: of the decoder.
+        multimask: (N,) bool. True: the multimask candidate with the highest predicted IoU, and its token. False: token
+            0.
+        stability_fallback: replace an unstable single mask by the best candidate. Its token, and so the object pointer,
+            is still token 0.
     """
     rows = torch.arange(len(multimask), device=multimask.device)
     best = output.ious[:, 1:].argmax(dim=1)
@@ -75,7 +92,7 @@ def choose_mask(output: DecoderOutput, multimask: Tensor, *, stability_fallback:
 
 
 class MaskDecoder(nn.Module):
-    """Prompted image features to masks, IoUs, mask tokens and the object score."""
+    """Prompted image features -> masks, IoUs, mask tokens and the object score."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -102,8 +119,14 @@ class MaskDecoder(nn.Module):
     def forward(
         self, image: Tensor, image_pos: Tensor, sparse: Tensor, *, stride8: Tensor, stride4: Tensor
     ) -> DecoderOutput:
-        """image (N, C, h, w) with the dense prompt added, its position (1, C, h, w), sparse prompts (N, L, C);
-        projected high-resolution features (1 or N, C/4, 2h, 2w) and (1 or N, C/8, 4h, 4w)."""
+        """Decode N objects.
+
+        Args:
+            image: (N, C, h, w) features with the dense prompt added.
+            image_pos: (1, C, h, w) position code of the image.
+            sparse: (N, L, C) prompt tokens.
+            stride8, stride4: projected features (1 or N, C/4, 2h, 2w) and (1 or N, C/8, 4h, 4w).
+        """
         own = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
         tokens = torch.cat((own.expand(len(sparse), -1, -1), sparse), dim=1)
         tokens, source = self.transformer(image, image_pos, tokens)

@@ -1,7 +1,7 @@
 """Memory attention: current features attend to themselves and to the memory bank (SAM 2 section 4).
 
-One head, axial rotary position encoding. Attention weights sum to 1, so the value projection can follow the weighted
-sum: the sum then runs over the memory's few channels (64) instead of the hidden 256.
+It has one head and axial rotary position encoding. Attention weights sum to 1, so the value projection may come after
+the weighted sum. The sum then has the few channels of the memory (64) instead of the hidden 256.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from sam2_ros.model.config import ModelConfig
 from sam2_ros.model.linear import Linear
 from sam2_ros.model.position_encoding import axial_rope_turns, sine_position_2d
 
-INPUT_POSITION_WEIGHT = 0.1  # share of the sine position added to the features once
+INPUT_POSITION_WEIGHT = 0.1  # the sine position is added to the features once, times this
 
 
 @dataclass(frozen=True)
 class MemoryTokens:
-    """What the queries attend to: ``values`` (N, K, Cm), ``keys`` = values plus position codes (N, K, Cm).
+    """What the queries attend to.
 
-    The first tokens are whole (h, w) maps in row-major order; the last ``num_pointer_tokens`` have no place in the
-    image and are not rotated.
+    The first tokens are whole (h, w) maps in row-major order. The last ones are object pointers, which have no place in
+    the image and are not rotated.
+
+    Attributes:
+        values: (N, K, Cm).
+        keys: values plus position codes, (N, K, Cm).
+        num_pointer_tokens: number of pointer tokens among the K.
     """
 
     values: Tensor
@@ -35,16 +40,24 @@ class MemoryTokens:
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """Rotate the pairs of neighbouring channels of (..., L, C) by complex numbers (L, C/2), in float32."""
+    """Rotate the pairs of neighbouring channels of (..., L, C) by unit complex numbers (L, C/2), in float32."""
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
 
 
 def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
-    """Softmax attention of one head, (N, Lq, C), (N, Lk, C), (N, Lk, Cv) -> (N, Lq, Cv).
+    """Softmax attention of one head with rotary position encoding.
 
-    ``turns`` (Lk, C/2) rotates the keys and its first Lq rows the queries.
-    Fused kernels need Cv = C and are slower on the CPU. There one object at a time is worked through, in pieces.
+    Fused kernels need Cv = C, and are slower on the CPU. There, objects are processed one after the other, in pieces.
+
+    Args:
+        q: queries (N, Lq, C).
+        k: keys (N, Lk, C).
+        v: values (N, Lk, Cv).
+        turns: unit complex numbers (Lk, C/2) that rotate the keys; the first Lq rows rotate the queries.
+
+    Returns:
+        (N, Lq, Cv).
     """
     if q.device.type == 'cpu':
         scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
@@ -59,7 +72,7 @@ def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
 
 
 class RotaryAttention(nn.Module):
-    """Single-head attention; keys and values have ``memory_dim`` channels."""
+    """Single-head attention. Keys and values have `memory_dim` channels."""
 
     def __init__(self, channels: int, memory_dim: int) -> None:
         super().__init__()
@@ -69,14 +82,14 @@ class RotaryAttention(nn.Module):
         self.out_proj = Linear(channels, channels)
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, turns: Tensor) -> Tensor:
-        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); ``turns`` (K, C/2) as in ``attend_rotated``."""
+        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); `turns` (K, C/2) as in `attend_rotated`."""
         q, k = self.q_proj(x), self.k_proj(keys)
-        # autocast narrows the projections, and so queries and keys, but not the memory
+        # under autocast, queries and keys are narrower than the memory
         return self.out_proj(self.v_proj(attend_rotated(q, k, values.to(q.dtype), turns)))
 
 
 class MemoryAttentionLayer(nn.Module):
-    """Self-attention, cross-attention to memory, feed-forward; pre-norm, residual."""
+    """Self-attention, cross-attention to memory, feed-forward; each with a layer norm before it and a residual."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Memory encoder: a frame's features and mask to one spatial memory (SAM 2 section 4)."""
+"""Memory encoder: a frame's features and mask -> one spatial memory (SAM 2 section 4)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class FuserBlock(nn.Module):
 
 
 class Fuser(nn.Module):
-    """Two blocks; the wrapper keeps the published names ``fuser.layers.i``."""
+    """Two blocks. The wrapper keeps the published names `fuser.layers.i`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Fuser(nn.Module):
 
 
 class MemoryEncoder(nn.Module):
-    """Features (1 or N, C, h, w) and masks (N, 1, S, S) in the encoder's scale (-10..10) -> (N, Cm, h, w)."""
+    """Features (1 or N, C, h, w) and masks (N, 1, S, S), from -10 (outside) to 10 (inside) -> (N, Cm, h, w)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

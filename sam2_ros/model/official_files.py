@@ -1,4 +1,4 @@
-"""The checkpoints Meta publishes: where they are, how long they are and what they hash to."""
+"""The checkpoints that Meta publishes: address, size and SHA-256."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class OfficialFile:
     """One published checkpoint.
 
     Attributes:
-        name: file name, the variant's name and `.pt`.
+        name: file name: the name of the variant and `.pt`.
         url: where it is downloaded from.
         size: length in bytes.
         sha256: hexadecimal digest of the content.
@@ -24,7 +24,7 @@ class OfficialFile:
     sha256: str
 
     def verify(self, path: str | Path) -> None:
-        """Compare size and SHA-256 of the file at `path`; a few seconds per gigabyte.
+        """Compare size and SHA-256 of the file at `path`. Takes a few seconds per gigabyte.
 
         Raises:
             ValueError: the content is not the published one.

@@ -1,7 +1,7 @@
-"""Position codes: 2-D sine maps, the prompt encoder's random Fourier code, pointer time codes, rotary tables.
+"""Position codes: 2-D sine maps, the random Fourier code of prompts, time codes of pointers, rotary tables.
 
-All tables are computed and kept in float32, the rotary ones as complex numbers of two float32. The cached ones are pure
-functions of their arguments.
+All tables are float32; the rotary ones are complex numbers of two float32. Cached tables depend on their arguments
+alone.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ TEMPERATURE = 10000.0
 
 @lru_cache(maxsize=32)
 def sine_position_2d(height: int, width: int, channels: int, device: torch.device) -> Tensor:
-    """Sine map (channels, height, width): first half of the channels encodes y, second half x.
+    """Sine map (channels, height, width): the first half of the channels encodes y, the second half x.
 
-    Positions run 1..N over N + 1e-6, times 2 pi; sine and cosine alternate (SAM 2 ``PositionEmbeddingSine``).
+    Position 1..N is divided by N + 1e-6 and multiplied by 2 pi. Sine and cosine alternate (SAM 2
+    `PositionEmbeddingSine`).
     """
     with torch.inference_mode(False):
         half = channels // 2
@@ -39,7 +40,7 @@ def sine_position_2d(height: int, width: int, channels: int, device: torch.devic
 def axial_rope_turns(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """Unit complex numbers (height * width, channels / 2) of the axial rotary encoding.
 
-    The first half of the columns rotates with x, the second with y; frequencies are 1e4 ** (-4 i / channels).
+    The first half of the columns rotates with x, the second with y. Frequencies are 1e4 ** (-4 i / channels).
     """
     with torch.inference_mode(False):
         index = torch.arange(0, channels, 4, device=device, dtype=torch.float32)[: channels // 4]
@@ -51,7 +52,7 @@ def axial_rope_turns(height: int, width: int, channels: int, device: torch.devic
 
 
 def sine_position_1d(position: Tensor, channels: int) -> Tensor:
-    """Code (..., channels) of scalar positions (...): all sines, then all cosines (not interleaved)."""
+    """Code (..., channels) of scalar positions (...): all sines, then all cosines."""
     half = channels // 2
     frequency = TEMPERATURE ** (2 * (torch.arange(half, device=position.device, dtype=torch.float32) // 2) / half)
     angle = position.float()[..., None] / frequency
@@ -59,10 +60,10 @@ def sine_position_1d(position: Tensor, channels: int) -> Tensor:
 
 
 class RandomPositionEncoding(nn.Module):
-    """Random Fourier code of points, the same matrix for prompts and for the image grid.
+    """Random Fourier code of points; prompts and the image grid share one matrix.
 
-    The matrix product stays in float32 whatever the model's dtype, also under autocast: rounding it to bfloat16 moves
-    clicks visibly.
+    The matrix product stays in float32 whatever the dtype of the model, also under autocast. In bfloat16, rounding
+    would move clicks visibly.
     """
 
     def __init__(self, channels: int) -> None:

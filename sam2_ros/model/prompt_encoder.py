@@ -1,4 +1,4 @@
-"""Prompt encoder: points, box corners and masks to sparse and dense embeddings (SAM, SAM 2 section 4)."""
+"""Prompt encoder: points, box corners and masks -> sparse and dense embeddings (SAM, SAM 2 section 4)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ _MASK_CHANNELS = 16
 
 @dataclass(frozen=True)
 class PromptEmbedding:
-    """``sparse`` (N, L, C): one token per point and one padding token; ``dense`` (N, C, S/16, S/16)."""
+    """Embedded prompts of N objects.
+
+    Attributes:
+        sparse: (N, L, C), one token for each point and one for padding.
+        dense: (N, C, S/16, S/16).
+    """
 
     sparse: Tensor
     dense: Tensor
 
 
 class PromptEncoder(nn.Module):
-    """Learned vectors per label on top of a random Fourier position code; a small convolution stack for masks."""
+    """Points: a learned vector per label plus a random Fourier position code. Masks: a small convolution stack."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -44,7 +49,8 @@ class PromptEncoder(nn.Module):
     def embed_points(self, points: Tensor, labels: Tensor, image_size: int) -> Tensor:
         """points (N, P, 2) in model pixels and labels (N, P) -> (N, P + 1, C); the last token is padding.
 
-        The official predictor always appends that padding point, and shifts by half a pixel after scaling.
+        As in the official predictor, that padding point is always added, and points are shifted by half a pixel after
+        scaling.
         """
         points = torch.cat((points + 0.5, points.new_zeros(points.shape[0], 1, 2)), dim=1)
         labels = torch.cat((labels, labels.new_full((labels.shape[0], 1), PADDING)), dim=1)
@@ -55,9 +61,9 @@ class PromptEncoder(nn.Module):
     def forward(
         self, points: Tensor, labels: Tensor, mask_logits: Tensor | None, has_mask: Tensor | None, image_size: int
     ) -> PromptEmbedding:
-        """See ``Sam2Network.embed_prompts``."""
+        """See `Sam2Network.embed_prompts`."""
         grid = image_size // 16
-        if points.shape[1] == 0:  # without clicks the official code passes one padding point besides its own
+        if points.shape[1] == 0:  # without clicks the official code adds a second padding point
             points = points.new_zeros(points.shape[0], 1, 2)
             labels = labels.new_full((points.shape[0], 1), PADDING)
         sparse = self.embed_points(points, labels, image_size)

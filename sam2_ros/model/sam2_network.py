@@ -1,4 +1,4 @@
-"""The SAM 2 / SAM 2.1 network: stateless verbs the tracker calls, batched over objects.
+"""The SAM 2 / SAM 2.1 network: stateless verbs that the tracker calls, batched over objects.
 
 Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points.
 """
@@ -33,7 +33,12 @@ MASK_PROMPT_LOGIT = 10.0  # a given mask becomes logits of +-10
 
 
 class Sam2Network(nn.Module):
-    """All learned parts under Meta's parameter names. ``image_size`` is the model size S, a multiple of 32."""
+    """All learned parts under Meta's parameter names.
+
+    Args:
+        config: the variant.
+        image_size: the model size S, a multiple of 32; the variant's own when left out.
+    """
 
     def __init__(self, config: ModelConfig, *, image_size: int | None = None) -> None:
         super().__init__()
@@ -49,7 +54,7 @@ class Sam2Network(nn.Module):
         self.obj_ptr_proj = MLP(channels, channels, channels, 3)
         self.maskmem_tpos_enc = nn.Parameter(torch.zeros(NUM_SPATIAL_SLOTS, 1, 1, memory_dim))
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, channels))
-        # published parameter that no path reads, kept so that checkpoints load strictly
+        # a published parameter that nothing reads; it is here so that checkpoints load strictly
         self.no_mem_pos_enc = nn.Parameter(torch.zeros(1, 1, channels))
         self.no_obj_ptr = nn.Parameter(torch.zeros(1, channels))
         if config.pointer_time:
@@ -78,7 +83,15 @@ class Sam2Network(nn.Module):
         return self.no_mem_embed.dtype
 
     def encode_image(self, images: Tensor) -> ImageFeatures:
-        """Normalised RGB images (B, 3, S, S), any float dtype -> features. Run once per frame."""
+        """Run the image encoder, once per frame.
+
+        Args:
+            images: normalised RGB images (B, 3, S, S), any float dtype.
+
+        Raises:
+            ValueError: for another shape.
+            TypeError: for integers.
+        """
         size = self.image_size
         if images.ndim != 4 or images.shape[1:] != (3, size, size):
             raise ValueError(f'images must be (B, 3, {size}, {size}), got {tuple(images.shape)}')
@@ -91,11 +104,17 @@ class Sam2Network(nn.Module):
     def embed_prompts(
         self, points: Tensor, labels: Tensor, mask_logits: Tensor | None = None, has_mask: Tensor | None = None
     ) -> PromptEmbedding:
-        """Prompts of N objects.
+        """Embed the prompts of N objects.
 
-        ``points`` (N, P, 2): (x, y) in model pixels 0..S, P may be 0; ``labels`` (N, P) integers: 1 positive,
-        0 negative, 2 and 3 the box corners (which come first), -1 padding. ``mask_logits`` (N, 1, S/4, S/4) is the
-        dense prompt, read where ``has_mask`` (N,) bool is true (everywhere without it).
+        Args:
+            points: (N, P, 2), (x, y) in model pixels 0..S; P may be 0.
+            labels: (N, P) integers: 1 positive, 0 negative, 2 and 3 the box corners (which come first), -1 padding.
+            mask_logits: (N, 1, S/4, S/4), the dense prompt.
+            has_mask: (N,) bool, the objects whose `mask_logits` are read; all of them when left out.
+
+        Raises:
+            ValueError: for other shapes.
+            TypeError: for labels that are not integers.
         """
         low = self.image_size // MASK_STRIDE
         if points.ndim != 3 or points.shape[2] != 2 or points.shape[:2] != labels.shape:
@@ -118,11 +137,20 @@ class Sam2Network(nn.Module):
         occlusion_gate: bool = True,
         stability_fallback: bool = True,
     ) -> MaskDecoding:
-        """Masks of N objects from ``conditioned`` (N, C, h, w) features and their prompts.
+        """Decode the masks of N objects.
 
-        ``multimask`` (N,) bool asks for the best of three candidates (the official rule: at most one point).
-        ``occlusion_gate`` sets every mask to -1024 where the object score is not above 0, as the video predictor
-        does; the image predictor and training do without. ``stability_fallback``: see ``choose_mask``.
+        Args:
+            features: of the image, for all objects or one row for each.
+            conditioned: features (N, C, h, w) from `without_memory` or `condition_on_memory`.
+            prompt: of the objects, from `embed_prompts`.
+            multimask: (N,) bool, take the best of three candidates (the official rule: for at most one point).
+            occlusion_gate: set every mask to -1024 where the object score is not above 0, as the video predictor does.
+                The image predictor and training do not.
+            stability_fallback: see `choose_mask`.
+
+        Raises:
+            ValueError: for other shapes.
+            TypeError: for a `multimask` that is not bool.
         """
         if conditioned.shape[0] != prompt.sparse.shape[0] or multimask.shape != conditioned.shape[:1]:
             raise ValueError(
@@ -147,10 +175,18 @@ class Sam2Network(nn.Module):
         )
 
     def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
-        """Turn given masks (N, S, S), 0 or 1, into a decoding without predicting one (official mask prompts).
+        """Turn given masks into a decoding without predicting them (official mask prompts).
 
-        The logits are +-10, averaged to stride 4; the predicted IoU is 1, the object score +-10. Only the object
-        pointer comes from the decoder: unconditioned raw features, the learned 4x4 convolution of the mask, token 0.
+        The logits are +-10, averaged to stride 4. The predicted IoU is 1, the object score +-10. Only the object
+        pointer comes from the decoder, which gets the raw features without memory, the masks through a learned 4x4
+        convolution, and token 0.
+
+        Args:
+            features: of the image.
+            masks: (N, S, S), 0 or 1.
+
+        Raises:
+            ValueError: for another shape.
         """
         size = self.image_size
         if masks.ndim != 3 or masks.shape[1:] != (size, size):
@@ -178,10 +214,16 @@ class Sam2Network(nn.Module):
     def encode_memory(
         self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
     ) -> Tensor:
-        """Spatial memories (N, Cm, h, w) in bfloat16, the official storage type in every precision.
+        """Spatial memories (N, Cm, h, w) in bfloat16, the official storage type for every precision.
 
-        ``stride16`` (1 or N, C, h, w) raw features, ``mask_logits`` (N, S, S) at model size, ``object_score_logit``
-        (N,); ``binarize`` (N,) bool thresholds the mask at 0 instead of taking its probability.
+        Args:
+            stride16: raw features (1 or N, C, h, w).
+            mask_logits: (N, S, S).
+            object_score_logit: (N,).
+            binarize: (N,) bool, threshold the mask at 0 instead of taking its probability.
+
+        Raises:
+            ValueError: for other shapes.
         """
         size = self.image_size
         if mask_logits.ndim != 3 or mask_logits.shape[1:] != (size, size):
@@ -200,7 +242,18 @@ class Sam2Network(nn.Module):
         return memory.to(torch.bfloat16)
 
     def condition_on_memory(self, stride16: Tensor, read: MemoryRead) -> Tensor:
-        """Raw features (1 or N, C, h, w) and the memories of N objects -> conditioned features (N, C, h, w)."""
+        """Let the features of an image attend to the memories of N objects.
+
+        Args:
+            stride16: raw features (1 or N, C, h, w).
+            read: the memories.
+
+        Returns:
+            Conditioned features (N, C, h, w).
+
+        Raises:
+            ValueError: for other shapes, or where there is no spatial memory.
+        """
         if read.spatial.ndim != 5 or read.spatial.shape[1] < 1:
             raise ValueError(f'spatial must be (N, M, Cm, h, w) with M >= 1, got {tuple(read.spatial.shape)}')
         if stride16.shape[-2:] != read.spatial.shape[-2:] or stride16.shape[0] not in (1, len(read.spatial)):
@@ -211,7 +264,7 @@ class Sam2Network(nn.Module):
         return self.memory_attention(stride16, self._memory_tokens(read))
 
     def _memory_tokens(self, read: MemoryRead) -> MemoryTokens:
-        """Lay out memories, then pointers, as (N, K, Cm) tokens with their position codes."""
+        """Memories, then pointers, as (N, K, Cm) tokens with their position codes."""
         count, _, dim, height, width = read.spatial.shape
         values = read.spatial.to(self.dtype).flatten(3).transpose(2, 3)  # (N, M, hw, Cm)
         place = sine_position_2d(height, width, dim, self.device).flatten(1).T
@@ -232,5 +285,5 @@ class Sam2Network(nn.Module):
         )
 
     def without_memory(self, stride16: Tensor) -> Tensor:
-        """Features of an initial conditioning frame: the raw ones plus the learned no-memory embedding."""
+        """Features of a frame that has no memory yet: the raw ones plus the learned no-memory embedding."""
         return stride16 + self.no_mem_embed.view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""Segmenting one still image interactively, without a video (SAM 2 section 3; the official image predictor)."""
+"""Segments one still image interactively, without a video (SAM 2 section 3; the official image predictor)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sam2_ros.model.normalization import normalize
 from sam2_ros.model.prompt_encoder import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, NEGATIVE, POSITIVE, PromptEmbedding
 from sam2_ros.model.sam2_network import ImageFeatures, Sam2Network
 
-_LOGIT_LIMIT = 32.0  # returned low-resolution logits are clamped to +- this, as by the official predictor
+_LOGIT_LIMIT = 32.0  # low-resolution logits are returned within +- this, as by the official predictor
 
 
 class ImageSegmenter:
-    """Holds the features of one image; every `predict` is independent of the ones before.
+    """Holds the features of one image; every `predict` is independent of earlier ones.
 
-    Masks, scores and resizing are those of the official image predictor with its defaults: the image is resized with
-    antialiased bilinear interpolation (the video predictor resizes differently) and the occlusion score is ignored.
+    Masks, scores and resizing are those of the official image predictor with its defaults. The image is resized with
+    antialiased bilinear interpolation (the video predictor resizes differently), and the object score is ignored.
     """
 
     def __init__(self, model: Sam2Network) -> None:
@@ -32,8 +32,11 @@ class ImageSegmenter:
     def set_image(self, image: NDArray[np.uint8]) -> None:
         """Encode an RGB image (H, W, 3) uint8.
 
+        If it is refused, the image that was set before stays set.
+
         Raises:
-            TypeError: not a uint8 array. ValueError: not of that shape, or empty. The former image stays set.
+            TypeError: not a uint8 array.
+            ValueError: not of that shape, or empty.
         """
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             raise TypeError(f'image must be a uint8 array, got {getattr(image, "dtype", type(image).__name__)}')
@@ -63,14 +66,15 @@ class ImageSegmenter:
             labels: (P,) 1 on the object, 0 beside it.
             box: (x0, y0, x1, y1) in image pixels around the object; may come with points.
             mask: (S/4, S/4) or (1, S/4, S/4) logits, usually from an earlier call; alone or with points and box.
-            multimask: three candidates for an ambiguous prompt such as one point; False: one mask.
+            multimask: True: three candidates, for an ambiguous prompt such as one point. False: one mask.
 
         Returns:
-            masks (K, H, W) bool, their predicted IoUs (K,) in 0..1, and low-resolution logits (K, S/4, S/4) within
-            +-32, K being 3 or 1. Candidates are not sorted.
+            Masks (K, H, W) bool, their predicted IoUs (K,) in 0..1, and low-resolution logits (K, S/4, S/4) within
+            +-32. K is 3 or 1. Candidates are not sorted.
 
         Raises:
-            RuntimeError: no image is set. ValueError: no prompt, or one of another shape or range.
+            RuntimeError: no image is set.
+            ValueError: no prompt, or one of another shape or range.
         """
         if self._features is None:
             raise RuntimeError('no image is set: call set_image first')
@@ -127,6 +131,6 @@ class ImageSegmenter:
 
     def _embed(self, points: Tensor, labels: Tensor, mask_logits: Tensor | None) -> PromptEmbedding:
         prompt = self.model.embed_prompts(points, labels, mask_logits)
-        if points.shape[1] == 0:  # unlike the video predictor, the official image predictor pads nothing then
+        if points.shape[1] == 0:  # here the official image predictor adds no padding, unlike the video predictor
             return PromptEmbedding(prompt.sparse[:, :0], prompt.dense)
         return prompt

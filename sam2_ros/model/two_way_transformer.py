@@ -12,7 +12,7 @@ MLP_DIM = 2048
 
 
 class TwoWayBlock(nn.Module):
-    """Token self-attention, tokens to image, MLP, image to tokens; each followed by a layer norm."""
+    """Token self-attention, tokens to image, MLP, image to tokens; a layer norm follows each."""
 
     def __init__(self, channels: int, *, first: bool) -> None:
         super().__init__()
@@ -41,7 +41,10 @@ class TwoWayBlock(nn.Module):
 
 
 class TwoWayTransformer(nn.Module):
-    """Image (N, C, h, w), its position (1, C, h, w) and tokens (N, L, C) -> tokens (N, L, C), image (N, hw, C)."""
+    """Tokens and image features that attend to each other.
+
+    Image (N, C, h, w), its position code (1, C, h, w) and tokens (N, L, C) -> tokens (N, L, C), image (N, hw, C).
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a tracker asks of a network: the verbs, and what goes in and comes out. Every network family answers to them.
+"""What a tracker asks of a network: the verbs, their inputs and outputs. Every network family offers them.
 
 Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points.
 """
@@ -16,25 +16,32 @@ from sam2_ros.model.prompt_encoder import PromptEmbedding
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """Encoder output: ``stride4`` (B, C/8, S/4, S/4) and ``stride8`` (B, C/4, S/8, S/8), projected for the decoder;
-    ``stride16`` (B, C, h, w), raw."""
+    """Output of the image encoder.
+
+    Attributes:
+        stride4: (B, C/8, S/4, S/4), projected for the mask decoder.
+        stride8: (B, C/4, S/8, S/8), projected for the mask decoder.
+        stride16: (B, C, h, w), raw.
+    """
 
     stride4: Tensor
     stride8: Tensor
     stride16: Tensor
 
     def select(self, index: Tensor) -> ImageFeatures:
-        """Features of the images ``index`` (N,) long: one row per object."""
+        """Features of the images `index`, (N,) long: one row for each object."""
         return ImageFeatures(self.stride4[index], self.stride8[index], self.stride16[index])
 
 
 @dataclass(frozen=True)
 class MemoryRead:
-    """What N objects read from their banks; every object reads the same number of memories and pointers.
+    """What N objects read from their memory banks. All objects read equally many memories and equally many pointers.
 
-    ``spatial`` (N, M, Cm, h, w), M >= 1; ``temporal_index`` (N, M) long: 6 for conditioning entries, 0 for the newest
-    recent one and up to 5; ``pointers`` (N, K, C), K may be 0; ``pointer_position`` (N, K): distance in frames over
-    the horizon (used by SAM 2.1 only).
+    Attributes:
+        spatial: spatial memories (N, M, Cm, h, w), M >= 1.
+        temporal_index: (N, M) long: 6 for conditioning entries, 0 for the newest recent one, up to 5 for the oldest.
+        pointers: object pointers (N, K, C); K may be 0.
+        pointer_position: (N, K) age in frames, divided by the largest age in the pointer horizon. Only SAM 2.1 uses it.
     """
 
     spatial: Tensor
@@ -45,11 +52,16 @@ class MemoryRead:
 
 @dataclass(frozen=True)
 class MaskDecoding:
-    """Decoder result for N objects.
+    """Result of the mask decoder for N objects.
 
-    ``mask_logits`` (N, S/4, S/4) float32, the chosen mask; ``predicted_iou`` (N,) 0..1; ``object_score_logit`` (N,),
-    visible when > 0; ``object_pointer`` (N, C); ``candidate_logits`` (N, 3, S/4, S/4) and ``candidate_ious`` (N, 3)
-    of the multimask tokens; ``chosen`` (N,) index of the chosen candidate, -1 for the single mask of token 0.
+    Attributes:
+        mask_logits: (N, S/4, S/4) float32, the chosen mask; > 0 is object.
+        predicted_iou: (N,) in 0..1.
+        object_score_logit: (N,), > 0 if the object is visible.
+        object_pointer: (N, C).
+        candidate_logits: (N, 3, S/4, S/4), the masks of the multimask tokens.
+        candidate_ious: (N, 3), their predicted IoUs.
+        chosen: (N,) index of the chosen candidate; -1 for the single mask of token 0.
     """
 
     mask_logits: Tensor
@@ -62,7 +74,7 @@ class MaskDecoding:
 
 
 class Network(Protocol):
-    """A network without state; `Sam2Network` says what each verb computes, and what it refuses."""
+    """A network without state. `Sam2Network` says what each verb computes and what it refuses."""
 
     @property
     def image_size(self) -> int:
@@ -78,7 +90,7 @@ class Network(Protocol):
         """Normalised RGB images (B, 3, S, S) -> features."""
 
     def without_memory(self, stride16: Tensor) -> Tensor:
-        """Raw features (B, C, h, w) as they are decoded where nothing is remembered yet."""
+        """Raw features (B, C, h, w) -> features of a frame that has no memory yet."""
 
     def condition_on_memory(self, stride16: Tensor, read: MemoryRead) -> Tensor:
         """Raw features (1 or N, C, h, w) and the memories of N objects -> conditioned features (N, C, h, w)."""
@@ -97,12 +109,12 @@ class Network(Protocol):
         *,
         occlusion_gate: bool = True,
     ) -> MaskDecoding:
-        """Masks of N objects from conditioned features (N, C, h, w) and their prompts."""
+        """Features of the image, conditioned features (N, C, h, w) and prompts -> masks of N objects."""
 
     def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
-        """Given masks (N, S, S), 0 or 1, as a decoding."""
+        """Given masks (N, S, S), 0 or 1 -> the same masks as a decoding."""
 
     def encode_memory(
         self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
     ) -> Tensor:
-        """Spatial memories (N, Cm, h, w) of masks (N, S, S)."""
+        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, Cm, h, w)."""

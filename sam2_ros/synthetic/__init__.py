@@ -1,1 +1,1 @@
-"""Videos that are made, not filmed: random scenes with their masks, and the drawn scenes of the demo."""
+"""Videos that are computed, not filmed: random scenes with their masks, and the drawn scenes of the demo."""

@@ -1,10 +1,10 @@
-"""A small world to try the tracker on without a camera: robots of one make in a hall, seen from above.
+"""A small world to try the tracker without a camera: robots of one type in a hall, seen from above.
 
-They differ as real ones do, in their paint. The red robot drives under a roof behind its green twin, which comes out
-while the red one goes in. Two more, blue and turquoise, circle around each other, and a forklift keeps to itself.
+As real robots of one type, they differ in their paint. The red robot drives under a roof behind its green twin, which
+comes out while the red one goes in. Two more, blue and turquoise, circle around each other. A forklift drives alone.
 
-The bundled model follows those of `PROMPTED`, each under its name, to the end of the demo. How they look was found by
-trying: with an orange twin in place of the green one it takes the twin for the red robot.
+The bundled model follows the objects of `PROMPTED` to the end of the demo. Their colours were found by trying: with an
+orange twin instead of the green one, the model takes the twin for the red robot.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ from sam2_ros.synthetic.sprites import (
 )
 
 PERIOD = 450  # frames until the scene repeats itself
-PROMPTED = ('red_robot', 'blue_robot', 'forklift')  # whom the demo follows; the others are there to be mixed up
+PROMPTED = ('red_robot', 'blue_robot', 'forklift')  # the objects that the demo follows; the others are look-alikes
 
 _DARK: Colour = (38, 40, 46)
 _WHITE: Colour = (236, 234, 226)
@@ -41,10 +42,16 @@ _SLAB = 0.5  # side of the slabs of the floor
 
 @dataclass(frozen=True)
 class _Vehicle:
-    """What a thing looks like, and the ellipse that it drives on, once in a period.
+    """What a vehicle looks like, and the ellipse that it drives on, once in a period.
 
-    Lengths, here and in the whole scene, are heights of an image of 16:9.
-    phase: where on the ellipse it starts, radians, clockwise as seen from the right end.
+    Lengths, here and in the whole scene, are in heights of a 16:9 image.
+
+    Attributes:
+        drawing: of `_draw_robot` or `_draw_forklift`.
+        length: of the vehicle.
+        centre: of the ellipse, x and y from the middle of the image.
+        radii: of the ellipse, horizontal and vertical.
+        phase: where on the ellipse it starts: radians, clockwise from the right end.
     """
 
     drawing: np.ndarray
@@ -62,20 +69,20 @@ class _Vehicle:
 
 
 def _vehicles() -> dict[str, _Vehicle]:
-    """All that move, by name."""
-    ring = {'length': 0.23, 'centre': (0.12, 0.0), 'radii': (0.57, 0.32)}
-    inner = {'length': 0.23, 'centre': (0.12, -0.05), 'radii': (0.26, 0.095)}
+    """All moving objects by name."""
+    outer = partial(_Vehicle, length=0.23, centre=(0.12, 0.0), radii=(0.57, 0.32))
+    inner = partial(_Vehicle, length=0.23, centre=(0.12, -0.05), radii=(0.26, 0.095))
     return {
-        'red_robot': _Vehicle(_draw_robot((204, 44, 38), 'bars'), phase=-0.13, **ring),
-        'green_robot': _Vehicle(_draw_robot((70, 150, 70), 'bars'), phase=0.95, **ring),
-        'blue_robot': _Vehicle(_draw_robot((40, 92, 190), 'dot'), phase=0.4, **inner),
-        'turquoise_robot': _Vehicle(_draw_robot((70, 180, 190), 'dot'), phase=0.4 + math.pi, **inner),
+        'red_robot': outer(_draw_robot((204, 44, 38), 'bars'), phase=-0.13),
+        'green_robot': outer(_draw_robot((70, 150, 70), 'bars'), phase=0.95),
+        'blue_robot': inner(_draw_robot((40, 92, 190), 'dot'), phase=0.4),
+        'turquoise_robot': inner(_draw_robot((70, 180, 190), 'dot'), phase=0.4 + math.pi),
         'forklift': _Vehicle(_draw_forklift(), length=0.28, centre=(-0.69, 0.0), radii=(0.09, 0.27), phase=1.0),
     }
 
 
 class DemoScene(SpriteScene):
-    """The scene at one image size. `names` are those of all that moves."""
+    """The scene at one image size. `names` are those of all moving objects."""
 
     period = PERIOD
     prompted = PROMPTED
@@ -110,14 +117,14 @@ class DemoScene(SpriteScene):
 
 
 def _shadow(sprite: np.ndarray, blur: float) -> np.ndarray:
-    """The soft shadow of a sprite, which hides nothing."""
+    """The soft shadow of a sprite. It hides nothing."""
     shadow = np.zeros_like(sprite)
     shadow[..., 3] = _SHADOW_STRENGTH * cv2.GaussianBlur(sprite[..., 3], (0, 0), max(0.5, blur / 2))
     return shadow
 
 
 def _draw_robot(paint: Colour, mark: str) -> np.ndarray:
-    """A transport robot that looks to the right: (side, side, 4) uint8 RGB and alpha."""
+    """A transport robot that faces right: (side, side, 4) uint8, RGB and alpha."""
     rim, dim, bright = (_shade(paint, factor) for factor in (0.5, 0.8, 1.2))
     canvas = blank(rim)
     for x in (-0.25, 0.25):
@@ -147,7 +154,7 @@ def _shade(colour: Colour, factor: float) -> Colour:
 
 
 def _draw_forklift() -> np.ndarray:
-    """A yellow forklift with a parcel on its forks, which point to the right."""
+    """A yellow forklift with a parcel on its forks, which point right: (side, side, 4) uint8, RGB and alpha."""
     canvas = blank(_DARK)
     for y in (-0.12, 0.12):
         rectangle(canvas, (0.24, y), (0.24, 0.03), (120, 124, 130))
@@ -180,10 +187,10 @@ def _draw_roof(unit: float) -> np.ndarray:
 
 
 def _draw_floor(height: int, width: int, unit: float) -> np.ndarray:
-    """Concrete in slabs: (height, width, 3) uint8, the same for the same size."""
+    """A floor of concrete slabs: (height, width, 3) uint8, the same for the same size."""
     random = np.random.default_rng(5)
     shade = noise(random, height, width, scales=((4, 7.0), (14, 4.0), (70, 2.5)), grain=2.5)
     for middle, length, shades in ((height / 2, height, shade), (width / 2, width, shade.T)):
         places = (np.arange(length) - middle) / unit
-        shades[(places + _SLAB / 2) % _SLAB < max(0.004, 1 / unit)] -= 16  # the joints, a pixel wide at least
+        shades[(places + _SLAB / 2) % _SLAB < max(0.004, 1 / unit)] -= 16  # the joints, at least a pixel wide
     return np.clip(np.array((178, 178, 172), np.float32) + shade[..., None], 0, 255).astype(np.uint8)

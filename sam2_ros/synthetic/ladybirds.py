@@ -24,8 +24,8 @@ from sam2_ros.synthetic.sprites import (
 PERIOD = 600  # frames until the scene repeats itself
 LADYBIRDS = ('ladybird_1', 'ladybird_2', 'ladybird_3')
 
-_PHASES = (0.0, 0.85 * math.pi, 1.45 * math.pi)  # on their common path; two nearly meet where it crosses
-_SPOTS = (  # the only difference: the spots, in lengths of the body from its middle
+_PHASES = (0.0, 0.85 * math.pi, 1.45 * math.pi)  # on their common path, radians; two nearly meet at its crossing
+_SPOTS = (  # the only difference: places of the spots, from the middle of the body, in body lengths
     ((-0.22, -0.14), (0.05, -0.20), (-0.22, 0.14), (0.05, 0.20)),
     ((-0.27, 0.0), (-0.10, -0.18), (-0.10, 0.18), (0.12, -0.13), (0.12, 0.13)),
     ((-0.15, -0.13), (-0.15, 0.13), (0.10, 0.0)),
@@ -104,7 +104,7 @@ def _draw_leaf() -> np.ndarray:
     polygon(canvas, np.concatenate([upper, lower[::-1]]), (58, 128, 52))
     vein = (112, 168, 84)
     line(canvas, (-0.49, 0), (0.44, 0), 0.014, vein)
-    for x in np.arange(-0.34, 0.32, 0.11):
+    for x in np.arange(-0.34, 0.32, 0.11).tolist():
         reach = 0.19 * math.cos(x / 0.46 * math.pi / 2)
         for side in (-1, 1):
             line(canvas, (x, 0), (x + reach, side * reach), 0.006, vein)

@@ -1,4 +1,4 @@
-"""Paths of objects and camera, and the events on them: hidden behind something, out of the frame and back.
+"""Paths of objects and camera, and two events on them: an object is hidden, or leaves the frame and comes back.
 
 Positions are in units of the frame's shorter side, x right, y down, (0, 0) the upper left corner.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def smooth_noise(rng: np.random.Generator, frames: int, *, period: float) -> np.ndarray:
-    """Noise (frames,) of unit deviation that changes over about `period` frames."""
+    """Smooth noise (frames,) with standard deviation 1 that changes over about `period` frames."""
     knots = int(np.ceil(frames / period)) + 3
     values = rng.standard_normal(knots)
     at = (np.arange(frames) + rng.random() * period) / period
@@ -22,14 +22,22 @@ def smooth_noise(rng: np.random.Generator, frames: int, *, period: float) -> np.
 
 
 def fold(position: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Reflects positions at the walls `low` and `high`, as a ball bounces."""
+    """Reflect positions at the walls `low` and `high`, as a ball bounces."""
     span = np.maximum(high - low, 1e-6)
     folded = np.mod(position - low, 2 * span)
     return low + np.minimum(folded, 2 * span - folded)
 
 
 def wander(rng: np.random.Generator, frames: int, *, extent: np.ndarray, speed: float, margin: float) -> np.ndarray:
-    """A smooth path (frames, 2) that stays `margin` inside `extent` (outside, where margin is negative)."""
+    """A smooth path (frames, 2) within `extent`.
+
+    Args:
+        rng: random numbers.
+        frames: number of frames.
+        extent: (width, height) of the frame in scene units.
+        speed: usual path length per frame.
+        margin: least distance from the edge of the frame; negative: the path may go this far outside.
+    """
     velocity = np.stack([smooth_noise(rng, frames, period=14) for _ in range(2)], axis=1)
     velocity = speed * (velocity + rng.normal(0, 1, 2))
     low, high = np.minimum(margin, extent / 2), np.maximum(extent - margin, extent / 2)
@@ -38,7 +46,7 @@ def wander(rng: np.random.Generator, frames: int, *, extent: np.ndarray, speed: 
 
 
 def walk(rng: np.random.Generator, frames: int, *, extent: np.ndarray, speed: float) -> np.ndarray:
-    """A pedestrian's path (frames, 2): straight, mostly sideways, past both ends of the frame; some stand."""
+    """A pedestrian's path (frames, 2): straight, mostly sideways, past both ends of the frame. Some stand still."""
     direction = np.array([rng.choice((-1.0, 1.0)), rng.normal(0, 0.25)])
     pace = 0.0 if rng.random() < 0.15 else speed * rng.uniform(0.4, 1.2)
     jitter = 0.15 * speed * np.stack([smooth_noise(rng, frames, period=20) for _ in range(2)], axis=1)
@@ -48,10 +56,10 @@ def walk(rng: np.random.Generator, frames: int, *, extent: np.ndarray, speed: fl
 
 
 def hidden_phases(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """How far an event is under way (frames,): 0 before and after, 1 while hidden.
+    """How far an event has progressed (frames,): 0 before and after it, 1 while the object is hidden.
 
-    Short clips have one event, long ones about one in 45 frames. From four frames on, the event never hides frame 0
-    or 1 fully.
+    Short clips have one event, long ones about one in 45 frames. In clips of at least four frames, the event never
+    hides frame 0 or 1 fully.
     """
     events = max(1, round(frames / 45))
     progress = np.zeros(frames)
@@ -73,14 +81,14 @@ class Camera:
     to_pixels: np.ndarray
 
     def apply(self, frame: int, local_to_scene: np.ndarray) -> np.ndarray:
-        """Composes a (2, 3) map into the scene with the camera of a frame."""
+        """Combine a (2, 3) map from object to scene with the camera of a frame: a (2, 3) map to pixels."""
         camera = self.to_pixels[frame]
         linear = camera[:, :2] @ local_to_scene[:, :2]
         return np.hstack([linear, (camera[:, :2] @ local_to_scene[:, 2] + camera[:, 2])[:, None]])
 
 
 def make_camera(rng: np.random.Generator, frames: int, *, height: int, width: int, strength: float) -> Camera:
-    """A camera that stands still (often), pans, turns, zooms or shakes; `strength` 0 is a still one."""
+    """A camera that pans, turns, zooms or shakes, or (often) stands still; `strength` 0 always stands still."""
     unit = min(height, width)
     centre = np.array([width, height]) / unit / 2
     moving = strength if rng.random() < 0.6 else 0.0

@@ -1,4 +1,4 @@
-"""Paints outlines with textures into a frame and its label map, and degrades frames as cameras do."""
+"""Paints textured outlines into a frame and its label map, and degrades frames as cameras do."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sam2_ros.synthetic.motion import smooth_noise
 from sam2_ros.synthetic.textures import TILE
 
 _SHIFT = 4  # fractional bits of outline coordinates
-_NOISE_SIDE = 256  # pixels, side of the table noise is cut from
+_NOISE_SIDE = 256  # pixels, side of the table that noise is cut from
 
-# Tile coordinates to object coordinates [-1.15, 1.15]: textures cover a little more than the outline.
+# From tile coordinates to object coordinates [-1.15, 1.15]: textures reach a little beyond the outline.
 TILE_TO_OBJECT = np.array([[2.3 / TILE, 0, -1.15], [0, 2.3 / TILE, -1.15]])
 
 
 def transform(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Applies a (2, 3) map to points (V, 2)."""
+    """Apply a (2, 3) affine map to points (V, 2)."""
     return points @ affine[:, :2].T + affine[:, 2]
 
 
@@ -29,7 +29,7 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
 
 
 def _region(points: np.ndarray, height: int, width: int) -> tuple[int, int, int, int] | None:
-    """The smallest pixel window (x0, y0, x1, y1) around points, cut to the frame; None outside of it."""
+    """The smallest pixel window (x0, y0, x1, y1) around points, cut to the frame; None outside the frame."""
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
     x0, y0 = max(int(left) - 1, 0), max(int(top) - 1, 0)
     x1, y1 = min(int(right) + 3, width), min(int(bottom) + 3, height)
@@ -37,14 +37,14 @@ def _region(points: np.ndarray, height: int, width: int) -> tuple[int, int, int,
 
 
 def _coverage(outlines: list[np.ndarray], region: tuple[int, int, int, int], hollow: bool) -> np.ndarray:
-    """Antialiased coverage (h, w, 1) of the outlines within the region, uint16 in 0..256."""
+    """Antialiased coverage (h, w, 1) of a region by outlines: uint16 in 0..256."""
     x0, y0, x1, y1 = region
     alpha = np.zeros((y1 - y0, x1 - x0), np.uint8)
     origin = np.array((x0 + 0.5, y0 + 0.5))
     fixed = [((points - origin) * (1 << _SHIFT)).astype(np.int32) for points in outlines]
     for group in [fixed] if hollow else [[points] for points in fixed]:
         cv2.fillPoly(alpha, group, 255, cv2.LINE_AA, _SHIFT)
-    wide = alpha[..., None].astype(np.uint16)
+    wide: np.ndarray = alpha[..., None].astype(np.uint16)
     wide += wide >> 7
     return wide
 
@@ -59,9 +59,16 @@ def paint(
     label: int,
     hollow: bool = False,
 ) -> None:
-    """Paints one part, in place: its texture into `frame`, its label where it covers more than half a pixel.
+    """Paint one part in place: its texture into `frame`, and its label where it covers more than half a pixel.
 
-    outlines: (V, 2) float pixels, pixel centres at half-integers. tile: (TILE, TILE, 3) uint8.
+    Args:
+        frame: (H, W, 3) uint8.
+        labels: (H, W) uint8; None paints no label.
+        outlines: (V, 2) float pixels each; pixel centres are at half-integers.
+        tile: the texture, (TILE, TILE, 3) uint8.
+        tile_to_pixels: (2, 3) affine map.
+        label: value to write into `labels`.
+        hollow: outlines make holes where they overlap.
     """
     region = _region(outlines[0] if len(outlines) == 1 else np.concatenate(outlines), *frame.shape[:2])
     if region is None:
@@ -78,7 +85,13 @@ def paint(
 
 
 def shade(frame: np.ndarray, *, outline: np.ndarray, darkness: float) -> None:
-    """Darkens the inside of an outline, in place: a shadow, which belongs to no object."""
+    """Darken the inside of an outline in place: a shadow, which belongs to no object.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        outline: (V, 2) float pixels.
+        darkness: share of the light that is taken, in [0, 1].
+    """
     region = _region(outline, *frame.shape[:2])
     if region is None:
         return
@@ -91,16 +104,23 @@ def shade(frame: np.ndarray, *, outline: np.ndarray, darkness: float) -> None:
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """The image after lossy compression."""
     _, packed = cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    assert decoded is not None, 'OpenCV reads what it wrote'
+    return decoded
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """What a camera does to every frame of a clip; lists are per frame.
+    """What a camera does to the frames of a clip.
 
-    gain, gamma: lighting over time. shadow: (height, width, 3) uint8 multiplier over the picture, or None.
-    blur: deviation in pixels. noise: table of grey-value offsets, or None. quality: of JPEG, 0 = no compression.
-    shrink: resolution kept, 1 = all of it.
+    Attributes:
+        gain: (T,) brightness of each frame, 1 = unchanged.
+        gamma: exponent of the tone curve, 1 = unchanged.
+        shadow: (H, W, 3) uint8 multiplier of all frames, 255 = unchanged; or None.
+        blur: standard deviation in pixels.
+        noise: table of grey-value offsets; or None.
+        quality: of JPEG compression; 0 = no compression.
+        shrink: share of the resolution that is kept, up to 1.
     """
 
     gain: np.ndarray
@@ -112,7 +132,7 @@ class Degradation:
     shrink: float
 
     def apply(self, image: np.ndarray, rng: np.random.Generator, *, frame: int) -> np.ndarray:
-        """The degraded frame (H, W, 3) uint8."""
+        """The degraded frame (H, W, 3) uint8. `frame` is its number; `rng` draws the noise."""
         height, width = image.shape[:2]
         if self.shrink < 1:
             small = cv2.resize(image, None, fx=self.shrink, fy=self.shrink, interpolation=cv2.INTER_AREA)
@@ -142,7 +162,14 @@ def _noise_table() -> np.ndarray:
 def random_degradation(
     rng: np.random.Generator, frames: int, *, height: int, width: int, strength: float
 ) -> Degradation:
-    """Draws lighting, shadows, blur, noise, resolution loss and compression; `strength` 0 changes nothing."""
+    """Draw lighting, shadows, blur, noise, loss of resolution and compression for a clip.
+
+    Args:
+        rng: random numbers.
+        frames: number of frames.
+        height, width: of a frame in pixels.
+        strength: 0 changes nothing, 1 is usual.
+    """
 
     def happens(probability: float) -> bool:
         return bool(rng.random() < probability * min(strength, 1.0))

@@ -1,7 +1,7 @@
-"""Synthetic videos with the masks of every object: the training and benchmark material of the bundled network.
+"""Synthetic videos with the masks of all objects: what the bundled network is trained and tested on.
 
-A clip is a pure function of (seed, settings, split). The camera looks at textured, deforming, articulated objects
-that cross each other, resemble each other, hide behind others, leave the frame and come back.
+A clip depends only on (seed, settings, split). The camera sees textured, deforming, articulated objects. They cross
+each other, resemble each other, hide behind others, leave the frame and come back.
 """
 
 from __future__ import annotations
@@ -18,23 +18,31 @@ from sam2_ros.synthetic.shapes import Shape, animate, occluder, random_shape, sc
 from sam2_ros.synthetic.textures import TILE, cloth, pattern, photo, recolour, texture
 
 SPLITS = ('train', 'heldout')
-_OUT_OF_SIGHT = 0.2  # beyond the frame's edge, since a camera may pan after the object
-_BACKGROUND_MARGIN = 1.7  # the background is this much larger than the frame, for a moving camera
+_OUT_OF_SIGHT = 0.2  # beyond the edge of the frame, because the camera may follow the object
+_BACKGROUND_MARGIN = 1.7  # the background is this many times larger than the frame, for a moving camera
 
 
 @dataclass(frozen=True)
 class SceneSettings:
     """What a clip shows. Lengths are shares of the frame's shorter side; probabilities are per clip.
 
-    objects: least and most free objects (look-alikes, occluders and walkers come on top; a crowd has one at most).
-    radius: least and most half extent of an object. lookalikes: least and most copies of the target.
-    occlusion: probability that an occluder hides the target fully for a while.
-    re_entry: probability that the target leaves the frame and comes back.
-    crowd: probability of a scene of walkers before a mostly still camera, with shadows.
-    screens: least and most still things in front of everything, the first of them on the target's way.
-    camera, degrade: strength of camera motion, and of lighting, blur, noise and compression; 1 is usual, 0 none.
-    speed: usual path length per frame. gaps: frames of the scene from each shown one to the next, used in turn.
-    photos: share of textures and backgrounds that come from photographs.
+    Attributes:
+        height, width: of a frame in pixels.
+        frames: number of frames shown.
+        gaps: numbers of scene frames from one shown frame to the next, used in turn.
+        objects: least and most free objects, without look-alikes, occluders and walkers. A crowd has at most one.
+        radius: least and most half extent of an object.
+        lookalikes: least and most copies of the target.
+        occlusion: probability that an occluder hides the target fully for a while.
+        re_entry: probability that the target leaves the frame and comes back.
+        crowd: probability of a scene of walkers with shadows, before a camera that hardly moves.
+        screens: least and most fixed things in front of everything. The first is on the target's path.
+        camera, degrade: strength of camera motion, and of lighting, blur, noise and compression; 0 none, 1 usual.
+        speed: usual path length per frame.
+        photos: share of textures and backgrounds that come from photographs.
+
+    Raises:
+        ValueError: for values that make no clip.
     """
 
     height: int = 128
@@ -70,7 +78,7 @@ class SceneSettings:
 
     @property
     def moments(self) -> list[int]:
-        """Which frames of the scene are shown: 0 and then on by the gaps."""
+        """The numbers of the scene frames that are shown, from 0."""
         return [0, *accumulate(islice(cycle(self.gaps), self.frames - 1))]
 
 
@@ -100,10 +108,13 @@ PRESETS: dict[str, SceneSettings] = {
 
 @dataclass(frozen=True)
 class Clip:
-    """A video with its objects. Object 0 is the target of the preset's events; roles name the others.
+    """A video with its objects. Object 0 is the target: occlusion and re-entry happen to it.
 
-    images: (T, H, W, 3) uint8 RGB. masks: (T, N, H, W) bool, the visible part of every object.
-    visible: (T, N) bool, at least one pixel to be seen. roles: N of 'target', 'lookalike', 'occluder', 'other'.
+    Attributes:
+        images: (T, H, W, 3) uint8 RGB.
+        masks: (T, N, H, W) bool, the visible part of every object.
+        visible: (T, N) bool, whether at least one pixel is visible.
+        roles: for each object 'target', 'lookalike', 'occluder' or 'other'.
     """
 
     images: np.ndarray
@@ -114,7 +125,7 @@ class Clip:
 
 @dataclass
 class _Body:
-    """An object over time: where it is (T, 2), how large, turned and foreshortened it is (T,), what it wears."""
+    """An object over time: position (T, 2), radius, angle and foreshortening (T,), and its textures."""
 
     shape: Shape
     tiles: list[np.ndarray]
@@ -137,7 +148,7 @@ class _Body:
 
 
 class _Scene:
-    """One clip while it is made: random numbers, settings and the frames' extent in scene units."""
+    """One clip in the making: random numbers, settings and the frame's extent in scene units."""
 
     def __init__(self, rng: np.random.Generator, settings: SceneSettings, split: str) -> None:
         self.rng, self.settings, self.split = rng, settings, split
@@ -145,7 +156,7 @@ class _Scene:
         self.extent = np.array([settings.width, settings.height]) / min(settings.height, settings.width)
 
     def tiles(self, shape: Shape, background: np.ndarray) -> list[np.ndarray]:
-        """Textures of one object; now and then cut from the background, as camouflage."""
+        """Textures of one object. Sometimes one is cut from the background, as camouflage."""
         rng = self.rng
         tiles = [texture(rng, self.split, photos=self.settings.photos) for _ in range(shape.materials)]
         if rng.random() < 0.08:
@@ -156,7 +167,7 @@ class _Scene:
         return tiles
 
     def body(self, shape: Shape, tiles: list[np.ndarray], *, position: np.ndarray, radius: float, role: str) -> _Body:
-        """An object with its own turning, breathing and gait along a given path."""
+        """An object on a given path, with random turning, breathing and gait."""
         rng, time = self.rng, self.time
         turn = 0.0 if shape.upright else rng.uniform(0, 2 * np.pi)
         tumble = 0.08 if shape.upright else rng.choice((0.1, 0.8))
@@ -195,8 +206,9 @@ class _Scene:
         return self.body(target.shape, tiles, position=path, radius=radius, role='lookalike')
 
     def crowd(self, background: np.ndarray) -> list[_Body]:
-        """Walkers of about one size; some wear nearly the same."""
-        rng, bodies = self.rng, []
+        """Walkers of similar size; some are dressed alike."""
+        rng = self.rng
+        bodies: list[_Body] = []
         usual, shadow = min(self.radius(), 0.2), rng.uniform(0.2, 0.6) * (rng.random() < 0.6)
         for _ in range(int(rng.integers(3, 8))):
             shape = walker(rng, self.split)
@@ -211,7 +223,7 @@ class _Scene:
         return sorted(bodies, key=lambda body: float(body.position[0, 1] + body.radius[0]))
 
     def hide(self, target: _Body, background: np.ndarray) -> _Body:
-        """An occluder that covers the target fully, travels with it for a while and goes on."""
+        """An occluder that covers the target fully, moves with it for a while and goes on."""
         rng = self.rng
         shape = occluder(rng)
         size = 1.55 * float(target.radius.max())
@@ -227,7 +239,7 @@ class _Scene:
         return body
 
     def screens(self, target: _Body, background: np.ndarray) -> list[_Body]:
-        """Still things in front of the scene: one where the target comes by in the last two thirds, others anywhere."""
+        """Fixed things in front of the scene: one on the path of the last two thirds of the clip, others anywhere."""
         rng, least, most = self.rng, *self.settings.screens
         bodies = []
         for number in range(int(rng.integers(least, most + 1))):
@@ -240,7 +252,7 @@ class _Scene:
         return bodies
 
     def send_out(self, target: _Body) -> None:
-        """Lets the target leave the frame on a random side, as far as needed, and come back."""
+        """Let the target leave the frame on a random side, as far as needed, and come back."""
         axis, forward = int(self.rng.integers(2)), bool(self.rng.random() < 0.5)
         place = target.position[:, axis]
         gap = self.extent[axis] - place if forward else place
@@ -264,7 +276,7 @@ class _Scene:
         copies = int(rng.integers(settings.lookalikes[0], settings.lookalikes[1] + 1))
         others += [self.lookalike(target) for _ in range(copies)]
         if not crowd:
-            rng.shuffle(others)  # type: ignore[arg-type]
+            rng.shuffle(others)  # type: ignore[arg-type]  # NumPy shuffles any list; its stub says arrays only
         place = int(rng.integers(len(others) + 1))
         if rng.random() < settings.re_entry:
             self.send_out(target)
@@ -332,9 +344,15 @@ def _paint_body(frame: np.ndarray, labels: np.ndarray, body: _Body, *, camera: C
 def make_clip(seed: int, settings: SceneSettings, *, split: str = 'train') -> Clip:
     """The clip of a seed: the same seed, settings and split give the same bytes.
 
-    split: 'train' or 'heldout', whose textures, photographs and shapes of objects are never shown in training. What
-        only hides others, occluders and screens, is the same in both.
-    Raises ValueError for another split, ImportError when photographs are asked for and not installed.
+    Args:
+        seed: of all random numbers.
+        settings: what the clip shows.
+        split: 'train' or 'heldout'. Training never shows the textures, photographs and object shapes of 'heldout'.
+            Occluders and screens, which only hide objects, have the same shapes in both.
+
+    Raises:
+        ValueError: for another split.
+        ImportError: if photographs are asked for and not installed.
     """
     if split not in SPLITS:
         raise ValueError(f'split must be one of {", ".join(SPLITS)}, got {split!r}')
@@ -356,7 +374,7 @@ def make_clip(seed: int, settings: SceneSettings, *, split: str = 'train') -> Cl
 
 
 def _film(scene: _Scene, bodies: list[_Body], background: np.ndarray, *, camera: Camera) -> Clip:
-    """Renders every shown frame; object 0 of the clip is the target."""
+    """Render all shown frames. Object 0 of the clip is the target."""
     settings, rng = scene.settings, scene.rng
     height, width, unit = settings.height, settings.width, min(settings.height, settings.width)
     rows, columns = background.shape[:2]

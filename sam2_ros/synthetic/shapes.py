@@ -1,6 +1,6 @@
-"""Shapes of synthetic objects: closed outlines, one or several parts, that deform and swing over time.
+"""Shapes of synthetic objects: one or several parts with closed outlines that deform and swing over time.
 
-Outlines live in object coordinates: x right, y down, the whole object within about [-1, 1].
+Outlines are in object coordinates: x right, y down, the whole object within about [-1, 1].
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Part:
-    """Outlines that share one texture. `swing` turns them about `pivot` as a pendulum.
+    """Outlines that share one texture.
 
-    outlines: (V, 2) arrays; two or more give holes where they overlap only if `hollow`.
-    material: index of the texture within the object, equal for parts that look alike.
-    swing: amplitude in radians; phase in radians, relative to the object's gait.
-    wobble: amplitude of the outline's own deformation, object units.
+    Attributes:
+        outlines: (V, 2) arrays. If `hollow`, two or more give holes where they overlap.
+        material: index of the texture within the object; equal for parts that look alike.
+        pivot: the point about which the part swings as a pendulum.
+        swing: amplitude of the swing in radians.
+        phase: of the swing relative to the gait of the object, in radians.
+        wobble: amplitude of the outline's own deformation, in object units.
+        hollow: see `outlines`.
     """
 
     outlines: tuple[np.ndarray, ...]
@@ -32,7 +36,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Shape:
-    """Parts from back to front. `upright` objects neither turn nor tumble (people, cars)."""
+    """The parts of an object from back to front.
+
+    Attributes:
+        family: name of the kind of shape.
+        parts: from back to front.
+        upright: the object neither turns nor tumbles (people, cars).
+    """
 
     family: str
     parts: tuple[Part, ...]
@@ -40,7 +50,7 @@ class Shape:
 
     @property
     def materials(self) -> int:
-        """Number of textures that the parts name."""
+        """Number of textures that the parts use."""
         return 1 + max(part.material for part in self.parts)
 
 
@@ -50,7 +60,7 @@ def _ellipse(cx: float, cy: float, rx: float, ry: float, *, vertices: int = 20) 
 
 
 def _quad(x0: float, y0: float, x1: float, y1: float, *, taper: float = 0.0) -> np.ndarray:
-    """A rectangle whose lower side is narrower by `taper` at both ends."""
+    """A rectangle whose lower side is shorter by `taper` at both ends."""
     return np.array([(x0, y0), (x1, y0), (x1 - taper, y1), (x0 + taper, y1)])
 
 
@@ -121,7 +131,7 @@ def _person(rng: np.random.Generator) -> Shape:
 
 
 def _creature(rng: np.random.Generator) -> Shape:
-    """A body with swinging limbs around it, each with the body's texture or one of its own."""
+    """A body with swinging limbs, each in the texture of the body or in another one."""
     parts = []
     for _ in range(int(rng.integers(2, 6))):
         angle, length, width = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.6), rng.uniform(0.06, 0.18)
@@ -161,9 +171,9 @@ def _ragged(rng: np.random.Generator) -> Shape:
 
 
 def _assembly(rng: np.random.Generator) -> Shape:
-    """Simple solids, each growing out of an earlier one, often mirrored; some swing where they are joined."""
+    """Simple solids that grow out of each other, often mirrored. Some swing where they are joined."""
     parts: list[Part] = []
-    joints = [np.zeros(2)]
+    joints: list[np.ndarray] = [np.zeros(2)]
     mirrored = bool(rng.random() < 0.5)
     for number in range(int(rng.integers(2, 6))):
         root = joints[int(rng.integers(len(joints)))]
@@ -282,7 +292,7 @@ def random_shape(rng: np.random.Generator, split: str) -> Shape:
 
 
 def walker(rng: np.random.Generator, split: str) -> Shape:
-    """An upright, articulated walker for crowds: mostly a person in training, a quadruped when held out."""
+    """An upright, articulated walker for crowds: usually a person in training, a quadruped when held out."""
     if split == 'heldout':
         return _quadruped(rng)
     return _person(rng) if rng.random() < 0.85 else replace(_assembly(rng), upright=True)
@@ -296,7 +306,7 @@ def occluder(rng: np.random.Generator) -> Shape:
 
 
 def screen(rng: np.random.Generator) -> Shape:
-    """What stands in front of a scene: a pole as tall as a few walkers, a board, or foliage."""
+    """A fixed thing in front of a scene: a tall pole, a board, or foliage."""
     kind = rng.choice(3)
     if kind == 0:
         width = rng.uniform(0.03, 0.15)
@@ -305,7 +315,15 @@ def screen(rng: np.random.Generator) -> Shape:
 
 
 def animate(part: Part, gait: np.ndarray) -> list[np.ndarray]:
-    """Outlines of a part over time: one (T, V, 2) array per outline, for a gait phase (T,) in radians."""
+    """Outlines of a part over time.
+
+    Args:
+        part: the part.
+        gait: (T,) phase in radians.
+
+    Returns:
+        One (T, V, 2) array for each outline.
+    """
     angle = part.swing * np.sin(gait + part.phase)
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)  # (T, 2, 2)

@@ -1,4 +1,4 @@
-"""Pictures made of sprites: how scenes are drawn that know the true mask of every object."""
+"""Scenes made of sprites, which know the true mask of every object."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-DRAWING = 512  # pixels of the canvas on which a sprite is drawn, before it is scaled down
-SMALLEST = 64  # pixels, side of an image of a scene
+DRAWING = 512  # pixels, side of the canvas on which a sprite is drawn before it is scaled down
+SMALLEST = 64  # pixels, least side of an image of a scene
 FRAME_RATE = 30.0  # frames per second at which things in scenes move at a natural pace
 
 Colour = tuple[int, int, int]
@@ -19,23 +19,43 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Layer:
-    """A sprite in its place. `corner` is the (x, y) of its first pixel, which may lie outside the image."""
+    """A sprite in its place.
+
+    Attributes:
+        name: of the object.
+        rgb: (h, w, 3) float32, already multiplied by alpha.
+        alpha: (h, w, 1) float32, 0..1.
+        corner: (x, y) of its first pixel, which may lie outside the image.
+    """
 
     name: str
-    rgb: np.ndarray  # (h, w, 3) float32, already multiplied by alpha
-    alpha: np.ndarray  # (h, w, 1) float32, 0..1
+    rgb: np.ndarray
+    alpha: np.ndarray
     corner: tuple[int, int]
 
 
 class SpriteScene(ABC):
-    """A scene at one image size. Frame `index` is the same picture whatever was asked for before."""
+    """A scene at one image size. A frame depends only on its index.
 
-    period: int  # frames until the scene repeats itself, without a seam
-    names: tuple[str, ...]  # of the objects that have a mask
-    prompted: tuple[str, ...]  # those of them that are there to be tracked; the others can be mixed up with them
+    Attributes:
+        period: number of frames until the scene repeats itself, without a jump.
+        names: of the objects that have a mask.
+        prompted: names of the objects to track; the others are look-alikes.
+    """
+
+    period: int
+    names: tuple[str, ...]
+    prompted: tuple[str, ...]
 
     def __init__(self, height: int, width: int) -> None:
-        """`height` and `width` are in pixels. Raises ValueError when one is below 64."""
+        """Draw the sprites.
+
+        Args:
+            height, width: of the image in pixels.
+
+        Raises:
+            ValueError: if one of them is below 64.
+        """
         if min(height, width) < SMALLEST:
             raise ValueError(
                 f'the synthetic scene is {width} x {height} pixels, but needs at least {SMALLEST} x {SMALLEST}'
@@ -53,7 +73,7 @@ class SpriteScene(ABC):
         return rgb
 
     def masks(self, index: int) -> dict[str, np.ndarray]:
-        """The visible part of each object by name: (height, width) bool, all False when it is hidden."""
+        """The visible part of each object by name: (height, width) bool, all False if it is hidden."""
         masks = {name: np.zeros((self.height, self.width), bool) for name in self.names}
         for layer in self._layers(index):
             inside, part = self._overlap(layer)
@@ -68,7 +88,7 @@ class SpriteScene(ABC):
 
     @abstractmethod
     def _ground_at(self, index: int) -> np.ndarray:
-        """What lies below all sprites: a picture of its own, (height, width, 3) uint8."""
+        """The picture below all sprites: a new array, (height, width, 3) uint8."""
 
     @abstractmethod
     def _layers(self, index: int) -> Iterator[Layer]:
@@ -80,7 +100,7 @@ class SpriteScene(ABC):
         return Layer(name, sprite[..., :3], sprite[..., 3:], corner)
 
     def _overlap(self, layer: Layer) -> tuple[tuple[slice, slice], tuple[slice, slice] | None]:
-        """The pixels of the image that a layer lies on, and the same ones of the layer (None: outside)."""
+        """The pixels of the image that a layer covers, and the same pixels in the layer (None: outside)."""
         (x, y), (height, width) = layer.corner, layer.alpha.shape[:2]
         left, right = max(x, 0), min(x + width, self.width)
         top, bottom = max(y, 0), min(y + height, self.height)
@@ -91,7 +111,7 @@ class SpriteScene(ABC):
 
 
 def scaled(drawing: np.ndarray, length: float) -> np.ndarray:
-    """A drawing scaled to `length` pixels, with room to be turned: float32, colour times alpha and alpha."""
+    """A drawing scaled to `length` pixels, with room to turn it: float32, colour times alpha, and alpha."""
     inner = max(8, round(length))
     sprite = cv2.resize(drawing, (inner, inner), interpolation=cv2.INTER_AREA).astype(np.float32)
     sprite[..., 3] /= 255
@@ -101,7 +121,7 @@ def scaled(drawing: np.ndarray, length: float) -> np.ndarray:
 
 
 def turned(sprite: np.ndarray, heading: float) -> np.ndarray:
-    """A square sprite turned about its middle by `heading` radians, clockwise as seen."""
+    """A square sprite turned about its middle by `heading` radians, clockwise."""
     side = sprite.shape[0]
     turn = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), -math.degrees(heading), 1.0)
     return cv2.warpAffine(sprite, turn, (side, side), flags=cv2.INTER_LINEAR)
@@ -114,19 +134,19 @@ def trimmed(sprite: np.ndarray) -> np.ndarray:
 
 
 def blank(edge: Colour) -> np.ndarray:
-    """A canvas with nothing on it. `edge`: RGB that half-covered pixels at the outline take on."""
+    """An empty canvas. Half-covered pixels at outlines take the RGB colour `edge`."""
     canvas = np.zeros((DRAWING, DRAWING, 4), np.uint8)
     canvas[..., :3] = edge
     return canvas
 
 
 def canvas_point(x: float, y: float) -> tuple[int, int]:
-    """A point of the canvas from lengths of the sprite, counted from its middle."""
+    """The canvas pixel of a point that is given from the middle of the sprite, in its lengths."""
     return round((x + 0.5) * DRAWING), round((y + 0.5) * DRAWING)
 
 
 def ellipse(canvas: np.ndarray, centre: tuple[float, float], radii: tuple[float, float], colour: Colour) -> None:
-    """Fill an ellipse; lengths are those of the sprite, as in all functions that draw."""
+    """Fill an ellipse. Lengths are in lengths of the sprite, as in all functions that draw."""
     axes = (round(radii[0] * DRAWING), round(radii[1] * DRAWING))
     cv2.ellipse(canvas, canvas_point(*centre), axes, 0, 0, 360, (*colour, 255), -1, cv2.LINE_AA)
 
@@ -134,11 +154,12 @@ def ellipse(canvas: np.ndarray, centre: tuple[float, float], radii: tuple[float,
 def line(
     canvas: np.ndarray, start: tuple[float, float], end: tuple[float, float], thickness: float, colour: Colour
 ) -> None:
+    """Draw a line."""
     cv2.line(canvas, canvas_point(*start), canvas_point(*end), (*colour, 255), round(thickness * DRAWING), cv2.LINE_AA)
 
 
 def polygon(canvas: np.ndarray, points: np.ndarray, colour: Colour) -> None:
-    """`points`: (V, 2) x, y."""
+    """Fill a polygon. `points`: (V, 2) x, y."""
     outline = np.array([canvas_point(x, y) for x, y in points])
     cv2.fillPoly(canvas, [outline], (*colour, 255), cv2.LINE_AA)
 
@@ -146,7 +167,7 @@ def polygon(canvas: np.ndarray, points: np.ndarray, colour: Colour) -> None:
 def rectangle(
     canvas: np.ndarray, centre: tuple[float, float], half: tuple[float, float], colour: Colour, *, radius: float = 0.0
 ) -> None:
-    """`half`: half its width and height; `radius` of its corners."""
+    """Fill a rectangle. `half`: half its width and half its height; `radius`: of its corners."""
     (x, y), (reach_x, reach_y) = centre, half
     angle = np.linspace(0, math.pi / 2, 9)
     arc = radius * np.stack([np.cos(angle), np.sin(angle)], 1) + (reach_x - radius, reach_y - radius)
@@ -157,7 +178,14 @@ def rectangle(
 def noise(
     random: np.random.Generator, height: int, width: int, *, scales: tuple[tuple[int, float], ...], grain: float
 ) -> np.ndarray:
-    """Smooth patches, of (cells along a side, strength), and grain: (height, width) float32 around 0."""
+    """Smooth patches and grain: (height, width) float32 around 0.
+
+    Args:
+        random: random numbers.
+        height, width: in pixels.
+        scales: (number of patches along a side, strength in grey values) for each size of patches.
+        grain: strength of the grain in grey values.
+    """
     shade = np.zeros((height, width), np.float32)
     for cells, strength in scales:
         values = random.normal(size=(cells, cells)).astype(np.float32)

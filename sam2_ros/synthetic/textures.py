@@ -1,6 +1,6 @@
-"""Textures of synthetic scenes: procedural patterns and openly licensed photographs of installed packages.
+"""Textures of synthetic scenes: computed patterns, and openly licensed photographs from installed packages.
 
-Patterns and photographs are split: what `heldout` scenes show is never seen in training.
+Patterns and photographs are split: training never sees those of `heldout` scenes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 
 TILE = 128  # pixels, side of a texture tile
 _FIELDS_PER_FAMILY = 12
-_COLLAGES = 240  # of training patterns, so that few tiles are seen often
+_COLLAGES = 240  # number of collages among the training patterns; with many, no tile is seen often
 _PHOTO_LONGEST_SIDE = 512
 _RAMP = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
 
-# Public domain, CC0 or without known restrictions, says scikit-image; the two of scikit-learn are CC BY 2.0.
+# According to scikit-image, its pictures are public domain, CC0 or without known restrictions. The two pictures of
+# scikit-learn are CC BY 2.0.
 PHOTOS = {
     'train': (
         'skimage/astronaut.png',
@@ -111,7 +112,7 @@ PATTERNS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], ...]] = {
 
 
 def _collage(rng: np.random.Generator, fields: list[np.ndarray]) -> np.ndarray:
-    """Two fields (TILE, TILE) in [0, 1], one where a third is bright, drawn through a bent glass."""
+    """Two fields (TILE, TILE) in [0, 1]; a third field chooses between them. The result is bent as by curved glass."""
     first, second, chooser = (fields[int(rng.integers(len(fields)))] for _ in range(3))
     sharpness = np.exp(rng.uniform(0, 3))
     weight = np.clip(0.5 + sharpness * (chooser - np.median(chooser)), 0, 1)
@@ -130,7 +131,7 @@ def _spread(field: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _pattern_bank(split: str) -> np.ndarray:
-    """(K, TILE, TILE) uint8 patterns of a split, the same in every process."""
+    """The patterns of a split: (K, TILE, TILE) uint8, the same in every process."""
     rng = np.random.default_rng(20261120 + len(split))
     fields = [_spread(family(rng)) for family in PATTERNS[split] for _ in range(_FIELDS_PER_FAMILY)]
     if split == 'train':
@@ -140,7 +141,7 @@ def _pattern_bank(split: str) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _photo_bank(split: str) -> tuple[np.ndarray, ...]:
-    """RGB photographs of a split. Raises ImportError when a package that ships them is missing."""
+    """RGB photographs of a split. Raises ImportError if a package that has them is missing."""
     photos = []
     for name in PHOTOS[split]:
         package, file_name = name.split('/')
@@ -160,7 +161,7 @@ def _photo_bank(split: str) -> tuple[np.ndarray, ...]:
 
 
 def random_colour(rng: np.random.Generator) -> np.ndarray:
-    """One RGB colour, float32 (3,): greyish half of the time, as most things are."""
+    """One RGB colour, float32 (3,). Half of them are greyish, as most things are."""
     colour = rng.uniform(10, 245, 3)
     if rng.random() < 0.5:
         colour = colour.mean() + (colour - colour.mean()) * rng.uniform(0.05, 0.5)
@@ -168,7 +169,7 @@ def random_colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def pattern(rng: np.random.Generator, split: str) -> np.ndarray:
-    """A procedural tile (TILE, TILE, 3) uint8 between two random colours; now and then nearly plain."""
+    """A computed tile (TILE, TILE, 3) uint8 with two random colours; sometimes nearly plain."""
     bank = _pattern_bank(split)
     field = bank[int(rng.integers(len(bank)))]
     first, second = random_colour(rng), random_colour(rng)
@@ -179,7 +180,7 @@ def pattern(rng: np.random.Generator, split: str) -> np.ndarray:
 
 
 def cloth(rng: np.random.Generator, split: str) -> np.ndarray:
-    """A tile (TILE, TILE, 3) uint8 as clothes are: mostly of one colour with little of a pattern."""
+    """A tile (TILE, TILE, 3) uint8 for clothes: usually of one colour with a weak pattern."""
     tile = pattern(rng, split)
     if rng.random() < 0.3:
         return tile
@@ -188,9 +189,13 @@ def cloth(rng: np.random.Generator, split: str) -> np.ndarray:
 
 
 def photo(rng: np.random.Generator, split: str, *, height: int, width: int, zoom: tuple[float, float]) -> np.ndarray:
-    """A piece (height, width, 3) uint8 of a photograph, turned, scaled and recoloured.
+    """A piece of a photograph, turned, scaled and recoloured: (height, width, 3) uint8.
 
-    `zoom` is the range of the share of the photograph's shorter side that the piece's longer side covers.
+    Args:
+        rng: random numbers.
+        split: 'train' or 'heldout'.
+        height, width: of the piece in pixels.
+        zoom: range of the share that the longer side of the piece covers of the shorter side of the photograph.
     """
     bank = _photo_bank(split)
     source = bank[int(rng.integers(len(bank)))]
@@ -213,7 +218,7 @@ def photo(rng: np.random.Generator, split: str, *, height: int, width: int, zoom
 
 
 def recolour(rng: np.random.Generator, tile: np.ndarray, *, strength: float) -> np.ndarray:
-    """The same texture in other colours: a random colour matrix near the identity, `strength` in [0, 1]."""
+    """The same texture in other colours: by a random colour matrix near the identity; `strength` is in [0, 1]."""
     mix = np.eye(3) + strength * rng.uniform(-0.5, 0.5, (3, 3))
     if strength > 0.5 and rng.random() < 0.5:
         mix = mix[rng.permutation(3)]

@@ -1,7 +1,7 @@
-"""See the tracker node at work without a camera or a display: `python -m sam2_ros.tools.demo [--video FILE --box …]`.
+"""Shows the tracker node at work without a camera or a display: `python -m sam2_ros.tools.demo [--video FILE --box …]`.
 
-A video player, the tracker and a recorder run as processes of their own, on a ROS domain of their own, and talk to
-each other as on a robot. The recorder prompts the tracker with the stamp of the first image and writes what comes out.
+A video player, the tracker and a recorder run as processes in their own ROS domain. They talk to each other as on a
+robot. The recorder prompts the tracker on the first image and writes what the tracker publishes.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from sam2_ros.video.prompts import HOW_TO_PROMPT, PromptPart, add_prompt_argumen
 from sam2_ros.video.sink import video_files
 from sam2_ros.video.source import ACCEPTED, SCENES, FrameSource, files_of, open_source
 
-SCENE_FRAMES = 300  # long enough for what hides in a drawn scene to come out again
+SCENE_FRAMES = 300  # long enough for hidden objects of a drawn scene to come out again
 MEASURED_STEPS, IGNORED_STEPS = 10, 5  # of the tracker, to see how fast this machine is
 OVERHEAD = 0.03  # seconds per image for messages, drawing and writing, on a slow machine
-RATE_MARGIN = 2.2  # player and recorder share the processor with the tracker, and steps get longer as its memory fills
-STOP_SECONDS = 5.0  # that the processes get to end, after each signal
+RATE_MARGIN = 2.2  # player and recorder use the same processor, and steps take longer when the memory is full
+STOP_SECONDS = 5.0  # after each signal, for the processes to end
 LOOK_PERIOD = 0.1  # seconds between two looks at the processes
 LOG_LINES = 15  # shown of the log of a process that failed
 OTHER_FILES = ('objects.csv', 'summary.md', 'tracker.log', 'video_player.log')  # written besides the video
@@ -52,14 +52,21 @@ class Child:
     def __init__(
         self, module: str, parameters: Mapping[str, Parameter], *, env: Mapping[str, str], log: Path | None
     ) -> None:
-        """`module` of sam2_ros.nodes; `log`: file for what it prints, None: our own output."""
+        """Start the node.
+
+        Args:
+            module: in sam2_ros.nodes, without `.node`.
+            parameters: of the node.
+            env: environment of the process.
+            log: file for what the node prints; None: our own output.
+        """
         self._log = log
-        # JSON is YAML, in which ROS reads parameters: the quotes keep a text that looks like a number a text
+        # ROS reads parameters as YAML, which includes JSON; the quotes keep text that looks like a number
         words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={json.dumps(value)}')]
         command = [
             sys.executable,
             '-m',
-            f'sam2_ros.nodes.{module}',
+            f'sam2_ros.nodes.{module}.node',
             '--ros-args',
             '-r',
             f'image:={IMAGE_TOPIC}',
@@ -67,19 +74,19 @@ class Child:
         ]
         with ExitStack() as stack:
             output = stack.enter_context(log.open('wb')) if log else None
-            # Ctrl-C in a terminal reaches its whole session; this way it is for us, and we stop the nodes in order
+            # a session of its own, so that Ctrl-C in the terminal reaches us only, and we stop the nodes in order
             self._process = subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """Exit code of the process; None while it runs."""
         return self._process.poll()
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def log_end(self) -> str:
-        """The last lines of its log file."""
+        """The last lines of the log file."""
         if self._log is None:
             return ''
         lines = self._log.read_text(errors='replace').splitlines()[-LOG_LINES:]
@@ -87,7 +94,7 @@ class Child:
 
 
 def stop(children: Sequence[Child]) -> None:
-    """End all processes, gently first."""
+    """End all processes: first SIGINT, then SIGTERM, then SIGKILL."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         for child in children:
             child.send(number)  # does nothing to one that has ended
@@ -105,15 +112,30 @@ def run_demo(
     frames: int | None,
     tracker: Mapping[str, Parameter],
 ) -> None:
-    """Play `source` to the tracker at `rate` (Hz) and record into `out`.
+    """Play a video to the tracker node and record what it publishes.
 
-    `frames`: how many to play, None: all; `tracker`: parameters of the tracker node. Raises DemoError.
+    Args:
+        source: the video.
+        prompts: what to track, in the words of the command line.
+        out: folder of the results.
+        rate: images per second.
+        frames: number of images to play; None: all.
+        tracker: parameters of the tracker node.
+
+    Raises:
+        DemoError: if a process fails.
     """
     env = child_environment()
     out.mkdir(parents=True, exist_ok=True)
     words = shlex.join(word for part in prompts for word in (f'--{part.kind}', part.text))
-    playing = {'source': source.name, 'loop': False, 'paused': True, 'rate': rate, 'max_frames': frames or 0}
-    recording = {
+    playing: dict[str, Parameter] = {
+        'source': source.name,
+        'loop': False,
+        'paused': True,
+        'rate': rate,
+        'max_frames': frames or 0,
+    }
+    recording: dict[str, Parameter] = {
         'folder': str(out),
         'prompts': words,
         'player': '/video_player',
@@ -121,7 +143,7 @@ def run_demo(
         'frames': frames or source.frame_count or 0,
     }
     children: list[Child] = []
-    # noted, not raised: a signal must not get between the start of a process and the record of it
+    # signals are only noted: one must not come between the start of a process and its entry in the list
     signals: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _: signals.append(number))
@@ -133,7 +155,7 @@ def run_demo(
         children.append(recorder := Child('recorder', recording, env=env, log=None))
         while recorder.exit_code is None:
             if signals:
-                sys.exit(128 + signals[0])  # by way of the `finally`
+                sys.exit(128 + signals[0])  # passes through `finally`
             if node.exit_code is not None:
                 raise DemoError(f'the tracker ended with exit code {node.exit_code}; {node.log_end()}')
             if player.exit_code:
@@ -148,7 +170,11 @@ def run_demo(
 
 
 def child_environment() -> dict[str, str]:
-    """This machine only, a domain that others hardly use, and room for images in shared memory."""
+    """Environment of the nodes: this machine only, a rarely used domain, and room for images in shared memory.
+
+    Raises:
+        DemoError: if the ROS package is not built or not sourced.
+    """
     try:
         from sam2_ros.nodes.edge.transport import large_image_environment  # not there without ROS
 
@@ -164,7 +190,13 @@ def child_environment() -> dict[str, str]:
 
 
 def affordable_rate(source: FrameSource, tracker: VideoTracker, *, prompts: Sequence[Prompt]) -> float:
-    """Images per second of `source` that the tracker can follow on this machine, measured on the first image."""
+    """Images per second of a video that the tracker can follow on this machine, measured on the first image.
+
+    Args:
+        source: the video.
+        tracker: is used up.
+        prompts: for the first image.
+    """
     rgb = next(iter(source))
     seconds = []
     for step in range(MEASURED_STEPS):
@@ -176,7 +208,11 @@ def affordable_rate(source: FrameSource, tracker: VideoTracker, *, prompts: Sequ
 
 
 def scene_prompts(scene: SpriteScene) -> list[PromptPart]:
-    """Boxes around the things in the first frame that a scene is there to be tracked by, each under its name."""
+    """Boxes of the objects to track in the first frame of a drawn scene, each with its name.
+
+    Raises:
+        ValueError: if one of them is hidden in the first frame.
+    """
     masks = scene.masks(0)
     parts = []
     for name in scene.prompted:
@@ -227,11 +263,9 @@ def main(args: Sequence[str] | None = None) -> int:
             )
         prompts = prompts_by_frame(parts)
         check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
-        tracker = VideoTracker(
-            load_requested_network(options), options.memory
-        )  # what is wrong with the options shows here
+        tracker = VideoTracker(load_requested_network(options), options.memory)  # wrong options raise here
         rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
-        del tracker  # its place on the device is for the node
+        del tracker  # its memory on the device is for the node
         print(f'{options.video} at {rate:g} images per second')
         run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames, tracker=node_parameters(options))
     except (ValueError, OSError, DemoError) as error:

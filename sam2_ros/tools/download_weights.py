@@ -1,7 +1,7 @@
-"""Download one of Meta's checkpoints: `python -m sam2_ros.tools.download_weights sam2.1_hiera_small --out weights`.
+"""Downloads one of Meta's checkpoints: `python -m sam2_ros.tools.download_weights sam2.1_hiera_small --out weights`.
 
-The part that has arrived is kept as `<file>.part`; running the command again goes on from there. Only a file with the
-published size and SHA-256 gets its final name.
+An incomplete download is kept as `<file>.part`, and the same command continues it. Only a file with the published size
+and SHA-256 gets its final name.
 """
 
 import argparse
@@ -22,17 +22,22 @@ _CHUNK_BYTES = 1 << 20
 
 
 class DownloadError(Exception):
-    """A checkpoint could not be obtained; the message says what to do."""
+    """A checkpoint could not be downloaded. The message says what to do."""
 
 
 def download(file: OfficialFile, directory: str | Path) -> Path:
-    """Fetch `file` into `directory` (made if missing), resuming an earlier attempt, and return its path.
+    """Download `file` into `directory`, or continue an earlier download. A complete file is only verified.
 
-    A complete file that is already there is only verified.
+    Args:
+        file: what to download.
+        directory: is made if it does not exist.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        DownloadError: the server cannot be reached or breaks off repeatedly; what it sends, or a file of this name
-            that is already there, is not the published one; `directory` cannot be written to.
+        DownloadError: if the server cannot be reached or breaks off repeatedly, if what it sends or what is already
+            there is not the published file, or if `directory` cannot be written to.
     """
     target = Path(directory) / file.name
     if target.exists():
@@ -58,7 +63,7 @@ def download(file: OfficialFile, directory: str | Path) -> Path:
 
 
 def _fetch_all(file: OfficialFile, part: Path) -> None:
-    """Fetch until `part` is complete; give up after some attempts in a row that brought nothing new."""
+    """Download until `part` is complete. Give up after several attempts in a row without new bytes."""
     failures = 0
     most = have = _size(part)
     while have < file.size:
@@ -80,12 +85,12 @@ def _size(path: Path) -> int:
 
 
 def _fetch_rest(file: OfficialFile, part: Path, *, have: int) -> None:
-    """One request for the bytes after the first `have`; whatever arrives before an interruption is kept."""
+    """Send one request for the bytes after the first `have`. What arrives before an interruption is kept."""
     request = urllib.request.Request(file.url, headers={'Range': f'bytes={have}-'} if have else {})
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # the server has less than we have: start over
+        if error.code == 416:  # the server has fewer bytes than we have: start again
             part.unlink(missing_ok=True)
         raise
     with response:
@@ -98,7 +103,7 @@ def _fetch_rest(file: OfficialFile, part: Path, *, have: int) -> None:
             while chunk := response.read(_CHUNK_BYTES):
                 output.write(chunk)
                 progress.update(len(chunk))
-                if output.tell() > file.size:  # not the published file; verification will say so
+                if output.tell() > file.size:  # not the published file; the verification will say so
                     return
 
 

@@ -1,4 +1,4 @@
-"""Arguments of the command lines that say which network to run."""
+"""Arguments of command lines that choose the network."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
+from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.tracking import POLICY_NAMES
-
-DEFAULT_MODEL = 'sam2.1_hiera_micro'
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help=f'variant (default: %(default)s): {", ".join(VARIANTS)}',
     )
-    group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled)')
+    group.add_argument('--checkpoint', type=Path, help='weights, .pt or .safetensors (default: the bundled ones)')
     group.add_argument('--device', default=AUTO, help='cpu, cuda, cuda:1 ... (default: the first GPU, or the CPU)')
     group.add_argument(
         '--dtype', choices=(AUTO, *DTYPES), default=AUTO, help='default: bfloat16 on a GPU, float32 on the CPU'
@@ -38,7 +37,10 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:
-    """What the arguments of `add_model_arguments` ask for, as parameters of the tracker node; its defaults left out."""
+    """What the arguments of `add_model_arguments` ask for, as parameters of the tracker node.
+
+    Arguments that were not given are left out, so the node has its defaults.
+    """
     checkpoint = arguments.checkpoint and str(arguments.checkpoint.resolve())
     given = {
         'model': arguments.model,
@@ -54,8 +56,9 @@ def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:
 def load_requested_network(arguments: argparse.Namespace) -> Sam2Network:
     """Build the network that the arguments of `add_model_arguments` ask for.
 
-    Raises ValueError with a sentence for a model without weights, a file that does not fit, or a device that
-    is not there.
+    Raises:
+        ValueError: for a model without weights, a file that does not fit, or a device that is not there.
+        FileNotFoundError: if there is no such file.
     """
     name, checkpoint = arguments.model, arguments.checkpoint
     if checkpoint is None and bundled_weights(name) is None:

@@ -1,4 +1,4 @@
-"""Track objects in a video: `python -m sam2_ros.tools.track_video VIDEO --box 258,219,291,308 --out DIR`."""
+"""Tracks objects in a video: `python -m sam2_ros.tools.track_video VIDEO --box 258,219,291,308 --out DIR`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ CSV_COLUMNS = (
 class Written:
     """What a run has written so far.
 
-    visible: number of frames in which each object was seen. unused: frames whose prompts were never reached.
+    Attributes:
+        frames: number of frames.
+        video: the overlay video; None before the first frame.
+        visible: number of frames in which each object was visible, by object id.
+        unused: frames with prompts that were never reached.
     """
 
     frames: int
@@ -56,7 +60,7 @@ class Written:
 
 
 class ResultWriter:
-    """Writes overlay video, masks and table of one run into a folder."""
+    """Writes overlay video, masks and table of one run into a folder. Use it in a `with` statement."""
 
     def __init__(self, folder: Path, *, frame_rate: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,9 +69,9 @@ class ResultWriter:
         self._strip = ScoreStrip()
         self._visible: dict[str, int] = {}
         self._first_frames: dict[str, int] = {}
-        self._whole = 0  # frames of which everything was written
+        self._whole = 0  # frames that are completely written
         self._video = VideoSink(folder / 'overlay', frame_rate=frame_rate)
-        # line buffered: what happens to the process later, the rows are there
+        # line buffered, so that rows are in the file whatever happens to the process later
         self._file = (folder / 'objects.csv').open('w', newline='', buffering=1)
         self._table = csv.writer(self._file)
         with _writing(self._file.name):
@@ -77,7 +81,11 @@ class ResultWriter:
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
-        """Finish all files. An OSError, also one that led here, comes out as one that says which files are whole."""
+        """Finish all files.
+
+        Raises:
+            OSError: if a file could not be written or finished. The message says which files are complete.
+        """
         problems = [str(error)] if isinstance(error, OSError) else []
         whole = ['objects.csv', 'masks']
         try:
@@ -97,7 +105,16 @@ class ResultWriter:
             ) from error
 
     def write(self, rgb: np.ndarray, result: FrameResult, prompts: Sequence[Prompt]) -> None:
-        """Add the next frame, on which `prompts` were given. Raises OSError."""
+        """Add the next frame.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            result: the objects in it.
+            prompts: the prompts given on it.
+
+        Raises:
+            OSError: if a file cannot be written.
+        """
         for object_id, tracked in result.items():
             self._labels.setdefault(object_id, len(self._labels) + 1)
             self._visible[object_id] = self._visible.get(object_id, 0) + (tracked.box is not None)
@@ -130,13 +147,13 @@ class ResultWriter:
         folder = self._folder / 'masks' / object_id
         folder.mkdir(parents=True, exist_ok=True)
         if frame == self._first_frames.setdefault(object_id, frame):
-            for old in folder.glob('[0-9]' * 6 + '.png'):  # of an earlier run, which may have had other frames
+            for old in folder.glob('[0-9]' * 6 + '.png'):  # of an earlier run, which may have other frames
                 old.unlink()
         file = folder / f'{frame:06d}.png'
         _, png = cv2.imencode('.png', mask.astype(np.uint8) * 255)
         try:
             with _writing(file):
-                file.write_bytes(png)  # cv2.imwrite does not notice a full disk
+                file.write_bytes(png.tobytes())  # cv2.imwrite does not notice a full disk
         except OSError:
             file.unlink(missing_ok=True)
             raise
@@ -144,7 +161,7 @@ class ResultWriter:
 
 @contextmanager
 def _writing(file: Path | str) -> Iterator[None]:
-    """Errors of a write do not name the file by themselves."""
+    """Name the file in errors of writing, which do not name it themselves."""
     try:
         yield
     except OSError as error:
@@ -159,11 +176,19 @@ def track_video(
     out: Path,
     max_frames: int | None = None,
 ) -> Written:
-    """Track through all frames of `source`, or the first `max_frames`, and write what was found into `out`.
+    """Track through all frames of a video and write what was found.
 
-    `prompts`: by number of the frame they were made on, from 0.
-    Raises ValueError, before anything is written, when a prompt does not fit the video or the video is among the
-    files to write; OSError, which says what is whole, for a frame that cannot be read or a file that cannot be written.
+    Args:
+        source: the video.
+        tracker: a new tracker.
+        prompts: by index of their frame, from 0.
+        out: folder of the results.
+        max_frames: stop after this many frames.
+
+    Raises:
+        ValueError: if a prompt does not fit the video, or the video would be overwritten. Nothing has been written
+            then.
+        OSError: if a frame cannot be read or a file cannot be written. The message says what is complete.
     """
     check_inputs_stay(files_of(source.name), **_outputs(out))
     count = source.frame_count
@@ -182,13 +207,16 @@ def track_video(
 
 
 def _outputs(folder: Path) -> dict[str, list[Path]]:
-    """What a run into this folder writes, as `check_inputs_stay` takes it."""
+    """What a run into this folder writes, as arguments of `check_inputs_stay`."""
     return {'files': [*video_files(folder / 'overlay'), folder / 'objects.csv'], 'folders': [folder / 'masks']}
 
 
 @contextmanager
 def until_interrupted(source: FrameSource) -> Iterator[FrameSource]:
-    """The same source, which ends after the frame in work on Ctrl-C or SIGTERM. For the main thread only."""
+    """The same source, which ends after the current frame on Ctrl-C or SIGTERM.
+
+    For the main thread only.
+    """
     with noted_interruption() as interruption:
         yield replace(source, read=lambda: itertools.takewhile(lambda _: not interruption.came, source))
 

@@ -1,4 +1,4 @@
-"""A prompt for a past image on its way to the newest one."""
+"""Tracks one object again from a prompted past image to the newest frame, image by image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sam2_ros.tracking.track import Track
 
 
 class CatchesUp(Protocol):
-    """What works off the prompts: `PastPrompts`."""
+    """What processes the images of a `CatchUp`: `PastPrompts`."""
 
     def advance(self, jobs: Sequence[CatchUp]) -> list[ObjectResult]: ...
 
@@ -22,18 +22,18 @@ class CatchesUp(Protocol):
 
 
 class CatchUp:
-    """Works off a prompt for a past image, image by image; made by `VideoTracker.begin_prompt`.
+    """Tracks one object again from a prompted past image to the newest frame; made by `VideoTracker.begin_prompt`.
 
-    Meanwhile `VideoTracker.step` goes on; its new frames are added to what is still to do. Once the newest
-    frame is reached, the object continues from the new track; until then nothing has changed.
+    `VideoTracker.step` may run in between. Each new frame is added to the images still to process. When the newest
+    frame is reached, the object continues from the new track. Until then nothing has changed.
 
     Attributes:
-        object_id: the object that was prompted.
-        image: where it was prompted.
-        prompt: what was said.
+        object_id: the prompted object.
+        image: the prompted image.
+        prompt: the prompt.
         track: the new track so far.
-        visits: the newest of the images processed so far, each with the track before it. At most as many as the ring
-            can hold, because frames may come faster than they are processed.
+        visits: the last images processed, each with the new track before it. At most as many as the ring can hold,
+            because frames may come faster than they are processed.
         owner: what processes the images.
     """
 
@@ -58,7 +58,7 @@ class CatchUp:
 
     @property
     def done(self) -> bool:
-        """Nothing is left to do, because the newest frame is reached, or because the work was called off."""
+        """Whether nothing is left to do, because the newest frame is reached, or the work was called off."""
         return not self._backlog
 
     @property
@@ -68,49 +68,51 @@ class CatchUp:
 
     @property
     def remaining(self) -> int:
-        """Images still to process."""
+        """Number of images still to process."""
         return len(self._backlog)
 
     @property
     def next_image(self) -> RecentImage | None:
-        """The image to process next; None when it is done."""
+        """The image to process next; None when nothing is left to do."""
         return self._backlog[0] if self._backlog else None
 
     def prompts_on(self, image: RecentImage) -> tuple[Prompt, ...]:
-        """What was said about the object in an image, this prompt last."""
+        """All prompts for the object on an image; the prompt of this catch-up comes last."""
         earlier = image.prompts.get(self.object_id, ())
         return (*earlier, self.prompt) if image is self.image else earlier
 
     def advance(self) -> ObjectResult:
-        """Process one image and return the object in it; the first call gives the result of the prompt itself.
+        """Process one image and return the object in it. The first call returns the result of the prompt itself.
 
-        An error of the network is passed on, and the work is called off, as by `VideoTracker.abandon`.
+        If the network raises an error, the work is called off, as by `VideoTracker.abandon`, and the error is passed
+        on.
 
         Raises:
             FrameNotKeptError: if the work was called off before.
-            RuntimeError: if it is done.
+            RuntimeError: if nothing is left to do.
         """
         return advance_together([self])[0]
 
     def check_goes_on(self) -> None:
-        """Raises what `advance` raises."""
+        """Raise the errors of `advance`, but process nothing."""
         if self._failure is not None:
             raise FrameNotKeptError(self._failure)
         if self.done:
             raise RuntimeError(f'{self.object_id!r} has caught up; there is no image left to process')
 
     def follow(self, image: RecentImage) -> None:
-        """Add a new frame to what is to be done."""
+        """Add a new frame to the images still to process."""
         self._backlog.append(image)
 
     def pass_image(self, track: Track) -> None:
-        """The next image has been processed; `track` is the object's track after it."""
+        """Note that the next image has been processed. `track` is the new track after it."""
         self.visits.append((self._backlog.popleft(), self.track))
         self.track = track
 
     def cut_short(self) -> None:
-        """Take the object to the newest frame at once, as if it had not seen the images still to process, as those are
-        that a busy tracker skips. Does nothing before the prompt has been applied to its image, or when it is done.
+        """Skip the images still to process, as a busy tracker skips images, and take the object to the newest frame.
+
+        Does nothing before the prompt itself has been processed, and when nothing is left to do.
         """
         if not self.visits or self.done:
             return
@@ -119,21 +121,27 @@ class CatchUp:
         self.owner.finish(self)
 
     def call_off(self, why: str) -> None:
-        """Give up; the object stays as it is without the prompt."""
+        """Give up. The object stays as it is without the prompt."""
         self._failure = why
         self._backlog.clear()
         self.visits.clear()
 
 
 def advance_together(jobs: Sequence[CatchUp]) -> list[ObjectResult]:
-    """`CatchUp.advance` for objects of one tracker whose next image is the same, as one batch.
+    """`CatchUp.advance` for several objects, as one batch.
+
+    Args:
+        jobs: catch-ups of one tracker with the same next image, each given once.
+
+    Returns:
+        One result for each job.
 
     Raises:
-        ValueError: if they are not of one tracker, or their next images differ.
+        ValueError: if the jobs are not as described. Nothing has changed then.
         FrameNotKeptError, RuntimeError: as `CatchUp.advance`. Nothing has changed then.
     """
     for job in jobs:
         job.check_goes_on()
     if len({(id(job.owner), id(job.next_image)) for job in jobs}) > 1 or len({id(job) for job in jobs}) < len(jobs):
-        raise ValueError('objects that catch up together have one tracker and one next image, and are given once')
+        raise ValueError('objects that catch up together must have one tracker and one next image, each given once')
     return jobs[0].owner.advance(jobs) if jobs else []

@@ -1,4 +1,4 @@
-"""Checks of numbers that callers give, each with a sentence for what is not accepted."""
+"""Checks of values that callers give. Each error says what was given and what is accepted."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
-QUOTE = 80  # characters of a wrong value that an error repeats
+QUOTE = 80  # most characters of a wrong value that an error message repeats
 
 
 def quoted(value: Any) -> str:
-    """How an error shows what it was given, shortened: that may be megabytes."""
+    """A wrong value as an error message repeats it: shortened, because it may be megabytes long."""
     text = repr(value[:QUOTE] if isinstance(value, (str, bytes, list, tuple)) else value)
     return text if len(text) <= QUOTE else text[: QUOTE - 3] + '...'
 
 
 def check_whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> None:
-    """Raise TypeError unless `value` is a whole number, ValueError unless it is within the bounds, both inclusive."""
+    """Raise TypeError unless `value` is a whole number, ValueError unless `least` <= `value` <= `most`."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f'{name} must be a whole number, not {quoted(value)}')
     _check_bounds(name, value, least, most)
 
 
 def check_number(name: str, value: Any, *, least: float | None = None, most: float | None = None) -> None:
-    """Raise TypeError unless `value` is a number, ValueError unless it is finite and within the bounds."""
+    """Raise TypeError unless `value` is a number, ValueError unless it is finite and `least` <= `value` <= `most`."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f'{name} must be a number, not {quoted(value)}')
     if not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Masks of all objects in one image: memory and prompts in, network outputs out. Objects are rows of one batch."""
+"""Decodes the masks of all objects in one image from their memories and prompts. Objects are rows of one batch."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from sam2_ros.tracking.track import Track
 Item = TypeVar('Item')
 Row = TypeVar('Row')
 
-# More points (a box counts as two) leave no ambiguity, so one mask is decoded: as configured for SAM 2.1, for every
-# policy. DAM4SAM configures 3, but that never counts there: it takes no clicks, does not decode mask prompts, and for
-# boxes asks for one mask in so many words. So a click means the same with every memory.
+# With at most this many points the decoder chooses among three masks. More points are not ambiguous (a box counts as
+# two), so one mask is decoded. This is the configuration of SAM 2.1. DAM4SAM configures 3, but without effect: it takes
+# no clicks, does not decode mask prompts, and asks for one mask for each box. So all memory policies use 1 here.
 MAX_MULTIMASK_POINTS = 1
 MAX_PREVIOUS_LOGIT = 32.0  # previous logits are clamped to +- this before they become a dense prompt
-MASK_THRESHOLD = 0.5  # of a mask prompt after resizing
+MASK_THRESHOLD = 0.5  # of the values of a mask prompt after resizing
 
 
 @dataclass(frozen=True, eq=False)
 class FrameDecoding:
-    """Network outputs for N objects, and their logits after `clean_logits`.
+    """Network outputs for N objects, before and after `clean_logits`.
 
     Attributes:
-        network: as decoded; the memories of tracked frames are made from these logits.
-        logits: (N, S/4, S/4) with small holes and specks gone if that was asked for; all outputs come from these.
+        network: as decoded. The memories of tracked frames are made from these logits.
+        logits: (N, S/4, S/4), after small holes and specks were removed if the options ask for it. All results are made
+            from these logits.
     """
 
     network: MaskDecoding
@@ -59,13 +60,13 @@ class ObjectDecoder:
         tracks: Sequence[Track],
         prompts: Sequence[Sequence[Prompt]],
     ) -> FrameDecoding:
-        """Track every object that was there before, then apply the prompts of this image, each on top of the last.
+        """Track all known objects from their memories, then apply the prompts of this image one after the other.
 
         Args:
-            features: of one image.
-            size: (height, width) of the image in pixels, to which the prompts refer.
-            tracks: N >= 1 tracks; one that starts here needs a prompt.
-            prompts: N sequences of prompts.
+            features: of the image.
+            size: (height, width) of the image in pixels. Prompts are in these pixels.
+            tracks: N >= 1 tracks. A track that starts here needs a prompt.
+            prompts: for each track, its prompts on this image; may be empty.
         """
         tracked = [row for row, track in enumerate(tracks) if not track.starts]
         conditioned: list[Tensor] = [self._model.without_memory(features.stride16)] * len(tracks)
@@ -118,7 +119,7 @@ class ObjectDecoder:
     def _decode_prompts(
         self, features: ImageFeatures, size: tuple[int, int], requests: Sequence[_Request]
     ) -> list[FrameDecoding]:
-        """One prompt per object, several objects: equal kinds and point counts form a batch.
+        """Decode one prompt for each of several objects. Prompts of equal kind and point count form a batch.
 
         Points are not padded to a common count, because padding points change the result.
         """
@@ -135,8 +136,11 @@ class ObjectDecoder:
         return _by_group(requests, key=_kind, compute=compute)
 
     def _use_masks(self, features: ImageFeatures, requests: Sequence[_Request]) -> MaskDecoding:
-        """Given masks as they are. The network calls each of them perfect; a box that was turned into a mask keeps what
-        the decoder thought of it, and an empty mask, which may be one too small for the network, is no good mask.
+        """Take given masks as results.
+
+        The network gives each of them a predicted IoU of 1. Two cases differ: a mask made from a box keeps the IoU that
+        the decoder predicted for it, and an empty mask gets 0, because it may come from a mask too small for the
+        network.
         """
         masks = torch.stack([self._network_mask(request.prompt) for request in requests])
         decoding = self._model.use_mask_as_output(features, masks)
@@ -151,7 +155,7 @@ class ObjectDecoder:
         *,
         occlusion_gate: bool = True,
     ) -> MaskDecoding:
-        """Points and boxes; what the object looked like in this image before is part of the prompt."""
+        """Decode points and boxes. If the object has earlier logits in this image, they are part of the prompt."""
         model, height, width = self._model, *size
         pairs = [request.prompt.network_points() for request in requests]
         points = torch.from_numpy(np.stack([points for points, _ in pairs]))
@@ -172,7 +176,7 @@ class ObjectDecoder:
         return model.decode_masks(features, conditioned, prompt, multimask, occlusion_gate=occlusion_gate)
 
     def _box_to_mask(self, features: ImageFeatures, size: tuple[int, int], request: _Request) -> _Request:
-        """A box that starts an object as the mask it encloses, whatever the object score says (DAM4SAM, box input)."""
+        """Turn a box that starts an object into a mask, whatever the object score says (DAM4SAM, box input)."""
         if request.previous is not None or not request.prompt.is_box_only:
             return request
         decoding = self._decode_points(features, size, [request], occlusion_gate=False)
@@ -201,8 +205,12 @@ class ObjectDecoder:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    """One prompt for one object: its conditioned features (1, C, h, w) and what it looked like in this image before.
-    `estimate`: predicted IoU of a given mask.
+    """One prompt for one object.
+
+    Attributes:
+        conditioned: features (1, C, h, w) after attention to the object's memory.
+        previous: the object's decoding in this image before the prompt; None if there is none.
+        estimate: predicted IoU of a given mask.
     """
 
     prompt: Prompt
@@ -222,7 +230,7 @@ def _kind(request: _Request) -> Hashable:
 def _by_group(
     items: Sequence[Item], *, key: Callable[[Item], Hashable], compute: Callable[[Sequence[Item]], list[Row]]
 ) -> list[Row]:
-    """Compute items of equal key together and return the results in the order of the items."""
+    """Compute items of equal key together. Results come in the order of the items."""
     groups: dict[Hashable, list[int]] = {}
     for position, item in enumerate(items):
         groups.setdefault(key(item), []).append(position)
@@ -233,7 +241,7 @@ def _by_group(
 
 
 def _rows(batch: FrameDecoding) -> list[FrameDecoding]:
-    """The objects of a batch one by one."""
+    """Split a batch into its objects."""
     columns = [getattr(batch.network, field.name).split(1) for field in fields(MaskDecoding)]
     networks = [MaskDecoding(*values) for values in zip(*columns, strict=True)]
     return [FrameDecoding(one, logits) for one, logits in zip(networks, batch.logits.split(1), strict=True)]

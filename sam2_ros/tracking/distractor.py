@@ -1,7 +1,7 @@
 """The anchor test of the distractor-aware memory (DAM4SAM, section 3.3 and its published code).
 
-A frame becomes an anchor of the distractor resolving memory when the target is tracked reliably while the
-network's alternative masks show that something else could have been taken for it.
+A frame becomes an anchor of the distractor-resolving memory if two things hold: the target is tracked reliably, and the
+network's alternative masks show something else that could be taken for the target.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ class DamSettings:
     """Constants of the distractor-aware memory; the defaults are those of the published code.
 
     Attributes:
-        ram_interval: recent appearance memory takes visible frames at multiples of this, in frames.
-        min_predicted_iou: the network's estimate for the chosen mask must exceed this.
-        min_area_ratio, max_area_ratio: bounds, inclusive, on the mask's area over the median of recent areas.
-        median_areas: so many newest non-empty masks enter that median, the current one included ...
-        area_window: ... if they are among the last so many tracked frames.
-        min_anchor_spacing: the newest anchor must be more than so many frames old.
-        max_box_iou: a distractor is there if an alternative widens the box so far that the IoU is at most this.
-        spatial_slots: spatial memories read at most, recent (RAM) and conditioning ones (DRM) together; up to 7, for so
-            many temporal codes the network has.
-        max_conditioning: conditioning ones among them at most: the first prompt, the newest correction, the newest
-            anchors. RAM has what remains, `spatial_slots - max_conditioning` at least (3).
-        max_pointers: object pointers come from so many frames, the current one included, and the conditioning ones.
+        ram_interval: the recent appearance memory takes the newest visible frame, and visible frames whose index is a
+            multiple of this.
+        min_predicted_iou: an anchor needs a predicted IoU above this.
+        min_area_ratio, max_area_ratio: an anchor needs a mask area within these bounds, inclusive, as multiples of the
+            median of recent areas.
+        median_areas: number of areas in that median: the newest non-empty masks, the current one included.
+        area_window: only areas from this many last tracked frames count for that median.
+        min_anchor_spacing: an anchor must come more than this many frames after the last one.
+        max_box_iou: a distractor is found if the box of the mask and the box of mask and alternative together have an
+            IoU of at most this.
+        spatial_slots: most spatial memories that a frame reads, recent (RAM) and conditioning (DRM) together. At most
+            7, because the network has 7 temporal codes.
+        max_conditioning: most conditioning memories among them: the first prompt, the newest correction, the newest
+            anchors. RAM has the rest, at least `spatial_slots - max_conditioning` (3).
+        max_pointers: a frame reads the object pointers of the last `max_pointers - 1` frames and of conditioning
+            entries.
     """
 
     ram_interval: int = 5
@@ -54,7 +58,7 @@ class DamSettings:
         for name in ('min_predicted_iou', 'min_area_ratio', 'max_area_ratio', 'max_box_iou'):
             check_number(name, getattr(self, name))
         check_whole('spatial_slots', self.spatial_slots, least=3, most=NUM_SPATIAL_SLOTS)
-        # two: the first prompt and the newest correction; the newest frame is read in any case
+        # at least the first prompt and the newest correction; one slot stays for the newest frame
         check_whole('max_conditioning', self.max_conditioning, least=2, most=self.spatial_slots - 1)
         if self.min_area_ratio > self.max_area_ratio:
             raise ValueError(f'min_area_ratio {self.min_area_ratio} exceeds max_area_ratio {self.max_area_ratio}')
@@ -64,11 +68,12 @@ class DamSettings:
 class AreaHistory:
     """Areas of the newest non-empty masks of tracked frames; prompted frames do not count.
 
-    They are pixels of the image, so when the image size changes no anchor is taken until the new areas prevail.
+    Areas are in pixels of the image. When the image size changes, no anchor is taken until most areas are of the new
+    size.
 
     Attributes:
-        frames: tracked frames so far, those with an empty mask included.
-        areas: (count of frames at that time, pixels), oldest first, at most `DamSettings.median_areas`.
+        frames: number of tracked frames so far, those with an empty mask included.
+        areas: pairs of (`frames` at that time, area), oldest first, at most `DamSettings.median_areas`.
     """
 
     frames: int = 0
@@ -82,7 +87,7 @@ class AreaHistory:
         return AreaHistory(frames, (*self.areas, (frames, area))[-settings.median_areas :])
 
     def ratio(self, settings: DamSettings) -> float | None:
-        """Newest area over the median; None on the first tracked frame, where the published code defines none."""
+        """Newest area over the median; None on the first tracked frame, where the published code has no ratio."""
         window = [area for frame, area in self.areas if frame > self.frames - settings.area_window]
         if self.frames < 2 or not window:
             return None
@@ -91,7 +96,7 @@ class AreaHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorCandidate:
-    """What the cheap part of the anchor test looks at: host numbers only."""
+    """What the cheap part of the anchor test needs: numbers on the host."""
 
     predicted_iou: float
     area: int  # pixels of the chosen mask at image size
@@ -101,11 +106,11 @@ class AnchorCandidate:
 
 @dataclass(frozen=True)
 class AnchorRule:
-    """When a tracked frame becomes an anchor.
+    """Decides when a tracked frame becomes an anchor.
 
     Attributes:
-        needs_reliability: test predicted IoU and area (the DRM2 ablation does not).
-        needs_distractor: test the alternatives (the DRM1 ablation does not).
+        needs_reliability: test predicted IoU and area (off in the DRM2 ablation).
+        needs_distractor: test the alternative masks (off in the DRM1 ablation).
     """
 
     settings: DamSettings
@@ -119,7 +124,7 @@ class AnchorRule:
         return ', '.join(found)
 
     def objection(self, candidate: AnchorCandidate) -> str | None:
-        """What speaks against an anchor as far as cheap tests can tell, in words; None if nothing does."""
+        """Why the frame is no anchor, in words, as far as the cheap tests tell; None if they find no reason."""
         settings, since = self.settings, candidate.frames_since_anchor
         if candidate.area < 1:
             return 'the target is absent'
@@ -138,7 +143,12 @@ class AnchorRule:
         return None
 
     def distractor_objection(self, chosen: np.ndarray, alternatives: Sequence[np.ndarray]) -> str | None:
-        """What speaks against a distractor; (H, W) bool masks at image size, the chosen one not empty."""
+        """Why no distractor is found, in words; None if one is found.
+
+        Args:
+            chosen: the chosen mask, (H, W) bool at image size, not empty.
+            alternatives: the other masks, each like `chosen`.
+        """
         overlap = distractor_overlap(chosen, alternatives)
         if overlap is None:
             return 'no alternative reaches beyond the target'
@@ -148,9 +158,13 @@ class AnchorRule:
 
 
 def distractor_overlap(chosen: np.ndarray, alternatives: Sequence[np.ndarray]) -> float | None:
-    """Smallest box IoU between the chosen mask and itself united with what an alternative adds, in [0, 1].
+    """Smallest IoU, in [0, 1], of two boxes: of the chosen mask, and of that mask together with an alternative.
 
     Of each alternative only the largest 8-connected part outside the chosen mask counts.
+
+    Args:
+        chosen: (H, W) bool, not empty.
+        alternatives: (H, W) bool each.
 
     Returns:
         None if no alternative adds a pixel.
@@ -165,10 +179,11 @@ def distractor_overlap(chosen: np.ndarray, alternatives: Sequence[np.ndarray]) -
 
 
 def largest_part(mask: np.ndarray) -> tuple[int, int, int, int] | None:
-    """x, y, width, height of the largest 8-connected part of an (H, W) bool mask, the upper one of equal ones.
+    """x, y, width, height of the largest 8-connected part of an (H, W) bool mask; of equal parts, the first in reading
+    order.
 
-    Parts are counted from their outlines with Pick's theorem, which is exact and many times faster than labelling
-    every pixel of a camera image.
+    Pixels are counted from the outlines with Pick's theorem. This is exact, and many times faster than labelling every
+    pixel of a camera image.
 
     Returns:
         None if the mask is empty.
@@ -181,7 +196,7 @@ def largest_part(mask: np.ndarray) -> tuple[int, int, int, int] | None:
         steps = len(outline) if len(outline) > 1 else 0
         if parent < 0:
             pixels[own] += cv2.contourArea(outline) + steps / 2 + 1
-        else:  # of a hole only its edge belongs to the part
+        else:  # of a hole, only the edge belongs to the part
             pixels[parent] -= cv2.contourArea(outline) - steps / 2 + 1
     # an outline begins with its first pixel in reading order
     first = min(np.flatnonzero(pixels == pixels.max()), key=lambda own: outlines[own][0, 0, ::-1].tolist())
@@ -199,10 +214,10 @@ def _hull(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[i
 
 
 def _nested_box_iou(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> float:
-    """IoU of a box inside another, as vot-toolkit 0.7.1 has it, which the published results were made with.
+    """IoU of a box inside another, computed as in vot-toolkit 0.7.1, which the published results used.
 
-    Its boxes are one pixel short (last - first, so a mask one pixel high has an empty box), and it calls
-    boxes equal that lie in a single row or column.
+    Its boxes are one pixel short (last - first), so a mask one pixel high has an empty box. If the outer box is a
+    single row or column, both boxes count as equal.
     """
     inner_width, inner_height = inner[2] - inner[0], inner[3] - inner[1]
     outer_width, outer_height = outer[2] - outer[0], outer[3] - outer[1]

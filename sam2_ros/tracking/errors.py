@@ -2,11 +2,11 @@
 
 
 class UnknownObjectError(KeyError):
-    """No object of this name is tracked, or none that is catching up where that is asked for."""
+    """There is no tracked object of this name; for `VideoTracker.abandon`: none that is catching up."""
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would print the sentence in quotes
 
 
 class FrameNotKeptError(LookupError):
-    """The frame is no longer, or not yet, in the ring of recent images."""
+    """The frame is not in the ring of recent images: it is too old, or has not been seen yet."""

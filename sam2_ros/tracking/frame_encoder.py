@@ -1,4 +1,4 @@
-"""The features of recent images, each computed once."""
+"""Computes the features of recent images, each only once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sam2_ros.model.normalization import normalize
 
 
 class FrameEncoder:
-    """Runs the image encoder, and keeps the features of the newest frame and of the past image looked at last.
+    """Runs the image encoder. Keeps the features of the newest frame and of the past image that was used last.
 
-    Images are told apart by their tensor, not by its values.
+    Two images count as the same if they are the same tensor object; values are not compared.
     """
 
     def __init__(self, model: Network) -> None:
@@ -21,19 +21,19 @@ class FrameEncoder:
         self._past: tuple[Tensor, ImageFeatures] | None = None
 
     def newest(self, pixels: Tensor) -> ImageFeatures:
-        """Features of a new frame: (3, S, S) in [0, 255] at the network's size, on the host."""
+        """Features of a new frame: (3, S, S) in [0, 255], on the host."""
         features = self._encode(pixels)
         self._newest = (pixels, features)
         return features
 
     def past(self, pixels: Tensor) -> ImageFeatures:
-        """Features of an image that objects catch up in, several of which may share it."""
+        """Features of a past image: (3, S, S) in [0, 255], on the host. Several objects that catch up may share it."""
         features = self._encode(pixels)
         self._past = (pixels, features)
         return features
 
     def forget(self) -> None:
-        """Keep nothing."""
+        """Drop all features."""
         self._newest = self._past = None
 
     def _encode(self, pixels: Tensor) -> ImageFeatures:

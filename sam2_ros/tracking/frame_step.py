@@ -1,4 +1,4 @@
-"""One image for a batch of objects: decode, decide what to remember, remember it."""
+"""Processes one image for a batch of objects: decodes, decides what to remember, and remembers it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ class Outcome:
     Attributes:
         track: its state before the next image.
         mask: (H, W) bool at image size, after `non_overlap`.
-        logits: (S/4, S/4) on the network's device.
-        written: what entered the memory, None if nothing did.
-        memory_reason: why, in words.
+        logits: (S/4, S/4) on the network's device; > 0 is object, before `non_overlap`.
+        object_score_logit: > 0 where the network sees the object.
+        predicted_iou: the network's estimate of the mask's quality, in [0, 1].
+        written: kind of the memory entry that was written; None if there is none.
+        memory_reason: why it was written, or why not, in words.
     """
 
     track: Track
@@ -42,7 +44,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class _Numbers:
-    """What the decisions about one object are made from, on the host."""
+    """The numbers, on the host, that decide what happens to one object."""
 
     object_score_logit: float
     predicted_iou: float
@@ -54,7 +56,7 @@ class _Numbers:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What the frame leaves behind: the kind of memory entry, and the track as it is without that entry."""
+    """What to remember of the frame: the kind of the memory entry, and the track without that entry."""
 
     written: EntryKind | None
     reason: str
@@ -62,7 +64,7 @@ class _Plan:
 
 
 class FrameStep:
-    """Processes one image for any number of objects; holds no state."""
+    """Processes one image for any number of objects. Has no state."""
 
     def __init__(self, model: Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
         self._model = model
@@ -80,9 +82,17 @@ class FrameStep:
         time: float | None,
         non_overlap: bool = False,
     ) -> list[Outcome]:
-        """Process one image of `size` (height, width) pixels for N >= 1 objects; see `ObjectDecoder.decode`.
+        """Process one image for N >= 1 objects.
 
-        With `non_overlap` the masks handed out share no pixels; decisions about memory are made from those before.
+        Args:
+            features: of the image.
+            size: (height, width) of the image in pixels.
+            tracks, prompts: see `ObjectDecoder.decode`.
+            time: of the image in seconds, if known.
+            non_overlap: the masks in the result share no pixels. Decisions about memory use the masks from before.
+
+        Returns:
+            One outcome for each track.
         """
         known = [not track.starts for track in tracks]
         if self._options.clear_on_correction:
@@ -164,8 +174,7 @@ class FrameStep:
         network, size, device = decoding.network, self._model.image_size, self._model.device
         rows = [row for row, _ in planned]
         from_tracking = torch.tensor([kind is EntryKind.RECENT for _, kind in planned], device=device)
-        # tracked frames are remembered as decoded, prompted frames and anchors as handed out: so does the
-        # official code
+        # as in the official code: tracked frames are remembered as decoded, prompted frames and anchors as cleaned
         logits = torch.where(from_tracking[:, None, None], network.mask_logits[rows].float(), decoding.logits[rows])
         memory = self._model.encode_memory(
             features.stride16,
@@ -181,9 +190,14 @@ class FrameStep:
 
 
 def _said_anew(track: Track, prompts: Sequence[Prompt]) -> tuple[Track, Sequence[Prompt]]:
-    """The track and the prompts that count after the last box or mask, which says anew what the object is: the object
-    starts again with it, because its memory and its old mask may be those of another thing. A box that only comes with
-    more clicks than before refines, as clicks do, and an empty mask says nothing but 'hidden'.
+    """Start an object again with the last box or mask among its prompts.
+
+    A box or a mask says anew what the object is, and the old memory and mask may be those of another thing. Two kinds
+    of prompts do not start an object again: a box that was given before and now comes with more clicks, which refines
+    the object as clicks do, and an empty mask, which only says 'hidden'.
+
+    Returns:
+        The track to go on from, and the prompts that still count.
     """
     for number in reversed(range(len(prompts))):
         prompt, before = prompts[number], prompts[number - 1].box if number else None
@@ -194,7 +208,7 @@ def _said_anew(track: Track, prompts: Sequence[Prompt]) -> tuple[Track, Sequence
 
 
 def _to_host(decoding: FrameDecoding, size: tuple[int, int]) -> list[_Numbers]:
-    """The numbers of all objects in one transfer, and their masks."""
+    """Bring the numbers of all objects to the host in one transfer, and make their masks."""
     network = decoding.network
     peak = decoding.logits.flatten(1).amax(dim=1)
     columns = [network.object_score_logit, network.predicted_iou, peak, network.chosen]

@@ -1,7 +1,7 @@
-"""The memory of one object: immutable entries and a bank of fixed capacity.
+"""The memory of one object: immutable entries in a bank of fixed capacity.
 
-A bank never changes: `write` returns the next one, and entries are shared. The bank of an earlier frame, from which a
-past frame is tracked again, is therefore simply the bank that was current then.
+A bank never changes: `write` returns a new bank, which shares the entries. To track a past frame again, the tracker
+starts from the bank of that time.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ class EntryKind(Enum):
 
 @dataclass(frozen=True, eq=False)
 class MemoryEntry:
-    """What one frame left behind.
+    """What is remembered of one frame.
 
     Attributes:
         frame_index: count of the object's own frames; its first prompted frame is 0.
+        kind: why the frame is remembered.
         features: (Cm, h, w) bfloat16 spatial memory; None once only the pointer can still be read.
         pointer: (C,) object pointer.
     """
@@ -41,6 +42,7 @@ class MemoryEntry:
     pointer: Tensor
 
     def without_features(self) -> MemoryEntry:
+        """The entry with its pointer alone."""
         return self if self.features is None else replace(self, features=None)
 
 
@@ -49,8 +51,8 @@ class MemorySelection:
     """What memory attention reads for one object, in this order.
 
     Attributes:
-        spatial: (entry, temporal index): 6 = conditioning entry, 0 = previous frame, 5 = oldest recent one.
-        pointers: (entry, distance in frames over the pointer horizon).
+        spatial: entries with their temporal index: 6 = conditioning entry, 0 = newest recent frame, up to 5 = oldest.
+        pointers: entries with their age in frames, divided by the largest age in the pointer horizon.
     """
 
     spatial: tuple[tuple[MemoryEntry, int], ...]
@@ -58,7 +60,7 @@ class MemorySelection:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Numbers of spatial memories and pointers; objects of equal shape are read as one batch."""
+        """Numbers of spatial memories and of pointers. Objects of equal shape are read as one batch."""
         return len(self.spatial), len(self.pointers)
 
 
@@ -68,8 +70,8 @@ class MemoryPolicy(Protocol):
 
     Attributes:
         anchor_rule: when a tracked frame becomes an anchor; None = never.
-        box_starts_as_mask: a box that starts an object is turned into a mask first and the mask is the prompt, as the
-            published DAM4SAM does; otherwise the box itself is, as in the official predictor.
+        box_starts_as_mask: a box that starts an object is turned into a mask, and the mask is the prompt, as in the
+            published DAM4SAM. Otherwise the box itself is the prompt, as in the official predictor.
     """
 
     @property
@@ -79,7 +81,7 @@ class MemoryPolicy(Protocol):
     def box_starts_as_mask(self) -> bool: ...
 
     def writes(self, *, visible: bool) -> bool:
-        """Whether a tracked frame that shows the target (or not) enters the recent memory."""
+        """Whether a tracked frame enters the recent memory. `visible`: whether it shows the target."""
         ...
 
     def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
@@ -87,7 +89,7 @@ class MemoryPolicy(Protocol):
         ...
 
     def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
-        """Conditioning and recent entries that some later frame can read."""
+        """The conditioning and the recent entries that a later frame can still read."""
         ...
 
 
@@ -106,7 +108,7 @@ class MemoryBank:
     recent: tuple[MemoryEntry, ...] = ()
 
     def write(self, entry: MemoryEntry) -> MemoryBank:
-        """The bank with one more entry, without what no later frame can read.
+        """The bank with one more entry, and without the entries that no later frame can read.
 
         Raises:
             ValueError: if the entry is not newer than all others.
@@ -124,7 +126,7 @@ class MemoryBank:
         return replace(grown, conditioning=tuple(conditioning), recent=tuple(recent))
 
     def drop_recent(self) -> MemoryBank:
-        """The bank without recent memories and pointers, which are what was wrong when an object is corrected."""
+        """The bank without recent memories and pointers. When an object is corrected, those are what was wrong."""
         return replace(self, recent=())
 
     def read(self, frame_index: int, *, video_length: int | None = None) -> MemorySelection:

@@ -16,34 +16,35 @@ class TrackerOptions:
     """Options of `VideoTracker`; the defaults suit a live camera.
 
     Attributes:
-        resize: how images are brought to the network's size. 'bicubic' (default) is the way of the official video
-            predictor and the fastest here. It is not the same to the bit (see `preprocessing.resize_bicubic`): with the
-            bundled network logits moved by 0.2 % of their range, and masks had an IoU of 0.998 or more over a clip, in
-            single frames of small objects less (1 pixel of 20). 'pillow' is the official way to the bit, for
-            comparisons: many times slower, and only where Pillow is installed. 'bilinear' is what the official image
-            predictor and DAM4SAM do.
-        clear_on_correction: what was remembered of a corrected object goes, because it is what was wrong. Points
-            refine: they are decoded on top of the old mask, and recent memories and pointers go. A box or a mask says
-            anew what the object is: it starts again, without the old mask and memory. The official predictor keeps
-            memories, and decodes a box on top of the old mask: the object then mostly stays where it was.
-        binarize_prompt_memory: masks of prompted and anchor frames enter the memory encoder as 0 or 1, not as
-            probabilities; on in the official video predictor and in DAM4SAM, off in the published VOS numbers.
-        video_length: number of frames, where it is known. The official predictor scales the temporal code of
-            object pointers with it (capped at 16). None: what the memory policy says, see `policies`.
-        max_hole_area: holes of at most this many pixels of the low-resolution mask (a quarter of the network's image
-            size) are filled; 0 = leave them. The official video predictor fills 8 where its CUDA extension is built;
-            DAM4SAM asks for 8, but its code discards the result.
-        max_speck_area: components of at most so many of these pixels are removed; 0 = leave them.
-        non_overlap: give every pixel of a stepped frame to the object with the highest logit. Mask, box, area and state
-            are those after that: an object that loses all its pixels is OCCLUDED, without a box. Memories are not
-            touched.
+        resize: how images are brought to the network's size.
+            'bicubic' is the method of the official video predictor, and the fastest here. It is not the same to the bit
+            (see `preprocessing.resize_bicubic`). With the bundled network, logits moved by 0.2 % of their range, and
+            masks had an IoU of 0.998 or more over a clip; in single frames small objects had less (1 pixel of 20).
+            'pillow' is the official method to the bit, for comparisons. It is many times slower and needs Pillow.
+            'bilinear' is the method of the official image predictor and of DAM4SAM.
+        clear_on_correction: a correction removes what was remembered of the object, because that was wrong. Points
+            refine the object: they are decoded on top of the old mask, and recent memories and pointers are removed. A
+            box or a mask starts the object again, without its old mask and memory. The official predictor keeps
+            memories, and decodes a box on top of the old mask, so the object mostly stays where it was.
+        binarize_prompt_memory: masks of prompted frames and anchors enter the memory encoder as 0 or 1, not as
+            probabilities. On in the official video predictor and in DAM4SAM, off for the published VOS numbers.
+        video_length: number of frames of the video; None if it is not known. The official predictor scales the temporal
+            code of object pointers with it, up to 16. For None, see the memory policies in `policies`.
+        max_hole_area: holes of at most this many pixels are filled; 0 = none. These are pixels of the low-resolution
+            mask (a quarter of the network's image size). The official video predictor fills holes of 8 where its CUDA
+            extension is built. DAM4SAM asks for 8, but its code discards the result.
+        max_speck_area: components of at most this many of these pixels are removed; 0 = none.
+        non_overlap: every pixel of a stepped frame belongs only to the object with the highest logit. Mask, box, area
+            and state follow from that: an object that loses all its pixels is OCCLUDED, without a box. Memories do not
+            change.
         lost_after_frames: an object hidden for more frames than this is LOST.
-        lost_after_seconds: the same by time, for `step` calls that pass one; None = by frames.
-        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach; the
-            newest frame is kept in any case. Bytes are those of images and of mask prompts (a byte per pixel). Images
-            are kept on the host at the network's size (192 KiB at 256, 3 MiB at 1024 pixels); besides, every object
-            keeps a spatial memory per image in the ring, on the network's device (512 KiB at 1024 pixels). A catch-up
-            that lags behind keeps its images beyond these limits, `2 * ring_frames` to do and as many as the ring done.
+        lost_after_seconds: the same in seconds, for `step` calls that give a time; None = always by frames.
+        ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach. The
+            newest frame is always kept. Bytes count images and mask prompts (one byte per pixel). Images are kept on
+            the host at the network's size (192 KiB at 256 pixels, 3 MiB at 1024). In addition, every object keeps a
+            spatial memory for each image in the ring, on the network's device (512 KiB at 1024 pixels). A catch-up
+            keeps its images beyond these limits: at most `2 * ring_frames` still to process, and `ring_frames + 1`
+            processed.
     """
 
     resize: str = 'bicubic'

@@ -1,4 +1,4 @@
-"""Prompts for past images: the ring of images they may name, and the objects that catch up from there."""
+"""Prompts for past images: keeps the ring of images that they can name, and the catch-ups of their objects."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sam2_ros.tracking.result import ObjectResult
 from sam2_ros.tracking.ring import ImageRing, RecentImage
 from sam2_ros.tracking.track import Track
 
-BACKLOG_RINGS = 2  # a catch-up that is more than so many rings of images behind is given up
+BACKLOG_RINGS = 2  # a catch-up is given up when more than this many times `ring_frames` images are left to process
 
 
 class PastPrompts:
     """Takes prompts for images in the ring and brings their objects to the newest frame.
 
     Args:
-        frame_step, encoder, options: of the tracker.
+        frame_step, encoder, options: those of the tracker.
         tracks: the tracks after the newest frame, by object id. An object that has caught up is put there.
     """
 
@@ -39,7 +39,7 @@ class PastPrompts:
 
     @property
     def oldest_frame_index(self) -> int:
-        """The oldest frame that a prompt reaches; -1 before the first."""
+        """The oldest frame that a prompt can name; -1 before the first frame."""
         return self._ring.oldest_frame_index
 
     @property
@@ -48,11 +48,11 @@ class PastPrompts:
         return tuple(self._jobs)
 
     def prompted_frame(self, object_id: str) -> int:
-        """The frame that an object catches up from."""
+        """Index of the prompted frame of an object that is catching up."""
         return self._jobs[object_id].image.frame_index
 
     def follow(self, image: RecentImage) -> None:
-        """Add a new frame to the ring, and to what the objects that catch up have still to see."""
+        """Add a new frame to the ring and to the work of all catch-ups."""
         self._ring.add(image)
         for object_id, job in list(self._jobs.items()):
             job.follow(image)
@@ -63,7 +63,8 @@ class PastPrompts:
         """Start the work on a prompt; see `VideoTracker.begin_prompt`.
 
         Args:
-            frame_index: the frame that was prompted, or the one before `inserted`.
+            frame_index: the prompted frame, or the frame before `inserted`.
+            prompt: the prompt; its object must not be catching up already.
             inserted: the prompted image, if it was never stepped.
             new_track: for an object that the prompt starts.
         """
@@ -80,13 +81,13 @@ class PastPrompts:
             track = images[1].before.get(object_id) if len(images) > 1 else self._tracks.get(object_id)
         prompt.check_fits(*start.size)
         if (track is None or track.starts) and not start.prompts.get(object_id):
-            prompt.check_starts_object()  # the object may start in a later image, as far as is known
+            prompt.check_starts_object()  # the object may be known, but start only in a later image
         job = CatchUp(
             object_id,
             prompt,
             track=track or new_track,
             images=images,
-            max_visits=self._options.ring_frames + 1,  # an image that was never stepped comes on top
+            max_visits=self._options.ring_frames + 1,  # one more for an image that was never stepped
             owner=self,
         )
         self._jobs[object_id] = job
@@ -94,7 +95,10 @@ class PastPrompts:
 
     @torch.inference_mode()
     def advance(self, jobs: Sequence[CatchUp]) -> list[ObjectResult]:
-        """Track objects in the image that is next for all of them; if that fails, nothing is left of their prompts."""
+        """Track objects in the image that is next for all of them; see `advance_together`.
+
+        If that fails, their work is called off and the error is passed on.
+        """
         image = jobs[0].next_image
         assert image is not None, 'checked by advance_together'
         try:
@@ -119,7 +123,7 @@ class PastPrompts:
         return results
 
     def finish(self, job: CatchUp) -> None:
-        """Let the object continue from the track that has caught up."""
+        """Let the object continue from its new track."""
         object_id = job.object_id
         for image, before in job.visits:
             image.before[object_id] = before
@@ -127,18 +131,18 @@ class PastPrompts:
         if job.image.inserted_for is not None and self._ring.reaches(job.image.frame_index):
             self._ring.add(job.image)
         else:
-            self._ring.trim()  # a mask in the prompt needs room, too
+            self._ring.trim()  # a mask in the prompt takes memory, too
         self._tracks[object_id] = job.track
         del self._jobs[object_id]
 
     def call_off(self, object_id: str, why: str) -> None:
-        """Give up what an object has to catch up with."""
+        """Give up the catch-up of an object."""
         self._jobs.pop(object_id).call_off(why)
-        if object_id not in self._tracks:  # it was never there: nor were later prompts for it
+        if object_id not in self._tracks:  # it never started, so later prompts for it are void
             self._ring.forget_object(object_id)
 
     def forget(self, object_id: str) -> None:
-        """The object is gone: so are its traces in the ring, and what it had to catch up with."""
+        """Forget an object: remove its traces from the ring and call off its catch-up."""
         self._ring.forget_object(object_id)
         if object_id in self._jobs:
             self.call_off(object_id, f'{object_id!r} was removed')
@@ -151,9 +155,9 @@ class PastPrompts:
         self._ring = ImageRing(max_images=self._options.ring_frames, max_bytes=self._options.ring_bytes)
 
     def _insert(self, image: RecentImage) -> RecentImage:
-        """The image that a prompt was made on and that was never stepped, or the one in the ring that it repeats."""
+        """The given image, or the inserted image in the ring that it repeats."""
         self._ring.check_reaches(image.frame_index)
         others = (*self._ring.inserted(), *(job.image for job in self._jobs.values()))
         twin = next((other for other in others if other.shows(image)), image)
-        image.pixels = twin.pixels  # kept and encoded once for all objects
+        image.pixels = twin.pixels  # so that it is kept and encoded once for all objects
         return self._ring.same_image(image)

@@ -6,10 +6,10 @@ The names are the rows of the ablation table of DAM4SAM:
 |------------|-----------------------------------------------|-------------------------------|
 | `sam2`     | the last 6 frames                             | none                          |
 | `pres`     | the last 6 frames that show the target        | none                          |
-| `interval` | those at multiples of 5, and the newest       | none                          |
-| `drm1`     | the same                                      | where tracking is reliable    |
-| `drm2`     | the same                                      | where a distractor is seen    |
-| `dam`      | the same                                      | where both hold               |
+| `interval` | the newest of those, and those at multiples of 5 | none                       |
+| `drm1`     | as `interval`                                 | where tracking is reliable    |
+| `drm2`     | as `interval`                                 | where a distractor is seen    |
+| `dam`      | as `interval`                                 | where both hold               |
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sam2_ros.model.config import CONDITIONING_INDEX, NUM_SPATIAL_SLOTS
 from sam2_ros.tracking.distractor import AnchorRule, DamSettings
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy, MemorySelection
 
-# of the `sam2` policy; those of the others are `DamSettings`
+# constants of the `sam2` policy; those of the others are in `DamSettings`
 NUM_RECENT = NUM_SPATIAL_SLOTS - 1  # recent frames read
 MAX_CONDITIONING = 4  # conditioning entries read at most
 MAX_POINTERS = 16  # pointer horizon: the current frame and 15 before it
@@ -29,10 +29,10 @@ MAX_POINTERS = 16  # pointer horizon: the current frame and 15 before it
 
 @dataclass(frozen=True)
 class Sam2Memory:
-    """The official memory: conditioning frames and a window of the last frames, whether they show the target or not.
+    """The official memory: conditioning frames and the last frames, whether they show the target or not.
 
-    The pointer horizon is 16 frames unless the length of the video is known, as in the official predictor for any video
-    of at least 16 frames.
+    The pointer horizon is 16 frames unless a shorter video length is known. The official predictor uses 16 for any
+    video of at least 16 frames.
     """
 
     anchor_rule: None = None
@@ -64,11 +64,11 @@ class Sam2Memory:
 class DistractorAwareMemory:
     """DAM4SAM: conditioning frames and anchors (DRM) fill up to 4 slots, recent appearance memory (RAM) the rest of 7.
 
-    Those are the published capacities; `settings` may say otherwise. RAM is the newest frame that shows the target,
-    then such frames at multiples of `interval`, however old; its temporal index is a rank (newest 0), not a distance.
-    Pointers come from every frame in the horizon that shows the target. The horizon grows with the object's own frames
-    up to 16 unless the length of the video is known: so does that of the published tracker, for which the video is as
-    long as what it has seen.
+    Those are the published capacities; `settings` may change them. RAM is the newest frame that shows the target, then
+    older such frames at multiples of `interval`. The temporal index of RAM is a rank (newest 0), not a distance.
+    Pointers come from every frame in the horizon that shows the target. Without a known video length, the horizon is
+    the number of the object's own frames so far, up to 16. The published tracker does the same, because it takes the
+    frames seen so far for the whole video.
     """
 
     settings: DamSettings
@@ -77,11 +77,11 @@ class DistractorAwareMemory:
     box_starts_as_mask: bool = True
 
     def writes(self, *, visible: bool) -> bool:
-        return visible  # the published code stores such frames too, but never reads them
+        return visible  # the published code also stores the others, but never reads them
 
     def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
         conditioning = self._conditioning(bank, frame_index)
-        # an anchor is read as the newest recent frame first, and as conditioning from the frame after
+        # one frame later an anchor is read as the newest recent frame, from then on as a conditioning entry
         fresh = [entry for entry in bank.conditioning if _is_fresh_anchor(entry, frame_index)]
         past = [entry for entry in (*bank.recent, *fresh) if entry.frame_index < frame_index]
         slots = self.settings.spatial_slots - len(conditioning)
@@ -118,6 +118,7 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
     """The memory policy of a row of the table above.
 
     Args:
+        name: of the row.
         settings: constants of all rows but `sam2`; the published ones when left out.
 
     Raises:

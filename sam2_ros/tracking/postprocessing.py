@@ -11,11 +11,11 @@ import torch.nn.functional as F
 
 FILLED_LOGIT = 0.1  # weakly positive, as the official predictor sets filled holes
 REMOVED_LOGIT = -0.1
-_PIECE = 0.1  # share of the largest piece from which on another one is part of the object, not a speck
+_PIECE = 0.1  # a piece smaller than this share of the largest piece is a speck
 
 
 def resize_logits(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Bilinear (N, h, w) -> (N, H, W) float32 on the same device, pixel centres aligned at the half pixel."""
+    """Bilinear (N, h, w) -> (N, H, W) float32 on the same device; pixel centres lie at half-integers."""
     logits = logits.float()
     if logits.device.type == 'cpu':
         return torch.from_numpy(np.stack([_resize_on_host(one, size) for one in logits.numpy()]))
@@ -23,7 +23,7 @@ def resize_logits(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def masks_at(logits: torch.Tensor, size: tuple[int, int]) -> list[np.ndarray]:
-    """Logits (N, h, w) -> N bool masks of `size` (height, width) on the host, each an array of its own."""
+    """Logits (N, h, w) -> N bool masks of `size` (height, width) on the host, each in memory of its own."""
     if logits.device.type == 'cpu':  # one at a time: the resized logits of one object stay in the cache
         return [_resize_on_host(one, size) > 0 for one in logits.float().numpy()]
     return [mask.copy() for mask in (resize_logits(logits, size) > 0).cpu().numpy()]
@@ -36,11 +36,17 @@ def _resize_on_host(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Half-open box x0, y0, x1, y1 around the pieces of an (H, W) bool mask that are no specks; None if it is empty.
+    """Half-open box x0, y0, x1, y1 around the pieces of a mask, without its specks.
 
-    A piece is what is 8-connected, as large as the pixels within its outline, holes included. Specks are smaller than
-    a tenth of the largest piece: they may lie anywhere and would stretch the box across the image, while an object
-    that something in front of it cuts apart keeps its pieces.
+    A piece is 8-connected; its size is the number of pixels within its outline, holes included. A speck is a piece
+    smaller than a tenth of the largest one. Specks may lie anywhere and would stretch the box across the image. An
+    object that is cut apart by something in front of it keeps its pieces.
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        None if the mask is empty.
     """
     outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not outlines:
@@ -54,7 +60,10 @@ def box_of(mask: np.ndarray) -> tuple[int, int, int, int] | None:
 
 
 def _pixels_within(outline: np.ndarray) -> float:
-    """By Pick's theorem, which is many times faster than to label the pixels; (N, 1, 2), every pixel on the way."""
+    """Number of pixels within an outline (N, 1, 2) that has every pixel on its way.
+
+    Pick's theorem gives it many times faster than labelling the pixels.
+    """
     steps = len(outline) if len(outline) > 1 else 0
     return float(cv2.contourArea(outline)) + steps / 2 + 1
 
@@ -63,8 +72,8 @@ def clean_logits(logits: torch.Tensor, *, max_hole_area: int, max_speck_area: in
     """Fill small holes, then remove small components, both 8-connected.
 
     Args:
-        logits: (N, h, w), > 0 is object; untouched when both limits are 0.
-        max_hole_area, max_speck_area: largest holes and components that go, in pixels of this grid.
+        logits: (N, h, w), > 0 is object; returned unchanged when both limits are 0.
+        max_hole_area, max_speck_area: the largest holes to fill and components to remove, in pixels of this grid.
     """
     if not max_hole_area and not max_speck_area:
         return logits
@@ -83,13 +92,11 @@ def _small_components(mask: np.ndarray, max_area: int) -> np.ndarray:
 
 
 def resolve_overlaps(masks: Sequence[np.ndarray], logits_of: Callable[[int], np.ndarray]) -> list[np.ndarray]:
-    """Masks without overlap: each contested pixel goes to the object with the highest logit, the first one
-    if equal.
+    """Make masks share no pixels: each contested pixel goes to the object with the highest logit, the first if equal.
 
     Args:
         masks: N (H, W) bool masks.
-        logits_of: gives the (H, W) logits of the n-th object; called only for objects that overlap with
-            another.
+        logits_of: gives the (H, W) logits of object n; called only for objects that overlap with another.
     """
     count = np.zeros(masks[0].shape, dtype=np.uint16) if masks else np.zeros((0, 0), dtype=np.uint16)
     for mask in masks:

@@ -12,18 +12,19 @@ import torch.nn.functional as F
 def resize_bicubic(image: torch.Tensor, size: int) -> torch.Tensor:
     """(3, H, W) uint8 -> (3, S, S) uint8, antialiased bicubic on bytes, as in the official video predictor.
 
-    That one uses Pillow, whose coefficients have more bits: under 2 % of the values differ, by one grey level, or two
-    where a side of the image grows. It takes 1 ms instead of 48 for 1280 x 720 to 256 pixels, and 8 instead of 92 to
-    1024 (one x86-64 core).
+    The official predictor uses Pillow, whose coefficients have more bits. Less than 2 % of the values differ: by one
+    grey level, or by two where a side of the image grows. This function takes 1 ms instead of 48 ms from 1280 x 720 to
+    256 pixels, and 8 ms instead of 92 ms to 1024 (one x86-64 core).
     """
     return F.interpolate(image[None], (size, size), mode='bicubic', antialias=True)[0]
 
 
 def resize_pillow(image: torch.Tensor, size: int) -> torch.Tensor:
-    """(3, H, W) uint8 -> (3, S, S) uint8 by Pillow: the very bytes of the official video predictor on image files.
+    """(3, H, W) uint8 -> (3, S, S) uint8 by Pillow: the same bytes as the official video predictor makes of image
+    files.
 
     Raises:
-        ImportError: if Pillow is not installed; the package does not ask for it.
+        ImportError: if Pillow is not installed; it is not a dependency of this package.
     """
     from PIL import Image
 
@@ -32,7 +33,7 @@ def resize_pillow(image: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def resize_bilinear(image: torch.Tensor, size: int) -> torch.Tensor:
-    """(3, H, W) uint8 -> (3, S, S) float32 in [0, 255], antialiased bilinear: image predictor and DAM4SAM."""
+    """(3, H, W) uint8 -> (3, S, S) float32 in [0, 255], antialiased bilinear, as the image predictor and DAM4SAM."""
     return F.interpolate(image[None].float(), (size, size), mode='bilinear', antialias=True)[0]
 
 
@@ -53,7 +54,7 @@ def check_image(rgb: np.ndarray) -> None:
 
 
 def shrink(rgb: np.ndarray, size: int, resize: str) -> torch.Tensor:
-    """Bring an image to the network's size, aspect ratio ignored; the caller's array may change afterwards.
+    """Bring an image to the network's size, whatever its aspect ratio. The caller may change its array afterwards.
 
     Args:
         rgb: (H, W, 3) uint8.
@@ -61,9 +62,9 @@ def shrink(rgb: np.ndarray, size: int, resize: str) -> torch.Tensor:
         resize: name in `RESIZERS`.
 
     Returns:
-        (3, S, S) on the CPU, values in [0, 255], uint8 or float32 as the resizer has it. An image that is S x S stays
-        as it is.
+        (3, S, S) on the CPU, values in [0, 255], uint8 or float32 depending on the resizer. An image of S x S keeps its
+        values.
     """
-    # torch wants memory it could write to; images from a message buffer are read-only and get copied here
+    # torch needs writable memory; a read-only image, for instance from a message buffer, is copied here
     image = torch.from_numpy(np.require(rgb, requirements=('C', 'W'))).permute(2, 0, 1)
     return RESIZERS[resize](image, size)

@@ -19,7 +19,7 @@ class Prompt:
     """Points, a box or a mask for one object.
 
     Points and a box may be combined; a mask stands alone, because the network returns a mask prompt unchanged.
-    Coordinates are pixels of the image the prompt is given with, x right, y down, and enter the network exactly as in
+    Coordinates are pixels of the image that the prompt is for, x right, y down. They enter the network exactly as in
     the official predictor: integer clicks are not shifted to pixel centres.
 
     Args:
@@ -49,7 +49,7 @@ class Prompt:
             raise ValueError(f'the prompt for {self.object_id!r} is empty: give points, a box or a mask')
 
     def check_fits(self, height: int, width: int) -> None:
-        """Raise ValueError if the prompt lies outside an image of this size (pixels)."""
+        """Raise ValueError if the prompt lies outside an image of this size in pixels."""
         if self.mask is not None and self.mask.shape != (height, width):
             raise ValueError(
                 f'the mask is {_size(*self.mask.shape)} but the image is {_size(height, width)}; they must be equal'
@@ -62,7 +62,9 @@ class Prompt:
             raise ValueError(f'the box {tuple(self.box.tolist())} lies outside the image of {_size(height, width)}')
 
     def check_starts_object(self) -> None:
-        """Raise ValueError if the prompt cannot start a new object: nothing in it says what belongs to the object."""
+        """Raise ValueError if the prompt cannot start a new object, because nothing in it says what belongs to the
+        object.
+        """
         if self.mask is not None and not self.mask.any():
             raise ValueError(f'{self.object_id!r} is a new object, and an empty mask does not say where it is')
         if self.mask is None and self.box is None and not (self.labels == 1).any():
@@ -70,7 +72,7 @@ class Prompt:
 
     @property
     def only_refines(self) -> bool:
-        """Points alone refine what an object is; a box or a mask says it anew."""
+        """Whether the prompt is points alone. Points refine what an object is; a box or a mask says it anew."""
         return self.box is None and self.mask is None
 
     @property
@@ -85,8 +87,9 @@ class Prompt:
 
 
 def check_object_id(object_id: Any) -> None:
-    """Raise TypeError or ValueError unless this may be the name of an object: it becomes part of logs, tables, pictures
-    and file names.
+    """Raise TypeError or ValueError unless this may be the name of an object.
+
+    Names become part of logs, tables, pictures and file names.
     """
     if not isinstance(object_id, str) or not object_id:
         raise TypeError(f'object_id must be a non-empty string, not {quoted(object_id)}')
@@ -99,7 +102,7 @@ def check_object_id(object_id: Any) -> None:
 def _set(prompt: Prompt, **fields: Any) -> None:
     for name, value in fields.items():
         if isinstance(value, np.ndarray):
-            value.flags.writeable = False  # a prompt may be decoded again later, when its frame is re-run
+            value.flags.writeable = False  # a prompt is decoded again when its frame is tracked again
         object.__setattr__(prompt, name, value)
 
 

@@ -1,4 +1,4 @@
-"""What is handed out about an object after an image."""
+"""Makes the result of an object in an image, as the tracker returns it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEMORY_EVENTS = {
 
 
 def object_result(object_id: str, image: RecentImage, outcome: Outcome, state: ObjectState) -> ObjectResult:
-    """An object that was tracked in the image."""
+    """The result of an object that was tracked in the image."""
     box = box_of(outcome.mask)
     x0, y0, x1, y1 = box or (0, 0, 0, 0)
     return ObjectResult(
@@ -43,9 +43,11 @@ def object_result(object_id: str, image: RecentImage, outcome: Outcome, state: O
 
 
 def unseen_result(object_id: str, image: RecentImage, *, prompted: int, image_size: int) -> ObjectResult:
-    """An object of which only a past image has been prompted, and which has not caught up yet.
+    """The result of a new object that has only been prompted in a past image and has not caught up yet.
 
     Args:
+        object_id: the object.
+        image: the newest frame.
         prompted: index of the frame it was prompted on.
         image_size: of the network, in pixels.
     """

@@ -65,7 +65,7 @@ class ObjectResult:
 
     @property
     def occlusion_probability(self) -> float:
-        """1 - sigmoid(object score): 0 visible, 1 hidden."""
+        """From 0 (visible) to 1 (hidden), 1 - sigmoid(object score)."""
         return 1 / (1 + math.exp(min(self.object_score_logit, 700.0)))  # exp overflows a double above 709
 
     def mask_logits(self) -> np.ndarray:

@@ -19,11 +19,11 @@ class RecentImage:
     """One image and what is needed to track an object in it again.
 
     Attributes:
-        frame_index: of the tracker; an image that was inserted afterwards has that of the frame before it.
+        frame_index: of the tracker. An image that was inserted afterwards has the index of the frame before it.
         pixels: (3, S, S) in [0, 255], at the network's size, on the host.
-        size: (height, width) of the image as it came, in pixels.
+        size: (height, width) of the original image in pixels.
         time: as given to `step`, seconds.
-        inserted_for: the object an inserted image belongs to; None for a frame, which all objects saw.
+        inserted_for: the object that an inserted image belongs to; None for a frame, which belongs to all objects.
         before: each object's track before this image, by object id.
         prompts: the prompts given on this image, by object id.
     """
@@ -38,33 +38,40 @@ class RecentImage:
 
     @property
     def masks_nbytes(self) -> int:
-        """Host memory of the masks in prompts."""
+        """Bytes of host memory of the masks in prompts."""
         masks = [one.mask for prompts in self.prompts.values() for one in prompts if one.mask is not None]
         return sum(mask.nbytes for mask in masks)
 
     def shows(self, other: RecentImage) -> bool:
-        """Whether this is the same picture at the same place, for whichever object it was inserted."""
+        """Whether this is the same picture at the same place, for any object."""
         same_place = (self.frame_index, self.size) == (other.frame_index, other.size)
         return same_place and torch.equal(self.pixels, other.pixels)
 
     def repeats(self, other: RecentImage) -> bool:
-        """Whether this is the same image, inserted for the same object after the same frame, as far as can be told."""
+        """Whether this is the same picture at the same place, for the same object and not at another time."""
         same_time = self.time is None or other.time is None or self.time == other.time
         return self.inserted_for == other.inserted_for and same_time and self.shows(other)
 
     def precedes(self, other: RecentImage) -> bool:
-        """Whether this image came before an inserted one; where times are not given, what was inserted first did."""
+        """Whether this image comes before `other`, an image to be inserted.
+
+        Between two inserted images their times decide, or, where a time is missing, the order of insertion.
+        """
         if self.frame_index != other.frame_index or self.inserted_for is None:
             return self.frame_index <= other.frame_index
         return self.time is None or other.time is None or self.time <= other.time
 
 
 class ImageRing:
-    """The newest images, bounded in number and bytes; the newest frame is always kept.
+    """The newest images, limited in number and bytes; the newest frame is always kept.
 
-    An inserted image goes with the frame it follows, so that what comes after a frame that is kept is kept, too. The
-    one exception are limits that leave no room beside the newest frame: images inserted after it go, oldest first, and
-    a prompt for that frame does not see them again.
+    An inserted image is dropped together with the frame that it follows. So all images after a kept frame are kept,
+    too. There is one exception: if the limits leave no room beside the newest frame, the images inserted after it are
+    dropped, oldest first. Then a prompt for that frame no longer reaches them.
+
+    Args:
+        max_images: most images.
+        max_bytes: most bytes of images and mask prompts.
     """
 
     def __init__(self, *, max_images: int, max_bytes: int) -> None:
@@ -79,18 +86,18 @@ class ImageRing:
         return next((frame.frame_index for frame in self._frames()), -1)
 
     def add(self, image: RecentImage) -> None:
-        """Append a frame, or put an inserted image where it belongs unless it is there; then `trim`."""
+        """Append a frame, or put an inserted image in its place if it is not there yet; then `trim`."""
         if image not in self._images:
             self._images.insert(self._position(image), image)
         self.trim()
 
     def trim(self) -> None:
-        """Drop what exceeds the limits. A picture that was inserted for several objects counts once."""
+        """Drop the oldest images until the limits hold. A picture that was inserted for several objects counts once."""
         while len(self._images) > 1 and self._exceeds_limits():
             self._drop_oldest()
 
     def same_image(self, image: RecentImage) -> RecentImage:
-        """The inserted image that `image` repeats, if there is one, else `image` itself."""
+        """The inserted image in the ring that `image` repeats, or `image` itself if there is none."""
         return next((kept for kept in self._images if kept.repeats(image)), image)
 
     def reaches(self, frame_index: int) -> bool:
@@ -113,7 +120,7 @@ class ImageRing:
         """The frame of this index.
 
         Raises:
-            FrameNotKeptError: if the ring does not hold it, saying how old it is and how far the ring reaches.
+            FrameNotKeptError: if the ring does not hold it. The message says how far the ring reaches.
         """
         newest = -1
         for frame in self._frames():
@@ -129,13 +136,13 @@ class ImageRing:
         )
 
     def seen_by(self, object_id: str, *, after: RecentImage) -> list[RecentImage]:
-        """The images of an object's track that follow `after`, which may be an image still to be inserted."""
+        """The images of an object's track after the image `after`, which need not be in the ring yet."""
         images = list(self._images)
         position = images.index(after) + 1 if after in images else self._position(after)
         return [image for image in images[position:] if image.inserted_for in (None, object_id)]
 
     def forget_object(self, object_id: str) -> None:
-        """Remove all traces of an object that was removed."""
+        """Remove all traces of an object."""
         for image in self._images:
             image.before.pop(object_id, None)
             image.prompts.pop(object_id, None)

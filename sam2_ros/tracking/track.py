@@ -15,22 +15,24 @@ class Visibility:
     """For how long an object has been hidden.
 
     Attributes:
-        hidden_frames: frames since it was last seen, 0 = seen in the newest one.
-        hidden_since: time of the first of them in seconds, if known.
+        hidden_frames: number of frames since it was last seen; 0 = seen in the newest frame.
+        hidden_since: time of the first of these frames in seconds, if known.
     """
 
     hidden_frames: int = 0
     hidden_since: float | None = None
 
     def update(self, *, visible: bool, time: float | None) -> Visibility:
+        """The visibility after one more frame. `time`: of that frame in seconds, if known."""
         if visible:
             return Visibility()
         since = time if self.hidden_since is None else self.hidden_since
         if since is not None and time is not None:
-            since = min(since, time)  # a clock that was set back starts anew
+            since = min(since, time)  # if the clock was set back, the time hidden starts anew
         return Visibility(self.hidden_frames + 1, since)
 
     def state(self, options: TrackerOptions, time: float | None) -> ObjectState:
+        """VISIBLE, OCCLUDED or LOST at `time` in seconds, if known."""
         if self.hidden_frames == 0:
             return ObjectState.VISIBLE
         if options.lost_after_seconds is not None and time is not None and self.hidden_since is not None:
@@ -42,12 +44,11 @@ class Visibility:
 
 @dataclass(frozen=True)
 class Track:
-    """One object before its next image. Immutable, so that a past frame can be tracked again from where it
-    stood.
+    """One object before its next image. Immutable, so that a past frame can be tracked again from its old state.
 
     Attributes:
-        next_index: the index of that image in the object's own count; 0 = it starts there.
-        bank: what it remembers.
+        bank: the object's memory.
+        next_index: index of the next image in the object's own count; 0 = the object starts there.
         areas: recent mask areas, for the anchor test.
         last_anchor: own index of its newest anchor.
         visibility: for how long it has been hidden.
@@ -61,4 +62,5 @@ class Track:
 
     @property
     def starts(self) -> bool:
+        """Whether the object starts in its next image."""
         return self.next_index == 0

@@ -28,17 +28,17 @@ from sam2_ros.tracking.track import Track
 class VideoTracker:
     """Tracks objects through a stream of images, for as long as it runs, in bounded memory.
 
-    Each object has its own memory and its own count of frames, so one that joins late, leaves or is
-    corrected does not change the others. Several trackers may share one network, from one thread.
+    Each object has its own memory and its own count of frames. So an object that joins late, leaves or is corrected
+    does not change the others. Several trackers may share one network if they run in one thread.
 
     Args:
-        model: from `build_sam2`.
-        memory: name of a memory policy (`'sam2'`, `'pres'`, `'interval'`, `'drm1'`, `'drm2'`, `'dam'`), or a
-            policy, such as `make_policy('dam', DamSettings(...))`.
+        model: from `build_sam2`, or any other `Network`.
+        memory: name of a memory policy (`'sam2'`, `'pres'`, `'interval'`, `'drm1'`, `'drm2'`, `'dam'`), or a policy,
+            such as `make_policy('dam', DamSettings(...))`.
         options: see `TrackerOptions`.
 
     Raises:
-        TypeError, ValueError: if there is no such policy, or options of another type.
+        TypeError, ValueError: if there is no such policy, or the options are of another type.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class VideoTracker:
 
     @property
     def oldest_frame_index(self) -> int:
-        """The oldest frame that `prompt` reaches; -1 before the first."""
+        """The oldest frame that `prompt` can name; -1 before the first."""
         return self._past.oldest_frame_index
 
     @property
     def object_ids(self) -> tuple[str, ...]:
-        """All objects in the order in which they were added; new ones that still catch up come last."""
+        """All objects in the order in which they were added; new objects that are still catching up come last."""
         return tuple(dict.fromkeys((*self._tracks, *self._past.object_ids)))
 
     @torch.inference_mode()
@@ -82,8 +82,8 @@ class VideoTracker:
         """Process the next image.
 
         Args:
-            rgb: (H, W, 3) uint8; the size may change from image to image, since the memory does not depend on it.
-            prompts: for new objects, or corrections of tracked ones; several for one object are applied in
+            rgb: (H, W, 3) uint8. The size may change from image to image: the memory does not depend on it.
+            prompts: for new objects, or corrections of tracked ones. Several prompts for one object are applied in
                 turn.
             time: of the image in seconds, for `lost_after_seconds`.
 
@@ -118,25 +118,25 @@ class VideoTracker:
     ) -> CatchUp:
         """Prompt a recent image and catch up piece by piece, between steps.
 
-        Until the returned work is done, `step` follows the object as if it had not been prompted (an object
-        that is new is absent) and reports it as CATCHING_UP. Afterwards the object is as if the prompt had
-        been given at its time. Results already handed out do not change. Objects that catch up do not see
-        others: `non_overlap` takes no pixels from their results on the way, nor do they take any. Those that
-        stand at the same image can go on as one batch, with `advance_together`.
+        Until the returned work is done, `step` reports the object as CATCHING_UP. It follows the object as if the
+        prompt had not been given; a new object is absent. Afterwards the object is as if the prompt had been given at
+        its time. Results that were already returned do not change.
+
+        While an object catches up, `non_overlap` has no effect on it: its results and those of other objects may share
+        pixels. Objects whose next image is the same can catch up as one batch, with `advance_together`.
 
         Args:
-            frame_index: the frame that was prompted, or, with `image`, the frame after which that image came
-                (-1: before all).
+            frame_index: the prompted frame. With `image`: the frame before that image (-1: it came before all frames).
             prompt: for a new object, or a correction.
-            image: (H, W, 3) uint8, an image that was never stepped; it becomes part of this object's own
-                sequence. Several after one frame are in order of time, or of the calls where no time is given; the
-                same image given again is not a second one, but gets one more prompt.
-            time: of `image` in seconds; a frame that was stepped keeps its own.
+            image: (H, W, 3) uint8, an image that was never stepped; it becomes part of this object's own sequence.
+                Several images after one frame are ordered by their times, or by their calls if a time is missing. The
+                same image given again is not inserted again: its prompt is added to that of the first call.
+            time: of `image` in seconds; a frame that was stepped keeps its own time.
 
         Raises:
             FrameNotKeptError: if the ring does not hold that frame.
-            TypeError, ValueError: for an unsuitable prompt or image, or if the object is still catching up
-                with another. Nothing has changed then.
+            TypeError, ValueError: for an unsuitable prompt or image, or if the object is already catching up from
+                another prompt. Nothing has changed then.
         """
         self._check_prompt(prompt)
         check_whole('frame_index', frame_index)
@@ -151,7 +151,8 @@ class VideoTracker:
     def prompt(
         self, frame_index: int, prompt: Prompt, *, image: np.ndarray | None = None, time: float | None = None
     ) -> list[ObjectResult]:
-        """Prompt a recent image and catch up at once: `begin_prompt`, then all the work.
+        """Prompt a recent image and catch up at once: `begin_prompt`, then all the work. Takes its arguments and raises
+        its errors.
 
         Returns:
             The object in the prompted image and in every one after it, up to the newest frame.
@@ -163,9 +164,9 @@ class VideoTracker:
         return results
 
     def abandon(self, object_id: str) -> None:
-        """Give up what an object has to catch up with: all is as if that past prompt had never come.
+        """Call off the catch-up of an object. All is as if its prompt had never been given.
 
-        An object that was there before goes on as it is; one that the prompt started is gone.
+        An object that was there before goes on as it is. One that the prompt started is gone.
 
         Raises:
             UnknownObjectError: (a KeyError) if no object of this name is catching up.
@@ -176,10 +177,10 @@ class VideoTracker:
         self._past.call_off(object_id, f'the prompt for {object_id!r} was abandoned')
 
     def remove(self, object_id: str) -> None:
-        """Forget an object, and call off what it has to catch up with.
+        """Forget an object, and call off its catch-up if there is one.
 
         Raises:
-            UnknownObjectError: if there is none of this name.
+            UnknownObjectError: if there is no object of this name.
         """
         if object_id not in self.object_ids:
             known = ', '.join(map(repr, self.object_ids)) or 'none'

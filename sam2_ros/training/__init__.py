@@ -1,1 +1,1 @@
-"""How the bundled network is trained: synthetic videos, losses, prompt sampling and one training loop."""
+"""Training of the bundled network: synthetic videos, losses, prompt sampling and one training loop."""

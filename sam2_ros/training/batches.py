@@ -1,4 +1,4 @@
-"""Batches of clips, made in background processes: batch number i of a stage is always the same."""
+"""Batches of clips, made in background processes. Batch number i of a stage is always the same."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from sam2_ros.training.prompts import first_click, noisy_box
 
 MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
 _STILLS_PER_SCENE, _STILLS_GAP = 4, 8
-_UNEVEN_GAPS = (1, 1, 1, 2, 3, 5, 8)  # frames of the scene, drawn evenly
-_MOST_SCENES = 100  # per clip that is wanted
-_LEAST_AREA = 16  # pixels of an object on frame 0, at 128 x 128
+_UNEVEN_GAPS = (1, 1, 1, 2, 3, 5, 8)  # in frames of the scene; all equally likely
+_MOST_SCENES = 100  # most scenes that are made for each clip, when objects are too small
+_LEAST_AREA = 16  # least pixels of an object on frame 0, at 128 x 128
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """B clips of T frames with N objects in all.
+    """B clips of T frames with N objects in all. A mask prompt has the points of its box, in case it is decoded as a
+    box.
 
-    images: (B, T, S, S, 3) uint8 RGB. clip: (N,) index of each object's clip. masks: (N, T, S, S) bool.
-    kind: (N,) prompt on frame 0 (mask, box or point). points: (N, 2, 2) pixels and labels: (N, 2) of that prompt, a
-    click being followed by padding; of mask prompts those of their box, should they be decoded as boxes.
+    Attributes:
+        images: (B, T, S, S, 3) uint8 RGB.
+        clip: (N,) index of each object's clip.
+        masks: (N, T, S, S) bool.
+        kind: (N,) kind of prompt on frame 0: MASK_PROMPT, BOX_PROMPT or POINT_PROMPT.
+        points: (N, 2, 2) points of that prompt in pixels: the corners of a box, or a click and a padding point.
+        labels: (N, 2) labels of `points`.
     """
 
     images: Tensor
@@ -40,22 +45,32 @@ class ClipBatch:
     labels: Tensor
 
     def to(self, device: torch.device) -> ClipBatch:
+        """The batch on a device."""
         return ClipBatch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
 
     def pin_memory(self) -> ClipBatch:
-        """In page-locked host memory, from which `to` copies to a GPU while that goes on working."""
+        """The batch in page-locked host memory. From there `to` can copy to a GPU while the GPU works."""
         return ClipBatch(*(getattr(self, name).pin_memory() for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How batches are drawn; ValueError for what cannot be drawn.
+    """How batches are drawn.
 
-    size: side of the pictures in pixels, a multiple of 32. clips: per batch. frames: per clip. objects: most per clip.
-    max_stride: every how many-th frame of a scene is shown, at most. uneven: probability of a clip whose gaps differ,
-    from 1 to 8 frames of the scene, so that its few frames span as much time as a memory does. presets: names in
-    PRESETS, drawn evenly. prompt_shares: probabilities of a mask, a box and a point on the first frame. photos: as in
-    SceneSettings.
+    Attributes:
+        size: side of the pictures in pixels, a multiple of 32.
+        clips: number of clips in a batch.
+        frames: number of frames in a clip.
+        objects: most objects of a clip.
+        max_stride: largest gap between shown frames, in frames of the scene; each clip draws its gap from 1 to this.
+        uneven: probability of a clip with different gaps, of 1 to 8 frames of the scene. So its few frames span as much
+            time as a memory does.
+        presets: names in `PRESETS`, all equally likely.
+        prompt_shares: probabilities of a mask, a box and a point on frame 0.
+        photos: share of textures and backgrounds that come from photographs.
+
+    Raises:
+        ValueError: for what cannot be drawn.
     """
 
     size: int = 128
@@ -87,7 +102,7 @@ class BatchSettings:
 
 
 class ClipBatches(Dataset[ClipBatch]):
-    """Item i is a batch made from the seeds of (seed, i) alone, so an interrupted run goes on with the same data."""
+    """Item i is a batch that depends only on (seed, i), so an interrupted run goes on with the same data."""
 
     def __init__(self, settings: BatchSettings, *, seed: int, split: str = 'train') -> None:
         self.settings, self.seed, self.split = settings, seed, split
@@ -121,7 +136,9 @@ class ClipBatches(Dataset[ClipBatch]):
         )
 
     def _make(self, rng: np.random.Generator) -> list[Clip]:
-        """One clip; of clips of one frame several, far apart in one scene, which is cheaper than a scene each."""
+        """One clip. For clips of one frame: several frames of one scene, far apart, which is cheaper than a scene for
+        each.
+        """
         settings = self.settings
         preset = PRESETS[settings.presets[int(rng.integers(len(settings.presets)))]]
         stills = settings.frames == 1
@@ -148,7 +165,7 @@ class ClipBatches(Dataset[ClipBatch]):
         return (int(rng.integers(1, settings.max_stride + 1)),)
 
     def _pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
-        """Objects that are large enough on frame 0, the target first, then others at random."""
+        """Indices of objects that are large enough on frame 0: the target first, then others at random."""
         area = clip.masks[0].sum(axis=(1, 2))
         large = np.flatnonzero(area >= _LEAST_AREA * (self.settings.size / 128) ** 2)
         order = rng.permutation(large)
@@ -157,7 +174,16 @@ class ClipBatches(Dataset[ClipBatch]):
 
 
 def prompt_points(mask: np.ndarray, kind: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points (2, 2) in pixels and labels (2,): a noisy box, or a click and a padding point."""
+    """The points of a prompt.
+
+    Args:
+        mask: (H, W) bool.
+        kind: MASK_PROMPT, BOX_PROMPT or POINT_PROMPT.
+        rng: random numbers.
+
+    Returns:
+        Points (2, 2) in pixels and labels (2,): the corners of a noisy box, or a click and a padding point.
+    """
     if kind == POINT_PROMPT:
         return np.concatenate([first_click(mask, rng), np.zeros((1, 2), np.float32)]), np.array([POSITIVE, PADDING])
     return noisy_box(mask, rng), np.array([BOX_TOP_LEFT, BOX_BOTTOM_RIGHT])
@@ -171,11 +197,16 @@ def _one_thread(_: int) -> None:
 def batch_loader(
     dataset: ClipBatches, *, start: int, step: int = 1, workers: int, pin: bool = False
 ) -> DataLoader[ClipBatch]:
-    """Batches `start`, `start + step`, ... in order, without end; with `workers` > 0 processes make them ahead.
+    """Batches `start`, `start + step`, ... in order, without end.
 
-    pin: in page-locked memory, for a GPU.
+    Workers are spawned. A forked worker would inherit OpenCV's thread pool without its threads, and wait for them for
+    ever.
 
-    Workers are spawned: a forked one inherits OpenCV's pool without its threads and waits for them for ever.
+    Args:
+        dataset: makes the batches.
+        start, step: which batches.
+        workers: number of processes that make batches ahead of time; 0: batches are made when they are asked for.
+        pin: put batches into page-locked memory, for a GPU.
     """
     return DataLoader(
         dataset,

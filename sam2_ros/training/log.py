@@ -1,4 +1,4 @@
-"""Figures of a training run: a CSV file and one line on the terminal."""
+"""Writes the figures of a training run to a CSV file."""
 
 from __future__ import annotations
 
@@ -36,9 +36,14 @@ _KINDS = {'j_mask': MASK_PROMPT, 'j_box': BOX_PROMPT, 'j_point': POINT_PROMPT}
 
 
 class Log:
-    """Averages figures between rows. A run that goes on at `step` appends to its file, without what came after that.
+    """Averages figures between rows of a CSV file.
 
-    Rows of the file that cannot be read, torn by a crash for instance, are left out, and so are unknown columns.
+    A run that continues at `step` appends to its file, and later rows are removed. Unknown columns, and rows that
+    cannot be read (after a crash, for instance), are removed, too.
+
+    Args:
+        path: the file.
+        step: number of optimizer steps so far.
     """
 
     def __init__(self, path: Path, *, step: int = 0) -> None:
@@ -58,14 +63,21 @@ class Log:
         os.replace(partial, path)
 
     def add(self, **figures: float) -> None:
+        """Add values to the averages; NaN is left out."""
         for name, value in figures.items():
             if not math.isnan(value):
                 self._sums[name] = self._sums.get(name, 0.0) + value
                 self._counts[name] = self._counts.get(name, 0) + 1
 
     def add_losses(self, losses: list[FrameLoss], kind: Tensor) -> None:
-        """Figures of one step: losses over all decodings, J by prompt on the first frame, J of tracked frames, J after
-        correction clicks.
+        """Add the figures of one step.
+
+        These are the losses over all decodings, J by kind of prompt on frame 0, J of tracked frames, and J after
+        corrections.
+
+        Args:
+            losses: of the step.
+            kind: (N,) kinds of the prompts.
         """
         for name in ('total', 'mask', 'iou_head', 'object_score'):
             value = torch.stack([getattr(loss, name) for loss in losses]).mean()
@@ -79,7 +91,7 @@ class Log:
                 self.add(**{name: float(torch.cat(overlaps).mean())})
 
     def write(self, **fixed: float | str) -> dict[str, float | str]:
-        """Writes one row and forgets the averages."""
+        """Write one row of averages and `fixed` values, and start new averages. Returns the row."""
         row: dict[str, float | str] = {name: round(total / self._counts[name], 4) for name, total in self._sums.items()}
         row.update(fixed)
         with open(self.path, 'a', newline='', encoding='utf-8') as file:
@@ -89,5 +101,5 @@ class Log:
 
 
 def _whole(text: str | None) -> float:
-    """The number that a text holds, infinity for anything but digits."""
+    """The whole number that a text holds; infinity for any other text."""
     return int(text) if text is not None and text.isdecimal() else math.inf

@@ -1,5 +1,7 @@
-"""SAM 2's training losses (Ravi et al. 2024, appendix D): focal and dice on masks, L1 on IoUs, cross entropy on
-the object score."""
+"""SAM 2's training losses (Ravi et al. 2024, appendix D).
+
+Focal and dice loss on masks, L1 on predicted IoUs, cross entropy on the object score.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
-_LEAST_SHARE = 0.01  # of the picture, for the weight of cross entropy
+_LEAST_SHARE = 0.01  # of the picture; smaller objects count as this large in the weight of cross entropy
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms, 0 or more. `cross_entropy` is not in the paper: focal and dice alone leave a fresh network
-    at empty masks for long. It counts per object area, so that objects down to a hundredth of the picture weigh as
+    """Weights of the loss terms, 0 or more.
+
+    `cross_entropy`, on masks, is not in the paper. With focal and dice loss alone, a fresh network predicts empty masks
+    for long. It is divided by the object's area (at least a hundredth of the picture), so that small objects weigh as
     much as large ones.
+
+    Raises:
+        ValueError: for other weights.
     """
 
     focal: float = 20.0
@@ -34,7 +41,15 @@ class LossWeights:
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
-    """IoU (...,) of thresholded masks with a target of 0 and 1 (or bool); 1 where both are empty. No gradient."""
+    """IoU of thresholded masks with their target; 1 where both are empty. Has no gradient.
+
+    Args:
+        logits: (..., H, W).
+        target: (..., H, W), 0 and 1 or bool.
+
+    Returns:
+        (...).
+    """
     predicted, true = logits.detach() > 0, target > 0.5
     overlap = (predicted & true).sum((-2, -1)).float()
     union = (predicted | true).sum((-2, -1)).float()
@@ -42,9 +57,17 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def mask_losses(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
-    """Weighted sum of focal, cross-entropy and dice terms, (...,) over the last two axes.
+    """Weighted sum of focal, cross-entropy and dice loss.
 
-    One pass shares the exponentials of the three terms: at many objects and small maps this is a fair part of a step.
+    The three terms share their exponentials: with many objects and small maps, these take much of the time of a step.
+
+    Args:
+        logits: (..., H, W).
+        target: (..., H, W) in [0, 1].
+        weights: of the terms.
+
+    Returns:
+        (...).
     """
     probability = logits.sigmoid()
     cross_entropy = F.softplus(logits) - logits * target
@@ -59,8 +82,15 @@ def mask_losses(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
 
 @dataclass(frozen=True)
 class FrameLoss:
-    """Loss of one decoding, and what to report: `iou` (N,) of the chosen masks, `visible` (N,) bool, and whether the
-    objects were `tracked`, that is, decoded without a prompt."""
+    """Loss of one decoding, and what is reported of it.
+
+    Attributes:
+        total: what is minimised.
+        mask, iou_head, object_score: its terms, without gradients.
+        iou: (N,) true IoU of the chosen masks.
+        visible: (N,) bool, whether the object is visible.
+        tracked: whether the objects were decoded without a prompt.
+    """
 
     total: Tensor
     mask: Tensor
@@ -84,15 +114,23 @@ def frame_loss(
 ) -> FrameLoss:
     """Losses of N objects on one frame.
 
-    candidates: (N, K, h, w) mask logits, K = 3 multimask candidates or 1. predicted_ious: (N, K). score: (N,) logits.
-    target: (N, h, w) in [0, 1]. visible: (N,) bool; hidden objects have no mask loss. weight: (N,) of each object,
-    0 for those too small to judge. chosen: (N,) index of the candidate the decoder would answer with.
-    Only the candidate of least loss learns the mask, every one learns its IoU. Both terms are means over the visible
-    objects (the published ones are sums over them divided by the number of all, so that hidden ones weigh them down).
+    Only the candidate with the least loss learns the mask; each candidate learns its IoU. Both terms are means over the
+    visible objects. (In the paper they are sums over the visible objects divided by the number of all objects, so
+    hidden objects reduce them.)
+
+    Args:
+        candidates: (N, K, h, w) mask logits; K = 3 multimask candidates or 1.
+        predicted_ious: (N, K).
+        score: (N,) object score logits.
+        target: (N, h, w) in [0, 1].
+        visible: (N,) bool. Hidden objects have no mask loss.
+        weight: (N,) of each object; 0 for objects too small to judge.
+        chosen: (N,) index of the candidate that the decoder would return.
+        loss_weights: of the terms.
     """
     goal = target[:, None].expand_as(candidates)
     mask = mask_losses(candidates, goal, loss_weights).min(dim=1).values
-    vanished = visible & ~(target > 0.5).flatten(1).any(1)  # too thin for this grid: no mask on it is a right one
+    vanished = visible & ~(target > 0.5).flatten(1).any(1)  # too thin for this grid, so no mask on it is right
     true_iou = torch.where(vanished[:, None], 0.0, mask_iou(candidates, goal))
     head = (predicted_ious - true_iou).abs().mean(1)
     present = visible.float()

@@ -1,17 +1,27 @@
-"""The Muon optimizer (Jordan et al. 2024) in a number format that the device computes fast."""
+"""The Muon optimizer (Jordan et al. 2024) in a number format that is fast on the device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import overload
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def orthogonalise(
     matrices: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float, dtype: torch.dtype
 ) -> Tensor:
-    """Pulls the singular values of matrices (B, M, N) to about 1 (0.7 to 1.2) by Newton-Schulz iterations in `dtype`.
+    """Move the singular values of matrices close to 1 (0.7 to 1.2) by Newton-Schulz iterations.
 
-    Those that are hundreds of times smaller than the largest stay smaller than that.
+    Singular values hundreds of times smaller than the largest one stay below that.
+
+    Args:
+        matrices: (B, M, N).
+        coefficients: of the iteration.
+        steps: number of iterations.
+        eps: least norm that a matrix is divided by.
+        dtype: of the computation.
     """
     a, b, c = coefficients
     result = matrices.to(dtype)
@@ -25,17 +35,31 @@ def orthogonalise(
 
 
 class Muon(torch.optim.Muon):
-    """PyTorch's Muon with Nesterov momentum and AdamW's size of updates, but for how it orthogonalises.
+    """PyTorch's Muon with Nesterov momentum and updates as large as AdamW's, but another orthogonalisation.
 
-    PyTorch does that in bfloat16 on every device: on a processor without instructions for it that took longer than the
-    forward and backward passes together. Here it is float32 on a CPU. Matrices of one shape go as one batch.
+    PyTorch orthogonalises in bfloat16 on every device. On a processor without bfloat16 instructions that took longer
+    than the forward and backward passes together. Here it is float32 on a CPU. Matrices of one shape are one batch.
+
+    Args:
+        parameters: matrices.
+        lr, weight_decay: as in PyTorch.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], *, lr: float, weight_decay: float) -> None:
+    def __init__(self, parameters: Sequence[Tensor], *, lr: float, weight_decay: float) -> None:
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, adjust_lr_fn='match_rms_adamw')
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             rate, momentum = group['lr'], group['momentum']
             learning = [one for one in group['params'] if one.grad is not None]
@@ -55,9 +79,10 @@ class Muon(torch.optim.Muon):
                 size = 0.2 * max(shape) ** 0.5  # root mean square of AdamW's updates
                 torch._foreach_mul_(parameters, 1 - rate * group['weight_decay'])
                 torch._foreach_add_(parameters, list(update), alpha=-rate * size)
+        return loss
 
     def _momentum(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
         if 'momentum_buffer' not in state:
             state['momentum_buffer'] = torch.zeros_like(parameter)
-        return state['momentum_buffer']  # type: ignore[no-any-return]
+        return state['momentum_buffer']

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from sam2_ros.evaluation.protocols.simulated_prompts import mask_box, next_click
 
-BOX_NOISE_SHARE = 0.1  # of the box side, at most ...
-BOX_NOISE_PIXELS = 20  # ... so many pixels at 1024
+BOX_NOISE_SHARE = 0.1  # largest move of a side, in lengths of the box, and at most ...
+BOX_NOISE_PIXELS = 20  # ... this many pixels of an image of 1024 pixels
 
 
 def noisy_box(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mask's box as two corners (2, 2) float pixels, each side moved by up to 10 % of its length."""
+    """The corners (2, 2) of the box of a mask (H, W) in float pixels; each side is moved by up to 10 % of its
+    length.
+    """
     height, width = mask.shape
     x0, y0, x1, y1 = mask_box(mask)
     limit = np.minimum(BOX_NOISE_SHARE * np.array([x1 - x0, y1 - y0]), BOX_NOISE_PIXELS / 1024 * max(height, width))
@@ -22,7 +24,7 @@ def noisy_box(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def first_click(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A positive click (1, 2) float pixels: the mask's centre, or (half of the time) any of its pixels."""
+    """A positive click (1, 2) in float pixels: half of the time the middle of a mask (H, W), else any of its pixels."""
     if rng.random() < 0.5:
         return np.array([next_click(mask)[0]], np.float32)
     rows, columns = np.nonzero(mask)
@@ -33,10 +35,17 @@ def first_click(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def random_error_click(
     true_masks: Tensor, predicted_masks: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """One click per object, drawn uniformly from the wrong pixels: points (N, 1, 2) pixels and labels (N, 1).
+    """One click for each object, drawn from its wrong pixels, all equally likely.
 
-    Masks are (N, H, W) bool. Where nothing is wrong the click is a negative one on the background, or a positive one
-    where the object fills the image.
+    If no pixel is wrong, the click is a negative one on the background, or a positive one if the object fills the
+    image.
+
+    Args:
+        true_masks, predicted_masks: (N, H, W) bool.
+        generator: random numbers.
+
+    Returns:
+        Points (N, 1, 2) in pixels and labels (N, 1).
     """
     wrong = true_masks ^ predicted_masks
     weights = wrong.flatten(1).float()

@@ -1,42 +1,48 @@
-"""Runs the network over training clips as the tracker would, and collects the losses of every frame."""
+"""Runs the network over training clips as the tracker would, and collects the losses of all frames."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
-from sam2_ros.model.config import CONDITIONING_INDEX, NO_OBJECT_LOGIT, NUM_SPATIAL_SLOTS
+from sam2_ros.model import ImageFeatures, MaskDecoding, Sam2Network
+from sam2_ros.model.config import NO_OBJECT_LOGIT
 from sam2_ros.model.normalization import normalize
 from sam2_ros.model.prompt_encoder import PADDING, PromptEmbedding
 from sam2_ros.tracking.decoding import MAX_MULTIMASK_POINTS, MAX_PREVIOUS_LOGIT
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
 from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
+from sam2_ros.training.memory import ClipMemory
 from sam2_ros.training.prompts import random_error_click
 
-POINTER_HORIZON = 15  # frames; distance code of pointers is d / 15, as in videos of 16 frames and more
 MASK_LOGIT = 10.0  # a given mask becomes logits of +-10
-_TINY_AREA = 6  # pixels at 128 x 128 below which neither mask nor visibility is judged
-_BOX_CANDIDATES = 0.3  # share of the boxes for which the decoder's candidates learn, not its single mask
+_TINY_AREA = 6  # pixels at 128 x 128; mask and visibility of smaller objects are not judged
+_BOX_CANDIDATES = 0.3  # share of the boxes whose candidates learn instead of their single mask
 
 
 @dataclass(frozen=True)
 class RolloutSettings:
     """How clips are run in training.
 
-    true_visibility: probability that the memory of a frame, but not its pointer, is told the true visibility instead
-        of the predicted one.
-    correction: probability per batch that a frame is corrected; the first one is, as often again. clicks: how many
-        correction clicks it then gets, one after the other.
-    gradient_frames: consecutive frames that learn, besides the first. They begin anywhere after it; the frames before
-        them only fill the memory, those after them are left out.
-    dam_memory: probability of reading memory as the distractor-aware policy does instead of as SAM 2 does.
-    no_pointers: probability per batch of reading no object pointers, without which they soon are all that is read.
-    loss_stride: losses are taken on a grid of this stride of the input.
+    Attributes:
+        true_visibility: probability that the spatial memory of a frame gets the true visibility instead of the
+            predicted one. The object pointer always has the predicted one.
+        correction: probability that a batch has a corrected frame. With the same probability, its first frame is
+            corrected.
+        clicks: number of correction clicks on a corrected frame, one after the other.
+        gradient_frames: number of consecutive frames that learn, besides the first frame. They start anywhere after it.
+            Frames before them only fill the memory; frames after them are not run.
+        dam_memory: probability of reading memory as the distractor-aware policy does, instead of as SAM 2 does.
+        no_pointers: probability that a batch reads no object pointers. Otherwise the network may soon read nothing
+            else.
+        loss_stride: stride, in pixels of the input, of the grid on which losses are computed.
+
+    Raises:
+        ValueError: for other values.
     """
 
     true_visibility: float = 0.3
@@ -60,58 +66,36 @@ class RolloutSettings:
             )
 
 
-@dataclass
-class _Memory:
-    """What the objects of a batch remember; all of them have entries for the same frames."""
-
-    frames: list[int] = field(default_factory=list)
-    spatial: list[Tensor] = field(default_factory=list)
-    pointers: list[Tensor] = field(default_factory=list)
-    conditioning: set[int] = field(default_factory=set)
-
-
 def network_input(images: Tensor) -> Tensor:
     """uint8 RGB images (..., S, S, 3) -> network input (..., 3, S, S) float32."""
     return normalize(images.movedim(-1, -3).float() / 255)
 
 
-def read_order(
-    frame: int, conditioning: set[int], rng: np.random.Generator, *, dam: bool
-) -> tuple[list[int], list[int]]:
-    """Frames to read at `frame` and their temporal indices (6 conditioning, 0 newest recent), as policies choose.
-
-    SAM 2 reads all conditioning frames and the six previous ones by distance. The distractor-aware policy reads
-    conditioning frames and anchors alike (index 6), the previous frame and older ones by rank.
-    """
-    anchors = sorted(conditioning)
-    recent = [past for past in range(frame - 1, -1, -1) if past not in conditioning]
-    if dam:
-        extra = int(rng.integers(0, 3)) if len(recent) > 2 else 0
-        anchors = sorted([*anchors, *(int(past) for past in rng.permutation(recent[1:])[:extra])])
-        room = NUM_SPATIAL_SLOTS - len(anchors)
-        older = [past for past in recent[1:] if past not in anchors]
-        kept = sorted((int(past) for past in rng.permutation(older)[: max(room - 1, 0)]), reverse=True)
-        recent = [*recent[:1], *kept]
-        indices = list(range(len(recent)))
-    else:
-        recent = [past for past in recent if frame - past < NUM_SPATIAL_SLOTS]
-        indices = [frame - past - 1 for past in recent]
-    return [*anchors, *recent[::-1]], [*[CONDITIONING_INDEX] * len(anchors), *indices[::-1]]
-
-
 class Rollout:
-    """One pass over a batch. `run` gives the loss and the statistics of the frames that learn."""
+    """One pass over a batch.
+
+    Args:
+        model: the network.
+        batch: the clips.
+        settings: how they are run.
+        weights: of the loss terms.
+        seed: of everything that is drawn.
+
+    Attributes:
+        losses: of all decodings that learn.
+        logits, scores: mask logits (N, S/4, S/4), empty where hidden, and object scores (N,) of every frame.
+    """
 
     def __init__(
         self, model: Sam2Network, batch: ClipBatch, settings: RolloutSettings, weights: LossWeights, seed: int
     ) -> None:
         self.model, self.batch, self.settings = model, batch, settings
-        # objects are always there when they are prompted: from single images their score would only learn to say so
+        # prompted objects are always visible; from single images the score would only learn that
         self.weights = replace(weights, object_score=0.0) if batch.images.shape[1] == 1 else weights
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.size = batch.images.shape[2]
-        self.memory = _Memory()
+        self.memory = ClipMemory()
         self.losses: list[FrameLoss] = []
         self.logits: list[Tensor] = []
         self.scores: list[Tensor] = []
@@ -126,13 +110,11 @@ class Rollout:
         self.features: list[ImageFeatures] = []
 
     def learns(self, frame: int) -> bool:
+        """Whether a frame gets gradients."""
         return frame == 0 or frame >= self.window
 
     def run(self) -> Tensor:
-        """Mean loss over the frames that learn.
-
-        Statistics stay in `losses`, gated masks and scores of all frames in `logits` and `scores`.
-        """
+        """Mean loss over the frames that learn."""
         self._encode()
         for frame in range(self.frames):
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.learns(frame)):
@@ -140,7 +122,7 @@ class Rollout:
         return torch.stack([loss.total for loss in self.losses]).mean()
 
     def _encode(self) -> None:
-        """Features of all frames, one encoder call for those that learn and one for the others."""
+        """Encode all frames: one encoder call for frames that learn, and one for the others."""
         rows: dict[int, ImageFeatures] = {}
         for learning in (True, False):
             frames = [frame for frame in range(self.frames) if self.learns(frame) is learning]
@@ -154,10 +136,10 @@ class Rollout:
         self.features = [rows[frame] for frame in range(self.frames)]
 
     def _prompted(self) -> None:
-        """Frame 0: masks are turned into pointers and memory as they are, boxes and points are decoded.
+        """Frame 0: given masks become memories and pointers as they are; boxes and points are decoded.
 
-        Mask prompts are decoded as well (from the raw features, as in the published network), which teaches the
-        decoder to see what the pointer of a mask prompt must tell.
+        Given masks are also decoded (from the raw features, as in the published network). This teaches the decoder what
+        the pointer of a mask prompt must tell.
         """
         model, batch, features = self.model, self.batch, self.features[0]
         given = batch.kind == MASK_PROMPT
@@ -182,17 +164,21 @@ class Rollout:
         answer = self._answer(decoding, exact, pointer=decoding.object_pointer)
         if self.settings.correction > self.rng.random():
             corrected = self._correct(features, fresh, answer, 0, batch.points, labels)
-            answer = self._answer(corrected, exact, pointer=decoding.object_pointer)  # what follows sees masks alone
+            # the correction of a given mask is not kept
+            answer = self._answer(corrected, exact, pointer=decoding.object_pointer)
         self._remember(0, answer, conditioning=True)
 
     def _box_candidates(self) -> Tensor:
-        """A box asks for one mask, but where that is unstable the decoder falls back to its candidates, which thus
-        have to learn boxes as well."""
+        """The boxes whose three candidates learn instead of their single mask, (N,) bool.
+
+        A box asks for one mask, but if that is unstable the decoder returns a candidate. So candidates must learn
+        boxes, too.
+        """
         drawn = torch.rand(len(self.batch.kind), generator=self.generator).to(self.batch.kind.device)
         return (drawn < _BOX_CANDIDATES) & torch.is_grad_enabled()
 
     def _answer(self, decoding: MaskDecoding, exact: Tensor, *, pointer: Tensor) -> MaskDecoding:
-        """A decoding of frame 0 in which objects prompted with a mask have exactly that mask, and its pointer."""
+        """A decoding of frame 0 in which objects with a mask prompt have exactly that mask, and the given pointer."""
         given = self.batch.kind == MASK_PROMPT
         return replace(
             decoding,
@@ -205,7 +191,8 @@ class Rollout:
         model, features = self.model, self.features[frame]
         nothing = torch.zeros(len(self.batch.clip), 0, 2, device=features.stride16.device)
         prompt = model.embed_prompts(nothing, nothing[..., 0].long())
-        conditioned = model.condition_on_memory(features.stride16, self._read(frame))
+        read = self.memory.read(frame, self.rng, dam=self.dam, with_pointers=self.reads_pointers)
+        conditioned = model.condition_on_memory(features.stride16, read)
         multimask = torch.ones(len(nothing), dtype=torch.bool, device=nothing.device)
         decoding = self._decode(features, conditioned, prompt, multimask)
         if self.learns(frame):
@@ -219,8 +206,10 @@ class Rollout:
     def _decode(
         self, features: ImageFeatures, conditioned: Tensor, prompt: PromptEmbedding, multimask: Tensor
     ) -> MaskDecoding:
-        """Without the gate that empties hidden objects' masks, and what learns without the fallback: both cut
-        gradients."""
+        """Decode without what would cut gradients.
+
+        That is the gate that empties the masks of hidden objects and, for frames that learn, the stability fallback.
+        """
         return self.model.decode_masks(
             features,
             conditioned,
@@ -241,9 +230,11 @@ class Rollout:
         mask_logits: Tensor,
         has_mask: Tensor,
     ) -> MaskDecoding:
-        """Points (N, P, 2) with labels (N, P), some of them padding, and mask logits for the objects that have them.
+        """Decode points (N, P, 2) with labels (N, P), some of them padding, and the mask logits of the objects in
+        `has_mask`.
 
-        Objects with equally many points form a batch, as in the tracker: padding points would change the result.
+        As in the tracker, objects with equally many points are one batch, because padding points would change the
+        result.
         """
         count = (labels >= 0).sum(1)
         groups = [torch.nonzero(count == number)[:, 0] for number in count.unique().tolist()]
@@ -269,10 +260,10 @@ class Rollout:
         points: Tensor,
         labels: Tensor,
     ) -> MaskDecoding:
-        """Decodes again with a click where the mask is wrong and with the previous logits, and so on, click by click.
+        """Decode again with a click where the mask is wrong and with the previous logits, click by click.
 
-        As in the tracker, clicks come after the points (N, P, 2) with labels (N, P) that there were, a single point
-        asks for several candidates, and of an object that is called hidden nothing was seen before.
+        Three things are as in the tracker: clicks come after the earlier points (N, P, 2) with labels (N, P), a single
+        point asks for several candidates, and the previous mask of a hidden object is empty.
         """
         everyone = torch.ones(len(labels), dtype=torch.bool, device=labels.device)
         for _ in range(self.settings.clicks):
@@ -295,7 +286,7 @@ class Rollout:
         return decoding
 
     def _judge(self, decoding: MaskDecoding, frame: int, multimask: Tensor) -> None:
-        """Adds the loss of a decoding; where one mask was asked for, all candidates stand for it."""
+        """Add the loss of a decoding. Where one mask was asked for, it takes the place of all candidates."""
         stride = self.settings.loss_stride
         true = F.avg_pool2d(self.batch.masks[:, frame].float(), stride)
         candidates, ious = decoding.candidate_logits, decoding.candidate_ious
@@ -319,7 +310,6 @@ class Rollout:
         )
 
     def _remember(self, frame: int, decoding: MaskDecoding, *, conditioning: bool) -> None:
-        model = self.model
         if self.rng.random() < self.settings.true_visibility:
             told = torch.where(self.area[:, frame] > 0, MASK_LOGIT, -MASK_LOGIT)
             decoding = replace(decoding, object_score_logit=told)
@@ -330,55 +320,35 @@ class Rollout:
             return
         high = F.interpolate(gated[:, None], size=(self.size, self.size), mode='bilinear')[:, 0]
         binarize = torch.full((len(high),), conditioning, device=high.device)
-        memory = self.memory
-        memory.frames.append(frame)
-        memory.spatial.append(model.encode_memory(self.features[frame].stride16, high, score, binarize))
-        memory.pointers.append(decoding.object_pointer)
-        if conditioning:
-            memory.conditioning.add(frame)
-
-    def _read(self, frame: int) -> MemoryRead:
-        memory = self.memory
-        frames, indices = read_order(frame, memory.conditioning, self.rng, dam=self.dam)
-        past = sorted(memory.conditioning) + [
-            other
-            for other in range(frame - 1, max(-1, frame - 1 - POINTER_HORIZON), -1)
-            if other not in memory.conditioning
-        ]
-        count, device = len(self.batch.clip), memory.pointers[0].device
-        if not self.reads_pointers:
-            past = []
-        distance = torch.tensor([(frame - other) / POINTER_HORIZON for other in past], device=device)
-        return MemoryRead(
-            spatial=torch.stack([memory.spatial[other] for other in frames], dim=1),
-            temporal_index=torch.tensor(indices, device=device).expand(count, -1),
-            pointers=torch.stack([memory.pointers[other] for other in past], dim=1)
-            if past
-            else memory.pointers[0].new_zeros(count, 0, memory.pointers[0].shape[-1]),
-            pointer_position=distance.expand(count, -1),
-        )
+        spatial = self.model.encode_memory(self.features[frame].stride16, high, score, binarize)
+        self.memory.write(spatial, decoding.object_pointer, conditioning=conditioning)
 
 
 def _gated(decoding: MaskDecoding) -> Tensor:
-    """Mask logits as inference gives them: a hidden object's mask is empty."""
+    """Mask logits as in inference: the mask of a hidden object is empty."""
     seen = (decoding.object_score_logit > 0)[:, None, None]
     return torch.where(seen, decoding.mask_logits, NO_OBJECT_LOGIT)
 
 
 @dataclass(frozen=True)
 class TrackedClips:
-    """`mask_logits` (N, T, S/4, S/4), -1024 where hidden, and `object_score_logit` (N, T)."""
+    """Tracks of N objects in T frames.
+
+    Attributes:
+        mask_logits: (N, T, S/4, S/4), -1024 where hidden.
+        object_score_logit: (N, T).
+    """
 
     mask_logits: Tensor
     object_score_logit: Tensor
 
 
 def track_batch(model: Sam2Network, batch: ClipBatch) -> TrackedClips:
-    """Inference over a batch with SAM 2's memory, for figures and pictures while training (users run the tracker)."""
+    """Track a batch with SAM 2's memory, for figures and pictures during training (users run the tracker)."""
     settings = RolloutSettings(
         true_visibility=0.0, correction=0.0, dam_memory=0.0, gradient_frames=batch.images.shape[1]
     )
-    rollout = Rollout(model, batch, settings, LossWeights(), seed=0)  # which decides nothing here
+    rollout = Rollout(model, batch, settings, LossWeights(), seed=0)  # the seed has no effect here
     with torch.no_grad():
         rollout.run()
     return TrackedClips(torch.stack(rollout.logits, dim=1), torch.stack(rollout.scores, dim=1))

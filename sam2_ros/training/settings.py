@@ -1,4 +1,4 @@
-"""Settings of a training run, read from YAML; unknown keys are errors."""
+"""Settings of a training run, read from YAML. Unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from sam2_ros.model.config import VARIANTS
+from sam2_ros.model.config import DEFAULT_MODEL, VARIANTS
 from sam2_ros.training.batches import BatchSettings
 from sam2_ros.training.losses import LossWeights
 from sam2_ros.training.rollout import RolloutSettings
 
 _HERE = Path(__file__).resolve()
 _PLACES = (_HERE.parents[2] / 'config', *(folder / 'share/sam2_ros/config' for folder in _HERE.parents))
-# beside the sources, or where an installation puts it
+# beside the sources, or in an installation
 DEFAULT_CONFIG = next(
     (place / 'train.yaml' for place in _PLACES if (place / 'train.yaml').is_file()), _PLACES[0] / 'train.yaml'
 )
@@ -27,7 +27,17 @@ _SEEDS = 2**32
 
 @dataclass(frozen=True)
 class StageSettings:
-    """One part of the run: which clips, how they are run, for which share of the budget (above 0, at most 1)."""
+    """One part of the run.
+
+    Attributes:
+        name: for the log.
+        share: of the budget, above 0 and at most 1.
+        batch: how batches are drawn.
+        rollout: how clips are run.
+
+    Raises:
+        ValueError: for other values.
+    """
 
     name: str
     share: float
@@ -46,15 +56,27 @@ class StageSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The recipe; ValueError for what cannot be trained.
+    """The recipe of a run.
 
-    model: name of a variant. learning_rate: of Muon and AdamW. warmup: share of the budget in which it rises; then it
-    falls with a cosine to `final_rate` of its height. clip: largest norm of a gradient. ema: weight of the past in the
-    averaged weights, which are the result. keep_start: share in [0, 1) of the weights that the run was given to begin
-    with (`--start`) in that result. autocast: bfloat16 matrix products.
+    Attributes:
+        model: name of a variant.
+        seed: of all random numbers.
+        learning_rate: of Muon and AdamW, at its highest.
+        weight_decay: of Muon and AdamW.
+        warmup: share of the budget in which the learning rate rises. Then it falls with a cosine.
+        final_rate: learning rate at the end, as share of the highest.
+        clip: largest norm of a gradient.
+        ema: weight of the past in the averaged weights, which are the result.
+        keep_start: share of the starting weights (`--start`) in the result, in [0, 1).
+        autocast: matrix products in bfloat16.
+        loss: weights of the loss terms.
+        stages: parts of the run, in order; their shares add up to 1.
+
+    Raises:
+        ValueError: for what cannot be trained.
     """
 
-    model: str = 'sam2.1_hiera_micro'
+    model: str = DEFAULT_MODEL
     seed: int = 1
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
@@ -97,7 +119,12 @@ class TrainSettings:
 
 
 def differences(stored: object, wanted: object, name: str = '') -> list[str]:
-    """What differs between two recipes as `dataclasses.asdict` gives them: 'stages[0].share 0.5 instead of 0.4'."""
+    """The differences of two recipes, in words such as 'stages[0].share 0.5 instead of 0.4'.
+
+    Args:
+        stored, wanted: recipes as from `dataclasses.asdict`.
+        name: of the compared part, before each difference.
+    """
     if isinstance(stored, dict) and isinstance(wanted, dict):
         return [
             line
@@ -114,7 +141,7 @@ def differences(stored: object, wanted: object, name: str = '') -> list[str]:
 
 
 def _build(kind: type, values: object, where: str) -> Any:
-    """A dataclass from plain YAML values; nested dataclasses and tuples are converted."""
+    """A dataclass from plain YAML values. Nested dataclasses and tuples are converted."""
     if not isinstance(values, dict):
         raise ValueError(f'{where} must be a mapping, got {values!r}')
     hints = get_type_hints(kind)
@@ -135,7 +162,7 @@ def _build(kind: type, values: object, where: str) -> Any:
 
 
 def _value(value: object, hint: Any, where: str) -> Any:
-    """A YAML value as the type that a dataclass asks for; ValueError for another type."""
+    """A YAML value as the type of a field. Raises ValueError for another type."""
     if is_dataclass(hint):
         return _build(hint, value, where)  # type: ignore[arg-type]
     if get_origin(hint) is tuple:
@@ -151,7 +178,12 @@ def _value(value: object, hint: Any, where: str) -> Any:
 
 
 def load_settings(path: str | Path = DEFAULT_CONFIG) -> TrainSettings:
-    """Reads a recipe. Raises ValueError with the place and what is accepted for anything unknown or of a wrong type."""
+    """Read a recipe.
+
+    Raises:
+        ValueError: for anything unknown or of a wrong type. The message says where it is and what is accepted.
+        OSError: if the file cannot be read.
+    """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
     except yaml.YAMLError as error:

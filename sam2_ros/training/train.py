@@ -29,17 +29,27 @@ from sam2_ros.training.trainer import Trainer, centre_memory, export_weights
 from sam2_ros.training.validate import Validation, validate
 
 _ROW_EVERY = 25  # steps
-_STAGE_SEED = 1000  # distance of the seeds of two stages
+_STAGE_SEED = 1000  # difference of the seeds of two stages
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Where and how long a run goes. Exactly one of `minutes` and `steps` is the budget.
+    """Where and how long a run goes. The budget is either `minutes` or `steps`.
 
-    folder: gets checkpoint.pt, log.csv, pictures and weights.safetensors; a checkpoint there is continued.
-    start: weights to begin with instead of random ones (any file that `build_sam2` reads).
-    processes: copies of the network that share the work, one thread each on a CPU, one GPU each otherwise.
-    workers: processes per copy that make clips ahead of time. save_every, validate_every: seconds.
+    Attributes:
+        folder: gets checkpoint.pt, log.csv, pictures and weights.safetensors. A checkpoint found there is continued.
+        minutes: length of the run.
+        steps: length of the run in optimizer steps.
+        start: file of the starting weights (any that `build_sam2` reads); None = random weights.
+        device: auto, cpu or cuda.
+        processes: copies of the network that share the work, with one thread each on a CPU, or one GPU each.
+        workers: processes of each copy that make clips ahead of time.
+        save_every: seconds between checkpoints.
+        validate_every: seconds between validations.
+        validation_batches: number of batches of a validation.
+
+    Raises:
+        ValueError: for other values.
     """
 
     folder: Path
@@ -54,18 +64,16 @@ class RunSettings:
     validation_batches: int = 12
 
     def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.steps is None):
+        given = [budget for budget in (self.minutes, self.steps) if budget is not None]
+        if len(given) != 1:
             raise ValueError('give a budget: either minutes or steps')
-        if not 0 < (self.minutes or self.steps or 0) < math.inf:
-            raise ValueError(f'the budget must be a number above 0, got {self.minutes or self.steps or 0}')
+        if not 0 < given[0] < math.inf:
+            raise ValueError(f'the budget must be a number above 0, got {given[0]}')
         if self.start is not None:
             check_inputs_stay([self.start], files=[self.folder / 'weights.safetensors', self.folder / 'checkpoint.pt'])
         device = choose_device(self.device)
-        if (
-            device.type == 'cuda'
-            and self.processes > 1
-            and (device.index is not None or self.processes > torch.cuda.device_count())
-        ):
+        one_gpu = device != torch.device('cuda')
+        if device.type == 'cuda' and self.processes > 1 and (one_gpu or self.processes > torch.cuda.device_count()):
             raise ValueError(
                 f'each of {self.processes} processes takes a GPU of its own: the device must be cuda or '
                 f'auto, and PyTorch sees {torch.cuda.device_count()}; got {self.device!r}'
@@ -75,7 +83,7 @@ class RunSettings:
 
 
 def rollout_seed(seed: int, *, stage: int, batch: int) -> int:
-    """What a run's seed makes of the numbers of a stage and a batch: everything random while that batch is run."""
+    """The seed of everything random in a batch, from the seed of the run, the stage and the number of the batch."""
     return int(np.random.SeedSequence((seed, stage, batch)).generate_state(1)[0])
 
 
@@ -96,14 +104,14 @@ class _Run:
         self.log = Log(run.folder / 'log.csv', step=self.trainer.progress.step) if rank == 0 else None
         self.earlier = self.trainer.progress.seconds
         self.begin = self.saved = self.validated = time.monotonic()
-        if self.checkpoint.exists():  # the budget may be another one now
+        if self.checkpoint.exists():  # the budget may have changed
             self.trainer.progress.share = self._spent()
 
     def seconds(self) -> float:
         return self.earlier + time.monotonic() - self.begin
 
     def _spent(self, *, more: int = 0) -> float:
-        """Share of the budget that is spent after `more` steps."""
+        """Share of the budget that is spent after `more` further steps."""
         if self.run.steps is not None:
             return min(1.0, (self.trainer.progress.step + more) / self.run.steps)
         assert self.run.minutes is not None
@@ -136,7 +144,7 @@ class _Run:
             export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
 
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
-        """Steps until the budget enters another stage."""
+        """Train until the budget enters another stage."""
         stage, progress, run = self.settings.stages[index], self.trainer.progress, self.run
         start = progress.batches[index] + self.rank
         loader = batch_loader(
@@ -184,7 +192,7 @@ class _Run:
         self.trainer.save(self.checkpoint)
 
     def _validate(self, index: int) -> Validation:
-        """Held-out figures go into the next row of the log; the picture is kept with its step."""
+        """Put held-out figures into the next row of the log, and write the picture with the step in its name."""
         assert self.log is not None
         stage, step = self.settings.stages[index], self.trainer.progress.step
         result = validate(self.trainer.average, stage.batch, device=self.device, batches=self.run.validation_batches)
@@ -200,7 +208,7 @@ class _Run:
 
 def _process(rank: int, settings: TrainSettings, run: RunSettings, port: int) -> None:
     if run.processes > 1:
-        # torch sends it when the main process has died; a script's background job would ignore it, and train on
+        # torch sends it when the main process died; a background job of a script would ignore it and train on
         signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(1)
         backend = 'nccl' if run.device == 'cuda' else 'gloo'
@@ -219,9 +227,14 @@ def _free_port() -> int:
 
 
 def train(settings: TrainSettings, run: RunSettings) -> Path:
-    """Trains until the budget is spent and returns the file with the averaged weights (float16 safetensors).
+    """Train until the budget is spent. An interrupted run goes on from the checkpoint in its folder.
 
-    A run that was interrupted goes on from the checkpoint in its folder.
+    Args:
+        settings: the recipe.
+        run: where and how long.
+
+    Returns:
+        The file with the averaged weights (float16 safetensors).
     """
     run = replace(run, device=str(choose_device(run.device)))
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -235,20 +248,19 @@ def train(settings: TrainSettings, run: RunSettings) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument('--minutes', type=float, help='length of the run')
+    budget.add_argument('--minutes', type=float, help='length of the run in minutes')
     budget.add_argument('--steps', type=int, help='length of the run in optimizer steps')
     parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG, help='recipe (default: %(default)s)')
     parser.add_argument(
         '--folder',
         type=Path,
         default=Path('training_run'),
-        help='for checkpoint, log, pictures and weights; a run found there goes on (default: %(default)s)',
+        help='for checkpoint, log, pictures and weights; a run in this folder is continued (default: %(default)s)',
     )
     parser.add_argument(
         '--start',
         type=Path,
-        help='weights to begin with; a share of them, keep_start of the recipe, stays in the result '
-        '(default: random ones)',
+        help='starting weights; a share of them (keep_start in the recipe) stays in the result (default: random ones)',
     )
     parser.add_argument('--device', default='cpu', help='auto, cpu or cuda (default: %(default)s)')
     parser.add_argument(
@@ -261,8 +273,8 @@ def _parser() -> argparse.ArgumentParser:
         '--workers',
         type=int,
         default=1,
-        help='clip-making processes per copy; more if the column waited of the log, seconds per step, '
-        'says so (default: %(default)s)',
+        help='processes per copy that make clips; take more if the log has much time in its column waited, in seconds '
+        'per step (default: %(default)s)',
     )
     return parser
 
@@ -284,7 +296,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError, torch.OutOfMemoryError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    except ProcessException as error:  # the last line tells why, above it is where
+    except ProcessException as error:  # the last line says why, the lines above it say where
         print(f'error: {str(error).strip().splitlines()[-1]}', file=sys.stderr)
         return 1
     return 0

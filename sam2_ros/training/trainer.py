@@ -1,4 +1,4 @@
-"""One training process: network, optimizers, averaged weights, and the step that uses them."""
+"""One training process: network, optimizers, averaged weights, and one step with them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ from torch import Tensor, nn
 
 from sam2_ros.model import VARIANTS, Sam2Network
 from sam2_ros.model.checkpoints import load_checkpoint
+from sam2_ros.model.memory_attention import MemoryAttentionLayer
 from sam2_ros.training.batches import ClipBatch
 from sam2_ros.training.losses import FrameLoss
 from sam2_ros.training.muon import Muon
 from sam2_ros.training.rollout import MASK_LOGIT, Rollout, network_input
 from sam2_ros.training.settings import StageSettings, TrainSettings, differences
 
-_SAME_PLACE_BIAS = 2.0  # attention falls to a tenth about two cells away
-_EMA_RAMP = 10  # steps after which the average starts to look far back
+_SAME_PLACE_BIAS = 2.0  # with this, attention falls to a tenth about two cells away
+_EMA_RAMP = 10  # steps after which the average reaches far back
 
 
 @dataclass
 class Progress:
-    """Where a run stands: optimizer steps, batches used of each stage (one for each process and step), seconds spent,
-    share of the budget.
+    """Where a run stands.
+
+    Attributes:
+        step: optimizer steps so far.
+        batches: batches used of each stage: one for each process and step.
+        seconds: time spent.
+        share: of the budget that is spent.
     """
 
     step: int = 0
@@ -40,7 +46,7 @@ class Progress:
 
 
 def rate_scale(settings: TrainSettings, share: float) -> float:
-    """Factor of the learning rates at a share of the budget: a short rise, then a cosine."""
+    """Factor of the learning rate at a share of the budget: a short rise, then a cosine."""
     if share < settings.warmup:
         return (share + 1e-3) / (settings.warmup + 1e-3)
     fall = 0.5 * (1 + math.cos(math.pi * (share - settings.warmup) / (1 - settings.warmup)))
@@ -49,33 +55,36 @@ def rate_scale(settings: TrainSettings, share: float) -> float:
 
 @torch.no_grad()
 def look_at_same_place(model: Sam2Network) -> None:
-    """Gives a fresh network's memory reading a start: every place reads the memory of its neighbourhood.
+    """Prepare the memory attention of a fresh network: each place reads the memory of its neighbourhood.
 
-    Equal constant queries and keys, once rotated by their positions, agree best where the positions are equal. Without
-    it attention begins uniform, and learning where to read takes many hundred steps.
+    Queries and keys start as equal constants. After rotation by their positions, they match best where positions are
+    equal. Without this, attention starts uniform, and it takes many hundred steps to learn where to read.
     """
     for layer in model.memory_attention.layers:
+        assert isinstance(layer, MemoryAttentionLayer)
         for projection in (layer.cross_attn_image.q_proj, layer.cross_attn_image.k_proj):
             projection.bias.fill_(_SAME_PLACE_BIAS)
 
 
 @torch.no_grad()
 def centre_memory(model: Sam2Network, batch: ClipBatch) -> None:
-    """Takes from a fresh network's memories what all places have in common, the mean over a batch's first frames.
+    """Remove from the memories of a fresh network what all places share: the mean over the first frames of a batch.
 
-    That offset is many times larger than what tells places apart. All attention logits of the memories would move with
-    it, and the object pointers would get all of the attention or none.
+    That offset is many times larger than the differences between places. It would shift all attention logits of the
+    memories, so object pointers would get all of the attention or none.
     """
     images = network_input(batch.images[:, 0])
     masks = batch.masks[:, 0].float()
     features = model.encode_image(images).select(batch.clip)
     sure = torch.full((len(masks),), MASK_LOGIT, device=masks.device)
     memory = model.encode_memory(features.stride16, masks * 2 * MASK_LOGIT - MASK_LOGIT, sure, sure > 0)
-    model.memory_encoder.out_proj.bias -= memory.float().mean((0, 2, 3))
+    bias = model.memory_encoder.out_proj.bias
+    assert bias is not None
+    bias -= memory.float().mean((0, 2, 3))
 
 
 def make_optimizers(model: Sam2Network, settings: TrainSettings) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of linear layers, AdamW for everything else, at equal size of their updates."""
+    """Muon for the matrices of linear layers, AdamW for all other parameters, with updates of equal size."""
     matrices = [layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)]
     chosen = set(map(id, matrices))
     others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]
@@ -88,13 +97,18 @@ def make_optimizers(model: Sam2Network, settings: TrainSettings) -> list[torch.o
 
 
 class Trainer:
-    """Owns everything that changes during a run. Several processes keep equal copies by averaging gradients."""
+    """Owns everything that changes during a run. Several processes keep equal copies by averaging gradients.
+
+    Args:
+        settings: the recipe.
+        device: of the network.
+        start: file of the starting weights (any that `build_sam2` reads); None = random weights.
+    """
 
     def __init__(self, settings: TrainSettings, device: torch.device, *, start: Path | None = None) -> None:
-        """Begins with the weights in `start` (any file that `build_sam2` reads), or with random ones."""
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
-        self.start: dict[str, Tensor] | None = None  # what the run began with, if it was given
+        self.start: dict[str, Tensor] | None = None  # the starting weights, if they were given
         self.model = Sam2Network(VARIANTS[settings.model], image_size=settings.stages[0].batch.size).to(device).train()
         if start is None:
             look_at_same_place(self.model)
@@ -106,8 +120,20 @@ class Trainer:
         self.progress = Progress(batches=[0] * len(settings.stages))
 
     def step(self, batch: ClipBatch, stage: StageSettings, *, seed: int, share: float) -> list[FrameLoss]:
-        """One optimizer step on a batch. `seed` decides what the rollout draws; the share of the budget, as the main
-        process sees it, decides the learning rate.
+        """One optimizer step.
+
+        Args:
+            batch: the clips.
+            stage: how they are run.
+            seed: of everything that the rollout draws.
+            share: spent share of the budget, which decides the learning rate. With several processes, that of the first
+                counts.
+
+        Returns:
+            The losses of all decodings.
+
+        Raises:
+            FloatingPointError: if the gradient is not finite.
         """
         self.model.image_size = stage.batch.size
         rollout = Rollout(self.model, batch.to(self.device), stage.rollout, self.settings.loss, seed)
@@ -131,7 +157,7 @@ class Trainer:
         return rollout.losses
 
     def _average_gradients(self, share: float) -> float:
-        """Replaces gradients by their mean over processes; returns the share of the first process."""
+        """Replace gradients by their mean over processes. Returns `share` of the first process."""
         if not dist.is_initialized():
             return share
         parameters = list(self.model.parameters())
@@ -147,28 +173,29 @@ class Trainer:
         return float(told)
 
     def _drop_zero_gradients(self) -> None:
-        """What learned nothing in this step shall stay: Muon steps at full size where old momentum points."""
-        learning = [one for one in self.model.parameters() if one.grad is not None]
-        norms = torch.stack(torch._foreach_norm([one.grad for one in learning]))
-        for parameter, norm in zip(learning, norms.tolist(), strict=True):
+        """Remove zero gradients, so that their parameters stay: Muon makes full steps along old momentum."""
+        learning = [(one, one.grad) for one in self.model.parameters() if one.grad is not None]
+        norms = torch.stack(torch._foreach_norm([gradient for _, gradient in learning]))
+        for (parameter, _), norm in zip(learning, norms.tolist(), strict=True):
             if norm == 0:
                 parameter.grad = None
 
     @torch.no_grad()
     def _average_weights(self) -> None:
         keep = min(self.settings.ema, (1 + self.progress.step) / (_EMA_RAMP + self.progress.step))
-        ours, theirs = list(self.average.parameters()), list(self.model.parameters())
+        ours: list[Tensor] = list(self.average.parameters())
+        theirs: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - keep)
 
     @torch.no_grad()
     def keep_start(self) -> None:
-        """Moves the averaged weights towards those the run was given to begin with, as far as the recipe says."""
+        """Move the averaged weights towards the starting weights, as far as the recipe says."""
         if self.start is not None:
             for name, value in self.average.state_dict().items():
                 value.lerp_(self.start[name], self.settings.keep_start)
 
     def save(self, path: Path) -> None:
-        """Writes everything a run needs to go on; a crash while writing leaves the previous file whole."""
+        """Write everything that a run needs to go on. If this crashes, the previous file is still complete."""
         state = {
             'model': self.model.state_dict(),
             'average': self.average.state_dict(),
@@ -182,9 +209,10 @@ class Trainer:
         os.replace(partial, path)
 
     def load(self, path: Path) -> None:
-        """Continues from a file of `save`.
+        """Go on from a file of `save`.
 
-        Raises ValueError when that is damaged, or of another network, recipe or start.
+        Raises:
+            ValueError: if the file is damaged, or of another network, recipe or start.
         """
         try:
             state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
@@ -215,7 +243,7 @@ class Trainer:
 
 
 def export_weights(model: nn.Module, path: Path) -> None:
-    """Writes a network's weights as float16 safetensors under Meta's names."""
+    """Write a network's weights as float16 safetensors under Meta's names."""
     tensors = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, str(path), metadata={'format': 'pt'})

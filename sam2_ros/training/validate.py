@@ -15,14 +15,20 @@ from sam2_ros.training.batches import MASK_PROMPT, BatchSettings, ClipBatch, Cli
 from sam2_ros.training.losses import mask_iou
 from sam2_ros.training.rollout import track_batch
 
-_SEED = 7_000_001  # held-out clips share no seed with training
+_SEED = 7_000_001  # no seed of training
 _COLOURS = ((230, 60, 60), (60, 200, 60), (70, 110, 255), (240, 200, 40))
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Mean J on the prompted frame (from boxes and points; NaN without any) and on the later ones, share of right
-    visibility, and a picture (H, W, 3)."""
+    """Figures of held-out clips.
+
+    Attributes:
+        j_prompted: mean J on the prompted frame, from boxes and points; NaN without any.
+        j_tracked: mean J on the later frames; NaN without any.
+        visibility: share of objects and frames whose visibility is right.
+        picture: (H, W, 3) uint8 RGB.
+    """
 
     j_prompted: float
     j_tracked: float
@@ -31,12 +37,19 @@ class Validation:
 
 
 def heldout_batch(settings: BatchSettings, *, index: int = 0) -> ClipBatch:
-    """A batch of clips of the held-out split (see `make_clip`)."""
+    """A batch of clips of the held-out split, see `make_clip`."""
     return ClipBatches(settings, seed=_SEED, split='heldout')[index]
 
 
 def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.device, batches: int) -> Validation:
-    """Tracks held-out batches at the settings' size. J counts 1 where the object is hidden and nothing is answered."""
+    """Track held-out batches. J is 1 where the object is hidden and the mask is empty.
+
+    Args:
+        model: is set to evaluation mode and to the size of `settings`.
+        settings: how batches are drawn.
+        device: of the model.
+        batches: number of batches.
+    """
     model.eval()
     model.image_size = settings.size
     overlaps, prompted, agreements, picture = [], [], [], None
@@ -55,7 +68,13 @@ def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.devic
 
 
 def draw(batch: ClipBatch, masks: Tensor, *, columns: int = 8) -> np.ndarray:
-    """One row per clip, some frames over time: true outlines thin and dark, predicted masks tinted."""
+    """One row per clip, some frames over time: true outlines thin and dark, predicted masks tinted.
+
+    Args:
+        batch: the clips.
+        masks: (N, T, S, S) bool, the predicted masks.
+        columns: most frames in a row.
+    """
     frames = np.linspace(0, batch.images.shape[1] - 1, min(columns, batch.images.shape[1])).astype(int)
     rows = []
     for clip in range(len(batch.images)):

@@ -1,1 +1,1 @@
-"""Videos of every kind: reading, writing, and prompts by frame in the words of a command line."""
+"""Videos: reading them, writing them, and prompts by frame from a command line."""

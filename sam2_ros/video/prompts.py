@@ -1,4 +1,4 @@
-"""Prompts in the words of a command line: --box 258,219,291,308 --point 5:30,40,0 --name cup ..."""
+"""Prompts from a command line: --box 258,219,291,308 --point 5:30,40,0 --name cup ..."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ HOW_TO_PROMPT = 'say what to track with --box x0,y0,x1,y1, --point x,y or --mask
 
 @dataclass(frozen=True)
 class PromptPart:
-    """One --name, --box, --point or --mask, in the order in which they were given; `text` is what was given."""
+    """One --name, --box, --point or --mask of a command line.
+
+    Attributes:
+        kind: 'name', 'box', 'point' or 'mask'.
+        text: what was given on the command line.
+        value: the name; x0, y0, x1, y1; x, y, label; or an (H, W) bool mask. Coordinates are in pixels.
+        frame: index of the frame it is for; 0 for a name.
+    """
 
     kind: str
     text: str
@@ -28,7 +35,7 @@ class PromptPart:
 
 @dataclass
 class _Draft:
-    """The parts for one object on one frame."""
+    """The parts of one object on one frame."""
 
     object_id: str
     frame: int
@@ -41,13 +48,12 @@ class _Draft:
 
 
 def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --box, --point, --mask and --name; all of them may be repeated."""
+    """Add --box, --point, --mask and --name. Each may be repeated."""
     group = parser.add_argument_group(
         'what to track',
-        'Coordinates are pixels of the image, x to the right, y down. Frames are counted '
-        'from 0; FRAME: puts a prompt on a later one, which corrects an object that is tracked already. '
-        'Prompts belong to the object of the last --name before them; a second box or mask on a frame starts '
-        'another object.',
+        'Coordinates are pixels of the image, x to the right, y down. Frames are counted from 0. FRAME: puts a prompt '
+        'on a later frame; there it corrects an object that is already tracked. A prompt belongs to the object of the '
+        'last --name before it. Without names, a second box or mask on a frame starts another object.',
     )
     for option, kind, metavar, text in (
         ('--box', _box_part, '[FRAME:]X0,Y0,X1,Y1', 'corners of the object'),
@@ -59,18 +65,28 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def prompts_by_frame(parts: Sequence[PromptPart]) -> dict[int, list[Prompt]]:
-    """Put the parts together to prompts, by frame. Raises ValueError where they contradict each other."""
+    """Build prompts from their parts.
+
+    Args:
+        parts: in the order of the command line.
+
+    Returns:
+        The prompts of each frame, by its index.
+
+    Raises:
+        ValueError: if parts contradict each other.
+    """
     drafts: dict[tuple[str, int], _Draft] = {}
     name, number, named = 'object_1', 1, False
     for part in parts:
-        if part.kind == 'name':
-            name, named = str(part.value), True
+        if isinstance(part.value, str):
+            name, named = part.value, True
             continue
         draft = drafts.setdefault((name, part.frame), _Draft(name, part.frame))
         if part.kind == 'point':
             x, y, label = part.value
             draft.points.append((x, y))
-            draft.labels.append(label)
+            draft.labels.append(int(label))
             continue
         if draft.region and named:
             raise ValueError(f'there is more than one box or mask for {name!r} on frame {part.frame}')
@@ -86,14 +102,17 @@ def prompts_by_frame(parts: Sequence[PromptPart]) -> dict[int, list[Prompt]]:
 
 
 def mask_files(parts: Sequence[PromptPart]) -> list[Path]:
-    """The files that masks were read from."""
+    """The files that the masks were read from."""
     return [Path(_split_frame(part.text)[1]) for part in parts if part.kind == 'mask']
 
 
 def check_prompts(prompts: Mapping[int, Sequence[Prompt]], *, size: tuple[int, int], frame_count: int | None) -> None:
     """Raise ValueError for a prompt outside the images or the video, or one that cannot start its object.
 
-    `size`: (height, width) in pixels. `frame_count`: None when it is not known.
+    Args:
+        prompts: by frame index.
+        size: (height, width) of the images in pixels.
+        frame_count: number of frames; None if it is not known.
     """
     started: set[str] = set()
     for frame in sorted(prompts):
@@ -144,7 +163,7 @@ def _mask_part(text: str) -> PromptPart:
 
 
 def _name_part(text: str) -> PromptPart:
-    # the name becomes that of a folder and of a cell in a table
+    # names become names of folders and cells of tables
     if not re.fullmatch(r'\w[\w.-]*', text):
         raise argparse.ArgumentTypeError(f'{text!r} must consist of letters, digits, _, - and .')
     return PromptPart('name', text, text)

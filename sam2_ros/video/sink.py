@@ -1,4 +1,4 @@
-"""Writes a video that everybody can play, with whatever encoder this OpenCV has."""
+"""Writes a video that everybody can play, with an encoder that this OpenCV has."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# OpenCV's wheels rarely hold an H.264 encoder, and complain loudly; these two are part of FFmpeg itself.
+# OpenCV's wheels rarely have an H.264 encoder, and then print errors. These two encoders are part of FFmpeg itself.
 FORMATS = (('.mp4', 'mp4v'), ('.avi', 'MJPG'))
 
 
 def video_files(stem: Path) -> list[Path]:
-    """The files that a `VideoSink` of this stem may write."""
+    """The files that a `VideoSink` with this `stem` may write."""
     return [stem.with_name(stem.name + suffix) for suffix, _ in FORMATS]
 
 
 class VideoSink:
-    """A video file that begins with its first frame.
+    """A video file. It is opened when the first frame is written.
 
-    Frames are RGB, (height, width, 3) uint8. All have the size of the first one: others are scaled to it.
-    Use it in a `with` statement, or call `close`, or the file cannot be played.
+    Frames are RGB, (height, width, 3) uint8. All have the size of the first one; other sizes are scaled to it. Use it
+    in a `with` statement, or call `close`: otherwise the file cannot be played.
+
+    Attributes:
+        path: the file; None before the first frame.
+        frames: number of frames written.
     """
 
     def __init__(self, stem: Path, *, frame_rate: float) -> None:
-        """`stem`: the path without suffix, which the encoder decides; `frame_rate`: frames per second."""
+        """Open nothing yet.
+
+        Args:
+            stem: the path without its suffix, which depends on the encoder.
+            frame_rate: frames per second.
+        """
         self.path: Path | None = None
         self.frames = 0
         self._stem = stem
@@ -33,7 +42,11 @@ class VideoSink:
         self._writer: cv2.VideoWriter | None = None
 
     def write(self, rgb: np.ndarray) -> None:
-        """Append a frame. Raises OSError when no encoder can write the file."""
+        """Append a frame.
+
+        Raises:
+            OSError: if no encoder can write the file.
+        """
         if self._writer is None:
             self._size = (rgb.shape[1], rgb.shape[0])
             self._writer = self._open()
@@ -43,14 +56,18 @@ class VideoSink:
         self.frames += 1
 
     def close(self) -> None:
-        """Finish the file. Raises OSError when it does not hold all frames; OpenCV's writer itself says nothing."""
+        """Finish the file.
+
+        Raises:
+            OSError: if it does not hold all frames. OpenCV's writer reports no errors, so the file is read to check it.
+        """
         if self._writer is None:
             return
         self._writer.release()
         self._writer = None
         finished = cv2.VideoCapture(str(self.path))
         announced = finished.get(cv2.CAP_PROP_FRAME_COUNT)
-        finished.set(cv2.CAP_PROP_POS_FRAMES, self.frames - 1)  # an AVI may announce frames that are not there
+        finished.set(cv2.CAP_PROP_POS_FRAMES, self.frames - 1)  # an AVI file may announce frames that it does not hold
         whole = announced == self.frames and finished.read()[0]
         finished.release()
         if not whole:
@@ -65,7 +82,7 @@ class VideoSink:
         try:
             self.close()
         except OSError:
-            if kind is None:  # otherwise what came first says more
+            if kind is None:  # otherwise the first error says more
                 raise
 
     def _open(self) -> cv2.VideoWriter:

@@ -1,4 +1,4 @@
-"""Where frames come from: a video file, a folder of images, a webcam, a stream, or a scene that is drawn."""
+"""Reads frames from a video file, a folder of images, a webcam, a stream, or a drawn scene."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.synthetic.sprites import FRAME_RATE, SpriteScene
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
-LEAST_SHARE = 0.9  # of the announced frames; containers without an index only estimate their number
+LEAST_SHARE = 0.9  # of the announced frames must be there; without an index, containers only estimate the number
 SCENES: dict[str, type[SpriteScene]] = {'synthetic': DemoScene, 'ladybirds': LadybirdScene}
 ACCEPTED = (
     'a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or one of the drawn scenes '
@@ -28,22 +28,29 @@ ACCEPTED = (
 
 
 class SourceError(OSError):
-    """A source of frames that cannot be opened or read. The message says why and what is accepted."""
+    """A source of frames cannot be opened or read. The message says why and what is accepted."""
 
 
 @dataclass(frozen=True)
 class FrameSource:
-    """Frames of one video. Iterating always starts at the first frame (of a live source: the next one).
+    """Frames of one video. Iterating always starts at the first frame; for a live source, at the next one.
 
-    Frames are RGB, (height, width, 3) uint8, all of the same size; images of a folder are not turned as their EXIF
-    orientation says. Iterating raises SourceError when an image of a folder cannot be read or is cut off; a video file
-    that ends long before its last frame is warned about.
+    Frames are RGB, (height, width, 3) uint8, all of one size. EXIF orientation of images in a folder is ignored.
+    Iterating raises SourceError if an image of a folder cannot be read or is truncated. If a video file ends long
+    before its last frame, iterating warns.
+
+    Attributes:
+        name: as given to `open_source`.
+        size: (height, width) in pixels.
+        frame_rate: frames per second.
+        frame_count: number of frames; None if the source is endless or the number is not known.
+        read: starts an iteration.
     """
 
     name: str
-    size: tuple[int, int]  # (height, width) in pixels
-    frame_rate: float  # frames per second
-    frame_count: int | None  # None: endless, or not known
+    size: tuple[int, int]
+    frame_rate: float
+    frame_count: int | None
     read: Callable[[], Iterator[np.ndarray]]
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -51,11 +58,16 @@ class FrameSource:
 
 
 def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
-    """Open a source of frames by its name, see ACCEPTED. Drawn scenes are 1280 x 720 by themselves.
+    """Open a source of frames.
 
-    `width` and `height` resize the frames, in pixels; if one is 0 it follows from the other, and with both 0
-    frames keep their size. Raises SourceError when the source does not exist, holds no frames, or cannot be
-    read, and ValueError for a negative size.
+    Args:
+        source: see `ACCEPTED`. Drawn scenes are 1280 x 720 by default.
+        width, height: size of the frames in pixels. If one is 0, it follows from the other and the aspect ratio. If
+            both are 0, frames keep their size.
+
+    Raises:
+        SourceError: if the source does not exist, holds no frames, or cannot be read.
+        ValueError: for a negative size.
     """
     if width < 0 or height < 0:
         raise ValueError(f'the size {width} x {height} is negative; give 0 to keep the size of the source')
@@ -83,7 +95,7 @@ def files_of(source: str) -> list[Path]:
 
 
 def _target_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
-    """The (height, width) of frames of `size` resized to `width` and `height`, of which either may be 0."""
+    """(height, width) of frames of `size` after resizing to `width` and `height`, either of which may be 0."""
     if not width and not height:
         return size
     aspect = size[1] / size[0]
@@ -106,7 +118,7 @@ def _scene(name: str, height: int, width: int) -> FrameSource:
 
 
 def _images_of(folder: Path) -> list[Path]:
-    """In the order of their names, numbers in them compared as numbers (frame_9 before frame_10)."""
+    """The images of a folder in the order of their names; numbers in names are compared as numbers (9 before 10)."""
     return sorted(
         (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES),
         key=lambda file: [int(part) if part.isdecimal() else part for part in re.split(r'([0-9]+)', file.name)],
@@ -134,7 +146,7 @@ def _folder(folder: Path, width: int, height: int) -> FrameSource:
 
 
 def _read_image(file: Path) -> np.ndarray:
-    """The pixels as they are stored: EXIF orientation is left alone, so that masks fit the file and the calibration."""
+    """Pixels in the order of the file. EXIF orientation is ignored, so that masks and calibration fit."""
     try:
         bgr = decode_image(file.read_bytes(), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except OSError as error:
@@ -145,7 +157,7 @@ def _read_image(file: Path) -> np.ndarray:
 
 
 def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource:
-    """Anything OpenCV can capture. A live source is asked for the wanted size, and resized if it refuses."""
+    """Anything that OpenCV can capture. A live source is asked for the size; if it refuses, frames are resized."""
 
     def opened() -> cv2.VideoCapture:
         capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)

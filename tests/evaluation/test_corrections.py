@@ -9,6 +9,7 @@ import pytest
 from sam2_ros.evaluation import corrections
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, TargetClip, benchmark_clip
 from sam2_ros.evaluation.measures.metrics import region_similarity
+from sam2_ros.evaluation.protocols.corrections import Correction, correct
 from sam2_ros.evaluation.protocols.first_frame import box_prompt
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import VideoTracker
@@ -25,7 +26,7 @@ def test_what_is_left_alone_is_what_the_tracker_makes_of_it(micro128: Sam2Networ
     tracker.step(clip.images[0], [box_prompt('target', clip.truth[0])])
     masks = np.stack([tracker.step(image)['target'].mask for image in clip.images[1:]])
     alone = region_similarity(masks, clip.truth[1:])
-    result = corrections.correct(micro128, 'sam2', clip, frame=2, clicks=2)
+    result = correct(micro128, 'sam2', clip, frame=2, clicks=2)
     assert result.by_click[0] == alone[1] and result.left_alone == pytest.approx(alone[2:].mean())
     assert len(result.by_click) == 3 and len({result.by_click[0], *result.by_click[1:]}) > 1
     assert result.corrected != result.left_alone
@@ -39,11 +40,11 @@ def test_what_is_left_alone_is_what_the_tracker_makes_of_it(micro128: Sam2Networ
 def test_a_hidden_target_is_corrected_when_it_shows_again(micro128: Sam2Network, clip: TargetClip) -> None:
     hidden = clip.truth.copy()
     hidden[2:4] = False
-    later = corrections.correct(micro128, 'sam2', TargetClip(clip.images, hidden, clip.seed), frame=2, clicks=1)
-    assert later.by_click == corrections.correct(micro128, 'sam2', clip, frame=4, clicks=1).by_click
+    later = correct(micro128, 'sam2', TargetClip(clip.images, hidden, clip.seed), frame=2, clicks=1)
+    assert later.by_click == correct(micro128, 'sam2', clip, frame=4, clicks=1).by_click
     hidden[2:] = False
     with pytest.raises(ValueError, match=f'the target of seed {clip.seed} cannot be seen from frame 2 on'):
-        corrections.correct(micro128, 'sam2', TargetClip(clip.images, hidden, clip.seed), frame=2, clicks=1)
+        correct(micro128, 'sam2', TargetClip(clip.images, hidden, clip.seed), frame=2, clicks=1)
 
 
 def test_the_page_has_a_column_for_every_click(
@@ -86,10 +87,7 @@ def test_the_page_has_a_column_for_every_click(
 
 def test_differences_are_those_on_the_same_clip() -> None:
     """All clips gain the same, however different they are; of three clips one hides its target to the end."""
-    runs = [
-        corrections.Correction(frame, (low, low + 0.125), low + 0.25, low, low - 0.5)
-        for frame, low in ((20, 0.5), (24, 0.75))
-    ]
+    runs = [Correction(frame, (low, low + 0.125), low + 0.25, low, low - 0.5) for frame, low in ((20, 0.5), (24, 0.75))]
     assert corrections._row('occlusion', runs, clips=3) == [
         'occlusion',
         '2 of 3',

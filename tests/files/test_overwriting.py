@@ -20,6 +20,6 @@ def test_the_demo_does_not_write_over_its_video(tmp_path, capsys, name):
     (out / name).hardlink_to(video)
     content = video.read_bytes()
     assert main(['--video', str(out / name), '--out', str(out), '--box', '900,900,901,901']) == 1
-    assert f'{out / name} is to be read, and would be written over' in capsys.readouterr().err
+    assert f'{out / name} is an input and would be overwritten' in capsys.readouterr().err
     assert video.read_bytes() == content
     assert list(out.iterdir()) == [out / name]

@@ -1,7 +1,6 @@
 """Prompts that catch up, piece by piece: what waits for what, and what is left when they end early. No graph."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,13 @@ from std_msgs.msg import Header
 
 from sam2_ros.live import prompt_jobs
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages, ImageStatus
-from sam2_ros.live.inference import Inference
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.prompt_jobs import PromptJobs
 from sam2_ros.live.requests import UNNAMED, Answer, PromptRequest
 from sam2_ros.nodes.edge.decode_images import image_to_rgb
 from sam2_ros.nodes.edge.encode_images import array_to_image
 from sam2_ros.nodes.edge.parameters import ParameterTable
+from sam2_ros.nodes.edge.qos import make_publisher
 from sam2_ros.nodes.tracker.outputs import TrackerOutputs
 from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
 from sam2_ros.tracking import Prompt
@@ -45,7 +44,10 @@ class Work:
         self.ring = ArrivedImages()
         self.log = Lines()
         self.journal = Journal(self.log)
-        self.outputs = TrackerOutputs(node, ParameterTable(node, TRACKER_PARAMETERS))
+        self.outputs = TrackerOutputs(
+            ParameterTable(node, TRACKER_PARAMETERS),
+            make_publisher=lambda row: make_publisher(node, row.type, row.name, 10),
+        )
         self.jobs = PromptJobs(
             self.tracker, ring=self.ring, messages=self.outputs, journal=self.journal, to_rgb=image_to_rgb
         )
@@ -82,7 +84,7 @@ class Work:
 
     def known(self, name: str) -> bool:
         """Whether an image in the ring or the outputs remember the object."""
-        return name in self.outputs._first_seen or any(
+        return name in self.outputs.known_objects or any(
             name in image.objects or name in image.prompts for image in self.ring.images()
         )
 
@@ -258,9 +260,9 @@ def test_after_every_live_image_those_furthest_behind_gain_one(work: Work) -> No
     behind = []
     for index in range(6, 12):
         work.arrive(index)
-        for _ in range(work.jobs.share()):
+        for _ in range(work.jobs.turns_after_live_image()):
             work.jobs.serve()
-        behind.append(max((job.catch_up.remaining for job in work.jobs._jobs), default=0))
+        behind.append(work.jobs.furthest_behind)
     assert behind == [4, 3, 2, 1, 0, 0]
 
 
@@ -277,7 +279,7 @@ def test_many_objects_catch_up_as_one_batch(work: Work, monkeypatch: pytest.Monk
     monkeypatch.setattr(prompt_jobs, 'advance_together', lambda batch: (sizes.append(len(batch)), together(batch))[1])
     for index in range(6, 12):
         work.arrive(index)
-        for _ in range(work.jobs.share()):
+        for _ in range(work.jobs.turns_after_live_image()):
             work.jobs.serve()
     assert sizes == [10] + [20] * 9 and not len(work.jobs)
     objects = work.arrive(12)
@@ -333,70 +335,3 @@ def test_objects_that_were_called_off_end_for_their_own_reasons(work: Work) -> N
     assert [line.partition(' (')[0] for line in work.log] == [
         f"'{name}' stopped catching up: the prompt for '{name}' was abandoned" for name in ('red', 'blue')
     ]
-
-
-def inference_with(work: Work, jobs: object) -> Inference:
-    return Inference(
-        work.tracker,
-        jobs=jobs,
-        outputs=work.outputs,
-        journal=work.journal,
-        to_rgb=image_to_rgb,
-        on_fatal=lambda _: None,
-    )
-
-
-def test_a_command_that_fails_is_refused_and_the_thread_goes_on(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    work.arrive(0)
-    work.box('red', 0)
-    work.finish()
-    inference = inference_with(work, work.jobs)
-
-    def answer_of(ask: Callable[[Callable[[Answer], None]], None]) -> Answer:
-        answers, done = [], threading.Event()
-        ask(lambda answer: (answers.append(answer), done.set()))
-        assert done.wait(TIMEOUT)
-        return answers[0]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(work.tracker, 'remove', fail)
-        refused = answer_of(lambda give: inference.remove('red', give))
-    assert refused.reason == 'the tracker failed: out of memory'
-    assert work.log == ['the tracker failed: RuntimeError: out of memory']
-    assert answer_of(lambda give: inference.remove('red', give)).success
-    assert inference.stop(TIMEOUT)
-
-
-class EndlessJobs:
-    """Prompts that are never done; the first step waits."""
-
-    def __init__(self) -> None:
-        self.served, self.asked = 0, False
-        self.at_work, self.go_on = threading.Event(), threading.Event()
-
-    def ready(self) -> bool:
-        return self.asked  # not before the image
-
-    def share(self) -> int:
-        self.asked = True
-        return 200
-
-    def serve(self) -> None:
-        self.served += 1
-        self.at_work.set()
-        assert self.go_on.wait(TIMEOUT)
-
-    def refuse_waiting(self, reason: str) -> None:
-        pass
-
-
-def test_many_prompts_do_not_hold_up_the_end(work: Work) -> None:
-    work.arrive(0, ImageStatus.WAITING)
-    jobs = EndlessJobs()
-    inference = inference_with(work, jobs)
-    inference.offer(work.images[0])
-    assert jobs.at_work.wait(TIMEOUT)
-    assert not inference.stop(0.0)
-    jobs.go_on.set()
-    assert inference.stop(TIMEOUT)
-    assert jobs.served == 1 and work.images[0].status is ImageStatus.TRACKED

@@ -25,16 +25,18 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sam2_ros.msg import OcclusionScoreArray, Prompt, TrackedObject, TrackedObjectArray
+from sam2_ros.msg import Prompt, TrackedObject, TrackedObjectArray
 from sam2_ros.srv import RemoveObject, SetPrompt
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from sam2_ros.live.engine import Engine
 from sam2_ros.live.stamps import NANOSECONDS
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.tracker import diagnostics
 from sam2_ros.nodes.tracker.node import TrackerNode, spin
+from sam2_ros.nodes.tracker.outputs import OUTPUTS
 from tests.nodes import tracker_scene as scene
 from tests.nodes.reference import SIZE, is_as_expected
 
@@ -48,13 +50,7 @@ _RUN = os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid()
 DOMAINS = (1 + (_RUN * 13 + 50 * _WORKER + number % 50) % 100 for number in itertools.count())
 IMAGE = f'/camera_{os.getpid()}/image_raw'
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-OUTPUTS = {
-    'objects': TrackedObjectArray,
-    'occlusion_scores': OcclusionScoreArray,
-    'label_mask': Image,
-    'overlay': Image,
-    'overlay/compressed': CompressedImage,
-}
+MESSAGES = {row.name.removeprefix('~/'): row.type for row in OUTPUTS if row.type is not None}
 
 
 def stamp_of(seconds: float) -> Time:
@@ -121,7 +117,7 @@ class Client(Node):
     def listen(self, name: str) -> Any:
         """Subscribe to an output of the tracker."""
         return self.create_subscription(
-            OUTPUTS[name], f'{self.tracker}/{name}', lambda message: self._keep(name, message), 10
+            MESSAGES[name], f'{self.tracker}/{name}', lambda message: self._keep(name, message), 10
         )
 
     def _keep(self, name: str, message: Any) -> None:
@@ -211,7 +207,7 @@ class Client(Node):
     @contextmanager
     def before_encoding(self, action: Callable[[], object]) -> Iterator[None]:
         """Let the network do something before it encodes an image: sleep, wait or fail."""
-        model = self.tracker_node._tracker._model
+        model = self.tracker_node.parts.tracker._model
         encode = model.encode_image
         model.encode_image = lambda images: (action(), encode(images))[1]
         try:
@@ -327,7 +323,7 @@ def client_of(tracker: str, *, image: str = IMAGE) -> Iterator[Client]:
 
 
 @contextmanager
-def graph(weights: Path, *, image: str = IMAGE, **parameters: Any) -> Iterator[Client]:
+def graph(weights: Path, *, image: str = IMAGE, engine: Engine | None = None, **parameters: Any) -> Iterator[Client]:
     """A tracker that runs in this process, as its client sees it. Its diagnostics come faster than usual, so that tests
     need not wait for them. `image`: the topic that is named to it, IMAGE or that of its compressed images.
     """
@@ -336,6 +332,7 @@ def graph(weights: Path, *, image: str = IMAGE, **parameters: Any) -> Iterator[C
         values = {'checkpoint': str(weights), 'image_size': SIZE, 'cpu_threads': 1, **parameters}
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
             tracker = TrackerNode(
+                engine=engine,
                 context=made.context,
                 namespace=f'/graph_{os.getpid()}_{made.domain}',
                 cli_args=['--ros-args', '-r', f'image:={image}'],

@@ -14,6 +14,7 @@ from ament_index_python.packages import get_package_prefix
 from tests.common import REPOSITORY
 
 BUILT = Path(get_package_prefix('sam2_ros')).parent  # by make build; all tests run on it
+LINTERS = ('mypy', 'ruff_check', 'ruff_format')
 # What the compiled messages are made from. Python sources, launch and config files are only copied.
 COMPILED = ('CMakeLists.txt', 'package.xml', 'constraints.txt', 'cmake/*', 'msg/*', 'srv/*')
 
@@ -109,7 +110,7 @@ def test_all_files_are_installed(install: Path) -> None:
             assert (target / file.relative_to(REPOSITORY / source)).read_bytes() == file.read_bytes()
 
 
-@pytest.mark.parametrize('node', ['tracker', 'video_player'])
+@pytest.mark.parametrize('node', ['tracker', 'video_player', 'recorder'])
 def test_ros2_run_finds_the_nodes(install: Path, sourced: dict[str, str], tmp_path: Path, node: str) -> None:
     launcher = install / 'sam2_ros/lib/sam2_ros' / node
     assert os.access(launcher, os.X_OK)
@@ -120,7 +121,7 @@ def test_ros2_run_finds_the_nodes(install: Path, sourced: dict[str, str], tmp_pa
     assert "error: unknown ROS arguments: ['--no-such-flag']" in run.stderr
 
 
-def test_colcon_test_runs_pytest(plain_workspace: Path) -> None:
+def test_colcon_test_runs_pytest_and_the_linters(plain_workspace: Path) -> None:
     """Not all of it: this test is one of them. Nor are the others looked through for the chosen one."""
     folders = (plain_workspace / 'src/sam2_ros/tests').iterdir()
     others = [folder for folder in folders if folder.is_dir() and folder.name != 'package']
@@ -130,5 +131,6 @@ def test_colcon_test_runs_pytest(plain_workspace: Path) -> None:
         cwd=plain_workspace,
         env=_environment_without_the_package() | {'PYTEST_ADDOPTS': ' '.join(words)},
     )
-    (report,) = plain_workspace.glob('build/sam2_ros/test_results/sam2_ros/*.xml')
-    assert 'test_licence_is_the_same_everywhere' in report.read_text()
+    results = plain_workspace / 'build/sam2_ros/test_results/sam2_ros'
+    assert 'test_licence_is_the_same_everywhere' in (results / 'tests.xunit.xml').read_text()
+    assert {file.name for file in results.iterdir()} == {f'{linter}.xml' for linter in LINTERS} | {'tests.xunit.xml'}

@@ -10,10 +10,11 @@ from tests.common import REPOSITORY
 
 MESSAGES = ('OcclusionScore', 'OcclusionScoreArray', 'Prompt', 'TrackedObject', 'TrackedObjectArray')
 SERVICES = ('RemoveObject', 'SetPrompt')
-UNIT = re.compile(r'\b(no unit|(in )?pixels|seconds|a count|a logit|Name of)\b')
+UNIT = re.compile(r'\b(pixels?|seconds|a count|a logit|from 0|0 to 1|[Oo]ne of|label)\b')
 FRAME = re.compile(r'\b(of the image|of that image|of the camera|its pixels)\b')
 EMPTY = re.compile(r'\b(Empty|Never empty|Zeros?|False|empty value|0:|0 is|Never 0|zero)', re.ASCII)
 IN_AN_IMAGE = {'Point32', 'Image'}
+WITHOUT_UNIT = {'bool', 'string'}
 
 
 def _parts(name: str) -> list[MessageSpecification]:
@@ -30,7 +31,12 @@ def _complaints(message: MessageSpecification) -> list[str]:
     for field in message.fields:
         comment = _comment(field)
         spatial = field.type.type in IN_AN_IMAGE or field.name == 'box'
-        for what, pattern in (('unit', UNIT), ('empty value', EMPTY), *([('frame', FRAME)] if spatial else [])):
+        wanted = [('empty value', EMPTY)]
+        if field.type.is_primitive_type() and field.type.type not in WITHOUT_UNIT:
+            wanted.insert(0, ('unit', UNIT))
+        if spatial:
+            wanted.append(('frame', FRAME))
+        for what, pattern in wanted:
             if not pattern.search(comment):
                 complaints.append(f'{field.name}: {what} missing in {comment!r}')
     return complaints

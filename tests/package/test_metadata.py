@@ -65,7 +65,7 @@ def _imported_modules(folder: str) -> set[str]:
 
 def _foreign(folder: str) -> set[str]:
     """The rosdep keys of what the sources below the folder import, without what comes from pip."""
-    modules = _imported_modules(folder) - set(sys.stdlib_module_names) - {'sam2_ros', 'tests'} - FROM_PIP
+    modules = _imported_modules(folder) - set(sys.stdlib_module_names) - {'sam2_ros', 'tests', 'docs'} - FROM_PIP
     return {ROSDEP_KEYS.get(module, module) for module in modules}
 
 

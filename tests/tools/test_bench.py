@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sam2_ros.synthetic.ladybirds import LadybirdScene
-from sam2_ros.tools.bench import OFFICIAL, PLAIN, SOAK, Case, Feed, Measurement, build_model, main, measure, prompts_for
+from sam2_ros.tools.bench import OFFICIAL, PLAIN, SOAK, main
+from sam2_ros.tools.measurement import Case, Feed, Measurement, build_model, measure, prompts_for
 from sam2_ros.tracking import VideoTracker
 
 

@@ -267,7 +267,7 @@ def test_a_source_among_the_outputs_is_refused(run, video, images, tmp_path, cap
     source = place(tmp_path / name, tmp_path / 'out' / output, how)
     before = contents(tmp_path)
     assert run('--box', '5,5,60,60', source=source) == 1
-    assert 'is to be read, and would be written over' in capsys.readouterr().err
+    assert 'is an input and would be overwritten' in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
@@ -278,7 +278,7 @@ def test_a_folder_of_links_to_outputs_is_refused(run, images, tmp_path, capsys):
         (images / file.name).symlink_to(file)
     before = contents(tmp_path)
     assert run('--box', '5,5,60,60', source=images) == 1
-    assert 'is to be read, and would be written over' in capsys.readouterr().err
+    assert 'is an input and would be overwritten' in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
@@ -289,7 +289,7 @@ def test_a_mask_to_read_is_not_written_over(run, scene, tmp_path, capsys):
     cv2.imwrite(str(file), given.astype(np.uint8) * 255)
     before = contents(tmp_path)
     assert run('--mask', str(file)) == 1
-    assert f'{file} is to be read' in capsys.readouterr().err
+    assert f'{file} is an input' in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 

@@ -15,8 +15,9 @@ from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import ObjectResult, Prompt, TrackerOptions, VideoTracker
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import LossWeights
+from sam2_ros.training.memory import read_order
 from sam2_ros.training.prompts import random_error_click
-from sam2_ros.training.rollout import Rollout, RolloutSettings, network_input, read_order
+from sam2_ros.training.rollout import Rollout, RolloutSettings, network_input
 
 PLAIN = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
 EASY = BatchSettings(size=128, clips=1, frames=8, objects=3, presets=('plain',), photos=0.0)

@@ -107,7 +107,7 @@ def test_weights_to_begin_with_are_not_written_over(tmp_path: Path, capsys: pyte
     link.symlink_to(weights)
     for start in (weights, link):
         assert main(['--steps', '1', '--folder', str(tmp_path), '--start', str(start)]) == 1
-        assert f'{start} is to be read, and would be written over' in capsys.readouterr().err
+        assert f'{start} is an input and would be overwritten' in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == [link, weights]
 
 

@@ -1,4 +1,4 @@
-"""The clips of the synthetic benchmark: by default shapes, textures and photographs that training never shows."""
+"""The clips of the synthetic benchmark; by default with shapes, textures and photographs that training never shows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from sam2_ros.synthetic.scene import PRESETS, SceneSettings, make_clip
 
-IMAGE_SIZE = (480, 640)  # height, width in pixels: what a usual camera driver delivers
+IMAGE_SIZE = (480, 640)  # height, width in pixels: usual for a camera driver
 
 _SEEDS_PER_CLIP = 100
 _LEAST_AREA = 100  # pixels of the target in the first frame, at IMAGE_SIZE
-_LEAST_SHARE = 0.3  # of its usual visible area, in the first frame; and of all frames, in which any of it is visible
+_LEAST_SHARE = 0.3  # of its usual visible area, in the first frame; also: of the later frames must show the target
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Subset:
 
     Attributes:
         scene: settings of the generator.
-        clips: how many make up the subset by default.
-        first_seed: clip k takes the first suitable of the 100 seeds from `first_seed + 100 k`.
-        split: 'heldout', or 'train' for the material of training, to see what it costs that clips are new.
+        clips: default number of clips.
+        first_seed: clip k has the first suitable of the 100 seeds from `first_seed + 100 k`.
+        split: 'heldout'; or 'train', the material of training, to measure the difference.
     """
 
     scene: SceneSettings
@@ -38,7 +38,7 @@ def _subset(preset: str, *, frames: int, clips: int, first_seed: int) -> Subset:
     return Subset(replace(PRESETS[preset], height=height, width=width, frames=frames), clips, first_seed)
 
 
-# The look-alikes are where the memory policies differ: more clips make the difference measurable.
+# The memory policies differ on look-alikes; more clips make that difference measurable.
 SUBSETS: dict[str, Subset] = {
     'plain': _subset('plain', frames=60, clips=10, first_seed=1_000_000),
     'lookalikes': _subset('lookalikes', frames=120, clips=20, first_seed=2_000_000),
@@ -50,7 +50,7 @@ SUBSETS: dict[str, Subset] = {
 
 @dataclass(frozen=True, eq=False)
 class TargetClip:
-    """A video and the one object to be followed in it.
+    """A video and the one object to track in it.
 
     Attributes:
         images: (T, H, W, 3) uint8 RGB.
@@ -63,15 +63,18 @@ class TargetClip:
     seed: int
 
     def digest(self) -> str:
-        """A short fingerprint of the pictures and the truth."""
+        """A short fingerprint of images and truth."""
         return hashlib.sha256(self.images.tobytes() + np.packbits(self.truth).tobytes()).hexdigest()[:16]
 
 
 def benchmark_clip(subset: Subset, number: int) -> TargetClip:
     """Clip `number` of a subset: the same bytes for the same generator.
 
-    Seeds whose target is tiny in the first frame, where the prompt is given, shows less than 30 % of its usual area
-    there, or is later hardly ever to be seen, are passed over. Raises ValueError if no seed is suitable.
+    A seed is skipped in three cases: the target is tiny in the first frame, which is prompted; it shows less than 30 %
+    of its usual area there; or it is hidden in most later frames.
+
+    Raises:
+        ValueError: if no seed is suitable.
     """
     first = subset.first_seed + _SEEDS_PER_CLIP * number
     for seed in range(first, first + _SEEDS_PER_CLIP):

@@ -1,1 +1,1 @@
-"""From masks and the truth to numbers."""
+"""Turns masks and the truth into numbers."""

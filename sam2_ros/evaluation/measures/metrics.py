@@ -1,7 +1,7 @@
 """How good a track is: region similarity, contour accuracy, robustness, ROC AUC of the object score.
 
-J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them. Robustness
-is the VOTS measure; which frames count is up to the caller (the benchmarks leave the prompted one out).
+J and F follow the DAVIS benchmark (Perazzi et al., CVPR 2016) as the SA-V evaluator computes them. Robustness is the
+VOTS measure. The caller decides which frames count; the benchmarks leave out the prompted one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-BOUNDARY_TOLERANCE = 0.008  # of the image diagonal: how far apart two contours may be and still match
+BOUNDARY_TOLERANCE = 0.008  # of the image diagonal: largest distance of contours that match
 
 
 def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -33,9 +33,10 @@ def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def mask_boundary(masks: np.ndarray) -> np.ndarray:
-    """Pixels of a mask's contour: those that differ from the pixel to the right, below, or right below.
+    """Contour pixels of a mask: those that differ from the pixel to the right, below, or below right.
 
-    The last column is only compared downwards, the last row only to the right, the last pixel not at all.
+    Pixels of the last column are compared only downwards, those of the last row only to the right, the last pixel not
+    at all.
 
     Args:
         masks: (..., H, W) bool.
@@ -54,9 +55,9 @@ def mask_boundary(masks: np.ndarray) -> np.ndarray:
 
 
 def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, *, tolerance: float = BOUNDARY_TOLERANCE) -> np.ndarray:
-    """F: harmonic mean of the shares of the two contours that lie near the other one.
+    """F: harmonic mean of two shares: of each contour, the pixels that lie near the other contour.
 
-    1 where both contours are empty, 0 where only one is. A mask that covers the whole image has no contour.
+    It is 1 where both contours are empty, 0 where only one is. A mask that covers the whole image has no contour.
 
     Args:
         prediction, truth: (..., H, W) bool, of the same shape.
@@ -77,18 +78,18 @@ def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, *, tolerance: fl
 
 
 def _check_labels(values: np.ndarray, labels: np.ndarray) -> None:
-    if labels.dtype != bool:  # numbers would be taken for indices
+    if labels.dtype != bool:  # numbers would be used as indices
         raise TypeError(f'labels must be boolean, got {labels.dtype}')
     if labels.shape != values.shape:
         raise ValueError(f'labels and values must have one shape, got {labels.shape} and {values.shape}')
 
 
 def robustness(overlap: np.ndarray, visible: np.ndarray) -> float:
-    """Share of the visible frames in which the mask touches the object at all; NaN if it is never visible.
+    """Share of the visible frames in which the mask overlaps the object at all; NaN if it is never visible.
 
     Args:
-        overlap: (T,) region similarity per frame.
-        visible: (T,) bool, True where the object can be seen.
+        overlap: (T,) region similarity of each frame.
+        visible: (T,) bool, whether the object is visible.
 
     Raises:
         TypeError, ValueError: `visible` is not boolean, or the two are not of one shape.
@@ -98,10 +99,10 @@ def robustness(overlap: np.ndarray, visible: np.ndarray) -> float:
 
 
 def roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: how often a positive example scores above a negative one, ties counting half.
+    """Area under the ROC curve: how often a positive example scores above a negative one. Ties count half.
 
     Args:
-        score: (N,) any real numbers, higher means positive.
+        score: (N,) any real numbers; higher means positive.
         positive: (N,) bool.
 
     Returns:
@@ -123,7 +124,7 @@ def roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of independent values, NaN for fewer than two."""
+    """Standard error of the mean of independent values; NaN for fewer than two."""
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
@@ -146,7 +147,7 @@ def _match(predicted: np.ndarray, true: np.ndarray, disk: np.ndarray) -> float:
     x, y, width, height = cv2.boundingRect((predicted | true).view(np.uint8))
     if width == 0:
         return 1.0
-    # Only pixels of the contours are looked at, so the rest of the image need not be dilated.
+    # Only pixels of the contours count, so the rest of the image need not be dilated.
     area = (slice(y, y + height), slice(x, x + width))
     predicted, true = predicted[area], true[area]
     near_true = cv2.dilate(true.astype(np.uint8), disk) > 0

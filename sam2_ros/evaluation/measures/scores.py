@@ -1,4 +1,4 @@
-"""From tracks and the truth to the numbers of a table."""
+"""Turns tracks and the truth into the numbers of a table."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from sam2_ros.evaluation.predictions import Prediction, RunKey
 
 @dataclass(frozen=True, eq=False)
 class RunScore:
-    """How the target was followed in one run. The prompted first frame is left out: it was given.
+    """How well the target was tracked in one run. The prompted first frame is left out, because it was given.
 
     Attributes:
         subset, key: which run.
-        region, contour: (T - 1,) J and F per frame.
-        visible: (T - 1,) bool, whether any pixel of the target can be seen.
+        region, contour: (T - 1,) J and F of each frame.
+        visible: (T - 1,) bool, whether any pixel of the target is visible.
         object_score: (T - 1,) the tracker's object score logit.
     """
 
@@ -61,7 +61,7 @@ class Mean:
         return f'{self:}'
 
     def __format__(self, sign: str) -> str:
-        """`sign` is '', or '+' for a sign in any case, as of differences."""
+        """`sign` is '', or '+' to always show the sign, as for differences."""
         mean = f'{self.value:{sign}.3f}'
         return mean if math.isnan(self.error) else f'{mean} ± {self.error:.3f}'
 
@@ -82,20 +82,33 @@ class Summary:
 
 
 def score_run(subset: str, key: RunKey, *, predicted: Prediction, truth: np.ndarray) -> RunScore:
-    """Score a track against the (T, H, W) bool truth. Raises ValueError if they differ in shape."""
+    """Score a track.
+
+    Args:
+        subset, key: which run.
+        predicted: the track.
+        truth: (T, H, W) bool.
+
+    Raises:
+        ValueError: if track and truth differ in shape.
+    """
     masks, truth = predicted.masks[1:], truth[1:]
     return RunScore(
         subset,
         key,
         region=region_similarity(masks, truth),
         contour=contour_accuracy(masks, truth),
-        visible=truth.any(axis=(1, 2)),
+        visible=np.any(truth, axis=(1, 2)),
         object_score=predicted.object_score[1:],
     )
 
 
 def summarise(scores: Sequence[RunScore]) -> Summary:
-    """Summarise the runs of one subset, policy and kind of prompt. Raises ValueError if there are none."""
+    """Summarise the runs of one subset, policy and kind of prompt.
+
+    Raises:
+        ValueError: if there are no runs.
+    """
     if not scores:
         raise ValueError('there are no runs to summarise')
     return Summary(
@@ -108,7 +121,7 @@ def summarise(scores: Sequence[RunScore]) -> Summary:
 
 
 def _visibility_auc(scores: Sequence[RunScore]) -> Mean:
-    """Of the frames of all clips together, with its jackknife error over clips."""
+    """ROC AUC over the frames of all clips together, with its jackknife error over clips."""
 
     def area(runs: Sequence[RunScore]) -> float:
         score, visible = (np.concatenate([getattr(run, name) for run in runs]) for name in ('object_score', 'visible'))
@@ -120,11 +133,16 @@ def _visibility_auc(scores: Sequence[RunScore]) -> Mean:
 
 
 def paired_difference(scores: Sequence[RunScore], baseline: Sequence[RunScore], measure: str) -> Mean:
-    """How far `scores` lie above `baseline` on the same clips, in 'mean_region', 'visible_region' or
-    'robustness'.
+    """How far `scores` lie above `baseline` on the same clips.
 
-    The difference is taken clip by clip, so what makes a clip hard or easy for both cancels. Raises ValueError if the
-    two were not made on the same clips.
+    The difference is taken clip by clip. So what makes a clip hard or easy for both cancels out.
+
+    Args:
+        scores, baseline: runs on the same clips.
+        measure: 'mean_region', 'visible_region' or 'robustness'.
+
+    Raises:
+        ValueError: if the runs are not of the same clips.
     """
     ours, theirs = ({score.key.clip: getattr(score, measure) for score in runs} for runs in (scores, baseline))
     if ours.keys() != theirs.keys():
@@ -133,5 +151,5 @@ def paired_difference(scores: Sequence[RunScore], baseline: Sequence[RunScore], 
 
 
 def mean_over_clips(values: Sequence[float]) -> Mean:
-    """Of one value for each clip, and its standard error."""
+    """Mean and standard error of values, one for each clip."""
     return Mean(float(np.mean(values)), standard_error(np.array(values)))

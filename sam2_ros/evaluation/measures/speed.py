@@ -1,4 +1,4 @@
-"""Time per frame of several trackers, measured interleaved in one process."""
+"""Time per frame of several trackers, which take turns in one process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sam2_ros.evaluation.measures.metrics import standard_error
 from sam2_ros.evaluation.protocols.first_frame import box_prompt
 from sam2_ros.tracking import VideoTracker
 
-WARM_UP_FRAMES = 16  # until the memories are full: what comes after is what every frame of a long run costs
+WARM_UP_FRAMES = 16  # then the memories are full, and a frame costs what it costs in a long run
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class FrameTime:
     Attributes:
         name: of the tracker.
         median: milliseconds, over all frames but the first WARM_UP_FRAMES of each clip.
-        ratio, ratio_error: mean time, as a multiple of the first tracker's on the same clip; standard error over clips.
+        ratio: mean time divided by that of the first tracker on the same clip.
+        ratio_error: standard error of `ratio` over clips.
     """
 
     name: str
@@ -35,13 +36,16 @@ class FrameTime:
 def time_trackers(
     trackers: Mapping[str, Callable[[], VideoTracker]], *, clips: Sequence[TargetClip]
 ) -> list[FrameTime]:
-    """Track the target of every clip from a box; each frame goes through all trackers before the next one.
+    """Track the target of every clip from a box. Each frame goes through all trackers before the next frame.
 
-    Whatever else the machine does meanwhile thus slows all of them alike.
+    So other work of the machine slows all trackers alike.
 
     Args:
-        trackers: makers of new trackers by name; the first is the one that the others are compared with.
-        clips: of more than WARM_UP_FRAMES frames, or ValueError is raised.
+        trackers: makers of new trackers by name. The others are compared with the first one.
+        clips: of more than WARM_UP_FRAMES frames.
+
+    Raises:
+        ValueError: for a shorter clip.
     """
     shortest = min(len(clip.images) for clip in clips)
     if shortest <= WARM_UP_FRAMES:
@@ -62,7 +66,7 @@ def _time_clip(trackers: Sequence[VideoTracker], clip: TargetClip) -> np.ndarray
     prompts = [box_prompt('target', clip.truth[0])]
     for frame, rgb in enumerate(clip.images):
         for turn in range(len(trackers)):
-            index = (frame + turn) % len(trackers)  # none always comes first, when the caches are cold
+            index = (frame + turn) % len(trackers)  # no tracker is always first, when the caches are cold
             start = perf_counter()
             trackers[index].step(rgb, prompts if frame == 0 else ())
             seconds[index, frame] = perf_counter() - start

@@ -21,17 +21,18 @@ PAGE = 'synthetic.md'
 _WORST_CLIPS, _STRIP_FRAMES = 3, 6
 _COMPARED = 'mean_region', 'visible_region', 'robustness'
 DEFINITIONS = """\
-In every clip one target is prompted in the first frame, which is not scored, and never corrected; all other frames are
-scored, the last one too, which DAVIS leaves out. J: intersection over union, 1 where both masks are empty, that is,
-where the target is hidden and nothing is answered; "J visible" is of the frames that show the target alone. F: contour
-accuracy as in DAVIS. R, robustness: share of the frames that show the target in which mask and target overlap at all.
-AUC: area under the ROC curve of the object score against visibility, over all frames of the subset. ± is the standard
-error over clips, each of which has a seed of its own; of AUC, the jackknife's. A clip of another length is another
-film: compare figures of clips of equally many frames only. The memories are those of sam2_ros/tracking/policies.py."""
+In every clip one target is prompted in the first frame and never corrected. All frames but the first are scored, also
+the last one, which DAVIS leaves out. J: intersection over union; 1 where the target is hidden and the mask is empty.
+"J visible": J over the frames that show the target. F: contour accuracy as in DAVIS. R, robustness: of the frames that
+show the target, the share in which mask and target overlap at all. AUC: area under the ROC curve of the object score
+against visibility, over all frames of the subset. ± is the standard error over clips, each of which has its own seed;
+for AUC it is that of the jackknife. A clip of another length is another film: compare only figures of clips with
+equally many frames. The memories are those of sam2_ros/tracking/policies.py."""
 
 CREDITS = """\
-The pictures show pieces of photographs, which `PHOTOS` in sam2_ros/synthetic/textures.py names: public domain, CC0 or
-without known restrictions, but flower.jpg by vultilion and china.jpg by danielbuechele (Flickr) are CC BY 2.0."""
+The pictures show pieces of photographs, which are listed as `PHOTOS` in sam2_ros/synthetic/textures.py. They are public
+domain, CC0 or without known restrictions, except two under CC BY 2.0: flower.jpg by vultilion and china.jpg by
+danielbuechele (Flickr)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +41,11 @@ class SyntheticReport:
 
     Attributes:
         introduction: what was run on what, and how to repeat it; Markdown.
-        policies: the last is compared with the first, and its worst clips are shown.
-        prompts: the first is the kind that charts and film strips show.
+        subsets: names, in the order of the page.
+        policies: the last one is compared with the first one, and its worst clips are shown.
+        prompts: kinds of prompts. Charts and film strips show the first one.
         scores: of all runs.
-        times: time per frame of the policies.
+        times: time per frame of each policy.
     """
 
     introduction: str
@@ -54,6 +56,7 @@ class SyntheticReport:
     times: Sequence[FrameTime]
 
     def select(self, subset: str, policy: str, prompt: str) -> list[RunScore]:
+        """The scores of one subset, policy and kind of prompt."""
         wanted = subset, policy, prompt
         return [run for run in self.scores if (run.subset, run.key.policy, run.key.prompt) == wanted]
 
@@ -61,10 +64,12 @@ class SyntheticReport:
 def write_report(
     folder: Path, report: SyntheticReport, *, load: Callable[[RunScore], tuple[TargetClip, Prediction]]
 ) -> Path:
-    """Write the page and its pictures into `folder`.
+    """Write the page and its pictures.
 
     Args:
-        load: the clip and the prediction that a score belongs to.
+        folder: where they go; made if need be.
+        report: what the page tells.
+        load: gives the clip and the prediction of a score.
 
     Returns:
         The page.
@@ -120,14 +125,15 @@ def _comparison(report: SyntheticReport) -> str:
 
 
 def time_table(times: Sequence[FrameTime]) -> str:
+    """A table of times per frame, with a sentence on what was timed."""
     rows = [
         [time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', str(Mean(time.ratio, time.ratio_error))]
         for time in times
     ]
     header = ['', 'median ms', 'frames per second', f'mean time, {times[0].name} = 1']
     return (
-        f'One object, from the image to its mask; all take turns on every frame; after the first {WARM_UP_FRAMES} '
-        'frames of each clip.\n\n' + markdown_table(header, rows)
+        f'One object, from the image to its mask, after the first {WARM_UP_FRAMES} frames of each clip. All take turns '
+        'on every frame.\n\n' + markdown_table(header, rows)
     )
 
 
@@ -149,7 +155,7 @@ def _charts(
 
 
 def _region_over_time(runs: Sequence[RunScore]) -> np.ndarray:
-    """Mean J over the clips that show the target, by frame; NaN in the first frame and where none shows it."""
+    """Mean J by frame over the clips that show the target; NaN in the first frame and where no clip shows it."""
     region, visible = (np.stack([getattr(run, name) for run in runs]) for name in ('region', 'visible'))
     shown = visible.sum(axis=0)
     mean = (region * visible).sum(axis=0) / np.maximum(shown, 1)

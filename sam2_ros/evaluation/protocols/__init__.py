@@ -1,1 +1,1 @@
-"""What a tracker is given and asked: first prompts, simulated clicks."""
+"""What a tracker is given and asked: first prompts, simulated clicks, corrections."""

@@ -15,16 +15,17 @@ from sam2_ros.tracking import Prompt, VideoTracker
 
 
 def box_prompt(object_id: str, mask: np.ndarray) -> Prompt:
-    """The tight half-open box of a mask."""
+    """The tight half-open box of a mask (H, W) bool."""
     return Prompt(object_id, box=mask_box(mask))
 
 
 def point_prompt(object_id: str, mask: np.ndarray) -> Prompt:
-    """One click, on the pixel that lies deepest inside a mask."""
+    """One click, on the pixel that lies deepest inside a mask (H, W) bool."""
     return Prompt(object_id, points=[next_click(mask)[0]])
 
 
 def mask_prompt(object_id: str, mask: np.ndarray) -> Prompt:
+    """The mask (H, W) bool itself."""
     return Prompt(object_id, mask=mask)
 
 
@@ -38,8 +39,13 @@ PROMPT_KINDS: dict[str, Callable[[str, np.ndarray], Prompt]] = {
 def track_clip(model: Network, clip: TargetClip, runs: Sequence[RunKey]) -> dict[RunKey, Prediction]:
     """Track the target of a clip with several memory policies from several kinds of prompts.
 
-    Every image is encoded once: the prompts are objects of one tracker, which do not influence each other, and the
+    Every image is encoded only once. The prompts are objects of one tracker, which do not influence each other. The
     policies are trackers that take turns.
+
+    Args:
+        model: the network.
+        clip: the video and its target.
+        runs: which policies and prompts.
     """
     shared = SharedEncoder(model)
     trackers = {run.policy: VideoTracker(shared, memory=run.policy) for run in runs}

@@ -9,7 +9,7 @@ from sam2_ros.model import ImageFeatures, Network
 
 
 class SharedEncoder:
-    """A network that encodes an image once for all trackers that are given it one after the other."""
+    """A network that encodes an image once, if several trackers get that image one after the other."""
 
     def __init__(self, model: Network) -> None:
         self._model = model

@@ -9,7 +9,7 @@ from sam2_ros.model.prompt_encoder import NEGATIVE, POSITIVE
 
 
 def _deepest(region: np.ndarray) -> tuple[float, tuple[int, int]]:
-    """Distance to the region's edge at its deepest pixel, and that pixel (x, y); the first in row-major order."""
+    """Distance from the deepest pixel of a region to its edge, and that pixel (x, y); the first in row-major order."""
     padded = np.pad(region.astype(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     row, column = np.unravel_index(int(distance.argmax()), distance.shape)
@@ -17,11 +17,20 @@ def _deepest(region: np.ndarray) -> tuple[float, tuple[int, int]]:
 
 
 def next_click(true_mask: np.ndarray, predicted_mask: np.ndarray | None = None) -> tuple[tuple[int, int], int]:
-    """The click ((x, y), label) of the standard protocol on masks (H, W) bool; pixels of the masks' own grid.
+    """The next click of the standard protocol, in the middle of the larger error region.
 
-    The centre of the larger error region: positive where object was missed, negative where the prediction spills.
-    Without a prediction it is the centre of the object. Equally large regions give a negative click.
-    Raises ValueError for masks of different shape or of another kind than two-dimensional.
+    The click is positive where object was missed, and negative where the prediction covers something else. Equally
+    large regions give a negative click. Without a prediction it is the middle of the object.
+
+    Args:
+        true_mask: (H, W) bool.
+        predicted_mask: (H, W) bool.
+
+    Returns:
+        ((x, y), label) in pixels of the masks.
+
+    Raises:
+        ValueError: for masks of different shapes, or with other than two dimensions.
     """
     true_mask = np.asarray(true_mask, bool)
     predicted = np.zeros_like(true_mask) if predicted_mask is None else np.asarray(predicted_mask, bool)
@@ -33,7 +42,11 @@ def next_click(true_mask: np.ndarray, predicted_mask: np.ndarray | None = None) 
 
 
 def mask_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Half-open box (x0, y0, x1, y1) in pixels of a mask (H, W) with at least one pixel; ValueError without."""
+    """Half-open box (x0, y0, x1, y1) in pixels around all pixels of a mask (H, W) bool.
+
+    Raises:
+        ValueError: if the mask is empty.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         raise ValueError('an empty mask has no box')

@@ -1,4 +1,4 @@
-"""The bag that `sam2_ros.tools.track_bag` writes: what a node would publish, and copies of what was recorded."""
+"""The bag that is written: what a node would publish, and copies of what was recorded."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import serialize_message
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from sam2_ros.nodes.edge.messages import Detection2DArray
+from sam2_ros.nodes.tracker.outputs import OutputTopic
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
-PICTURES = ('overlay', 'overlay/compressed')  # outputs for people, written where they are asked for
-WRITER_VERSION = 8  # of the bag format; the older one of the two that can be written
+WRITER_VERSION: Literal[8] = 8  # of the bag format; the older one, which more readers know
 
 
 class BagPublisher:
-    """Writes into a bag what a node would publish. `connection`: None when it is not wanted."""
+    """Writes what a node would publish. `connection`: None when it is not wanted."""
 
     def __init__(self, bag: OutputBag, connection: Connection | None) -> None:
         self._bag = bag
@@ -35,47 +35,58 @@ class BagPublisher:
         self._bag.write(self._connection, self._bag.time, serialize_message(message))
 
     def get_subscription_count(self) -> int:
-        """Pictures are made only for those who listen."""
+        """1 when it is wanted, else 0."""
         return int(self._connection is not None)
 
 
 class BagLostError(Exception):
-    """The new bag could not be written; the message says why. It is not whole."""
+    """The new bag could not be written and is not whole. The message says why."""
 
 
 @dataclass
 class OutputBag:
-    """The bag that is written. `TrackerOutputs` makes its publishers with it, as with a node of the name `node`."""
+    """The bag that is written.
+
+    Attributes:
+        node: name of the tracker node, which its topics begin with.
+        pictures: names in OUTPUTS of the pictures that are wanted.
+        time: at which the next messages are recorded, in nanoseconds.
+    """
 
     writer: Writer
     typestore: Typestore
     node: str
-    pictures: frozenset[str]  # those of PICTURES that are wanted
-    time: int = 0  # at which the next messages are recorded, nanoseconds
+    pictures: frozenset[str]
+    time: int = 0
 
-    def create_publisher(self, message_type: type, topic: str, *_: object, **__: object) -> BagPublisher:
-        """Quality of service means nothing here."""
-        name = topic.replace('~', self.node, 1)
-        kind = f'{message_type.__module__.partition(".")[0]}/msg/{message_type.__name__}'
-        output = name.removeprefix(f'{self.node}/')
-        wanted = output not in PICTURES or output in self.pictures
-        connection = self.writer.add_connection(name, kind, typestore=self.typestore) if wanted else None
+    def make_publisher(self, row: OutputTopic) -> BagPublisher:
+        """For `TrackerOutputs`. Pictures are written only where they are wanted."""
+        connection = None
+        if not row.picture or row.name in self.pictures:
+            package, name = row.type_name.split('/')
+            topic = row.topic_of(self.node)
+            connection = self.writer.add_connection(topic, f'{package}/msg/{name}', typestore=self.typestore)
         return BagPublisher(self, connection)
 
     def write(self, connection: Connection, recorded: int, raw: bytes | memoryview) -> None:
-        """Raises BagLostError: sqlite3 forgets what it was given before, too, when the disk is full."""
+        """Write a message.
+
+        Raises:
+            BagLostError: if that fails. A full disk also costs what sqlite3 took before.
+        """
         try:
             self.writer.write(connection, recorded, raw)
         except (OSError, sqlite3.Error) as error:
             raise BagLostError(str(error)) from error
 
     def add_copy_of(self, connection: Connection) -> Connection | None:
-        """The same topic here; None when its type is defined neither in its bag nor among the standard ones."""
+        """A connection for the same topic. None when neither the bag nor the standard types define its type."""
         definition: dict[str, Any] = {'msgdef': connection.msgdef.data, 'rihs01': connection.digest}
         if not all(definition.values()):  # bags of older ROS versions hold no definitions
             if connection.msgtype not in self.typestore.types:
                 return None
             definition = {'typestore': self.typestore}
+        assert isinstance(connection.ext, ConnectionExtRosbag2), 'only bags of that format are read'
         return self.writer.add_connection(
             connection.topic,
             connection.msgtype,
@@ -87,9 +98,11 @@ class OutputBag:
 
 @contextmanager
 def opened_bag(path: Path, storage: StoragePlugin) -> Iterator[Writer]:
-    """A bag that is whole in the end, also when something fails while it is open: rosbags itself would drop everything.
+    """A bag that is closed as a whole bag, also when the work on it fails. rosbags alone would drop everything.
 
-    Raises WriterError when `path` exists, BagLostError when the bag cannot be written.
+    Raises:
+        WriterError: if `path` exists.
+        BagLostError: if the bag cannot be written.
     """
     failure: Exception | None = None
     try:

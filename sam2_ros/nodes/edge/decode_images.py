@@ -1,4 +1,4 @@
-"""Pixels of image messages as numpy arrays. Needs no ROS: any object with the fields of the message does."""
+"""Pixels of image messages as numpy arrays. Any object with the fields of the message will do."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from sam2_ros.files.image_headers import FORMATS, image_size, is_truncated
 from sam2_ros.nodes.edge.stretch import stretched_alone
 
-MAX_PIXELS = 64_000_000  # of an image, if nothing else is said
-MAX_QUOTE = 80  # characters of a text that came with a message
+MAX_PIXELS = 64_000_000  # of an image; the default
+MAX_QUOTE = 80  # characters that are quoted of a text in a message
 
 ToBytes = Callable[[np.ndarray], np.ndarray]  # makes uint8 of uint16, (H, W) or (H, W, 3)
 
@@ -29,7 +29,7 @@ class ConversionError(ValueError):
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """How one encoding stores a pixel, and the OpenCV code that turns it into RGB (None: it is RGB)."""
+    """How an encoding stores a pixel. `to_rgb`: the OpenCV code that makes it RGB; None where it is RGB."""
 
     channels: int
     to_rgb: int | None
@@ -38,8 +38,11 @@ class PixelLayout:
 
 @dataclass(frozen=True)
 class PlaneLayout:
-    """How one encoding stores colours behind the luma plane: u and v once for `across` by `down` pixels, side by side
-    or in a plane of their own each; `order` says which comes first. Chroma rows are as long as `step` makes them.
+    """How an encoding stores colours behind the luma plane. `across` by `down` pixels share one u and one v.
+
+    Attributes:
+        order: which comes first, u or v.
+        side_by_side: u and v lie side by side in one plane; otherwise each has a plane of its own.
     """
 
     across: int
@@ -63,7 +66,7 @@ _BAYER = {
     'grbg': cv2.COLOR_BayerGB2RGB,
 }
 
-# The numbered types (8UC3) name no colours; OpenCV, their inventor, and RViz read them as grey, BGR, BGRA.
+# Numbered types such as 8UC3 name no colours. OpenCV and RViz read them as grey, BGR and BGRA.
 LAYOUTS = {
     'rgb8': PixelLayout(3, None),
     'rgba8': PixelLayout(4, cv2.COLOR_RGBA2RGB),
@@ -87,7 +90,7 @@ LAYOUTS = {
     **{f'bayer_{pattern}16': PixelLayout(1, code, 'u2') for pattern, code in _BAYER.items()},
 }
 
-# By the names of the kernel, in small letters; those of ROS are among them. `yuv420` is how depthai calls i420.
+# Named as in the Linux kernel, in small letters, which includes the names in ROS. depthai says `yuv420` for i420.
 PLANES = {
     'nv12': PlaneLayout(2, 2),
     'nv21': PlaneLayout(2, 2, 'vu'),
@@ -104,23 +107,30 @@ _VIDEO = ('h264', 'h265', 'hevc', 'av1', 'vp8', 'vp9', 'mpeg4', 'theora', 'ffmpe
 
 
 def image_to_array(image: Any) -> np.ndarray:
-    """The pixels of a sensor_msgs/Image as they are stored, without copying them; the encoding is one of LAYOUTS.
+    """The pixels of a sensor_msgs/Image as they are stored. They are not copied, so do not write to them.
 
-    Returns (H, W) or (H, W, C), uint8 or uint16 (in the byte order of the message): a view of `image.data`,
-    which therefore must not be written to. Rows may be padded (`step` larger than a row needs), the last one need not.
-    Raises ConversionError for another encoding, a zero size, a `step` shorter than a row, or missing data.
+    Rows may be padded, that is, `step` may be larger than a row needs. The last row need not be.
+
+    Returns:
+        (H, W) or (H, W, C), uint8 or uint16 in the byte order of the message.
+
+    Raises:
+        ConversionError: for an encoding that is not in LAYOUTS, a size of zero, a `step` shorter than a row, missing
+            data.
     """
     layout = LAYOUTS.get(image.encoding)
     if layout is None:
         raise ConversionError('encoding', _refused_encoding(image.encoding, LAYOUTS))
     _check_size(image, multiple_of=(1, 2 if layout.channels == 2 else 1))
     dtype = np.dtype(layout.dtype).newbyteorder('>' if image.is_bigendian else '<')
-    shape, strides = (image.height, image.width), (image.step, dtype.itemsize * layout.channels)
+    pixel = dtype.itemsize * layout.channels  # bytes
+    shape: tuple[int, ...] = (image.height, image.width)
+    strides: tuple[int, ...] = (image.step, pixel)
     if layout.channels > 1:
         shape, strides = (*shape, layout.channels), (*strides, dtype.itemsize)
-    _check_step(image, strides[1])
+    _check_step(image, pixel)
     data = memoryview(image.data)
-    needed = (image.height - 1) * image.step + image.width * strides[1]
+    needed = (image.height - 1) * image.step + image.width * pixel
     if data.nbytes < needed:
         raise ConversionError(
             'data',
@@ -131,9 +141,12 @@ def image_to_array(image: Any) -> np.ndarray:
 
 
 def _image_to_planes(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The planes of a sensor_msgs/Image of one of PLANES, as views of its data: y (H, W), u and v (h, w), all uint8.
+    """The planes of a sensor_msgs/Image of one of PLANES, not copied: y (H, W), u and v (h, w), all uint8.
 
-    `step` is the length of a luma row, `height` the number of luma rows. Raises ConversionError.
+    `step` is the length of a luma row, `height` the number of luma rows. Chroma rows follow from them.
+
+    Raises:
+        ConversionError: as in `image_to_array`.
     """
     layout = PLANES[image.encoding.lower()]
     _check_size(image, multiple_of=(layout.down, layout.across))
@@ -152,8 +165,8 @@ def _image_to_planes(image: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             f'{image.step} bytes (height and step) and the colours behind them needs '
             f'{needed}',
         )
-    luma = np.ndarray((image.height, image.width), np.uint8, data, 0, (image.step, 1))
-    chroma = [
+    luma: np.ndarray = np.ndarray((image.height, image.width), np.uint8, data, 0, (image.step, 1))
+    chroma: list[np.ndarray] = [
         np.ndarray((rows, columns), np.uint8, data, offset, (stride, between)) for offset in (begin, begin + apart)
     ]
     u, v = chroma if layout.order == 'uv' else reversed(chroma)
@@ -193,7 +206,11 @@ def _refused_encoding(encoding: str, accepted: Any) -> str:
 
 
 def check_image(image: Any, *, max_pixels: int = MAX_PIXELS) -> None:
-    """Raises ConversionError for a sensor_msgs/Image that `image_to_rgb` refuses; takes no time."""
+    """Look at the fields of a sensor_msgs/Image, not at its pixels.
+
+    Raises:
+        ConversionError: if `image_to_rgb` would refuse it.
+    """
     if image.encoding not in LAYOUTS and image.encoding.lower() not in PLANES:
         raise ConversionError('encoding', _refused_encoding(image.encoding, ENCODINGS))
     _check_pixels(image.height, image.width, max_pixels)
@@ -203,11 +220,13 @@ def check_image(image: Any, *, max_pixels: int = MAX_PIXELS) -> None:
 def image_to_rgb(image: Any, *, max_pixels: int = MAX_PIXELS, to_bytes: ToBytes = stretched_alone) -> np.ndarray:
     """A sensor_msgs/Image as RGB: (H, W, 3) uint8, row 0 at the top.
 
-    rgb8 is a view of `image.data` (do not write to it), anything else a new array. Values of 16 bits are brought to 8
-    by `to_bytes`, which by default spreads the intensities of this one image; cv_bridge divides by 257 instead, which
-    leaves nothing of a thermal picture from 7000 to 9000. Other pixels equal those of OpenCV and cv_bridge; yuv is
-    that of video (BT.601, 16..235). Raises ConversionError for an encoding that is not in ENCODINGS, for more than
-    `max_pixels`, and see `image_to_array`.
+    rgb8 is not copied, so do not write to it. `to_bytes` brings 16 bits to 8; by default it spreads the intensities of
+    this one image. (cv_bridge divides by 257 instead: a thermal picture from 7000 to 9000 would be all but black.)
+    Other pixels equal those of OpenCV and cv_bridge. YUV has the range of video (BT.601, 16 to 235).
+
+    Raises:
+        ConversionError: for an encoding that is not in ENCODINGS, for more than `max_pixels`, and as in
+            `image_to_array`.
     """
     check_image(image, max_pixels=max_pixels)
     if image.encoding not in LAYOUTS:
@@ -221,7 +240,7 @@ def image_to_rgb(image: Any, *, max_pixels: int = MAX_PIXELS, to_bytes: ToBytes 
 def _to_rgb(pixels: np.ndarray, code: int | None, to_bytes: ToBytes) -> np.ndarray:
     """(H, W, 3) uint8 of uint8 or uint16, by a code of OpenCV (None: it is RGB)."""
     if pixels.dtype == np.uint16 and code == cv2.COLOR_GRAY2RGB:
-        pixels = to_bytes(pixels)  # as long as there is one channel; colours wait until opacity is gone
+        pixels = to_bytes(pixels)  # one channel; the others wait until opacity is gone
     rgb = pixels if code is None else cv2.cvtColor(pixels, code)
     return to_bytes(rgb) if rgb.dtype == np.uint16 else rgb
 
@@ -234,13 +253,17 @@ def _planes_to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     if u.shape[1] < width:
         chroma = np.dstack([u, v]).reshape(height, width)
         return cv2.cvtColor(np.dstack([y, chroma]), cv2.COLOR_YUV2RGB_YUYV)
-    # OpenCV has no code for video with colours of their own for each pixel: every pixel becomes a pair of equal ones.
+    # OpenCV has no code for one u and v per pixel, so each pixel becomes two equal ones.
     pairs = np.dstack([y, u, y, v]).reshape(height, 2 * width, 2)
     return np.ascontiguousarray(cv2.cvtColor(pairs, cv2.COLOR_YUV2RGB_YUYV)[:, ::2])
 
 
 def check_compressed(image: Any, *, max_pixels: int = MAX_PIXELS) -> None:
-    """Raises ConversionError for a sensor_msgs/CompressedImage that can be told to be refused before it is decoded."""
+    """Look at the fields and the header of a sensor_msgs/CompressedImage, without decoding it.
+
+    Raises:
+        ConversionError: if it can be told that `compressed_to_rgb` would refuse it.
+    """
     quote, kind = repr(image.format[:MAX_QUOTE]), image.format.partition(';')[0].strip()
     if 'compressedDepth' in image.format:
         raise ConversionError('format', f'{quote} is depth; a colour or grey image is needed')
@@ -266,10 +289,12 @@ def check_compressed(image: Any, *, max_pixels: int = MAX_PIXELS) -> None:
 def compressed_to_rgb(image: Any, *, max_pixels: int = MAX_PIXELS, to_bytes: ToBytes = stretched_alone) -> np.ndarray:
     """A sensor_msgs/CompressedImage, a file of one of FORMATS, as RGB: (H, W, 3) uint8.
 
-    Pixels are where they are stored, whatever orientation the file speaks of, so that they fit the CameraInfo. A Bayer
-    mosaic is recognised by the format, as image_transport writes it. 16 bits: see `image_to_rgb`.
-    Raises ConversionError when the data cannot be decoded or are cut off, for more than `max_pixels`, and for depth,
-    raw pixels and packets of video.
+    An orientation in the file is ignored, so that pixels fit the CameraInfo. A Bayer mosaic is recognised by `format`,
+    as image_transport writes it. For 16 bits see `image_to_rgb`.
+
+    Raises:
+        ConversionError: for data that cannot be decoded or are cut off, for more than `max_pixels`, for depth, raw
+            pixels and packets of video.
     """
     check_compressed(image, max_pixels=max_pixels)
     try:
@@ -289,8 +314,10 @@ def compressed_to_rgb(image: Any, *, max_pixels: int = MAX_PIXELS, to_bytes: ToB
 
 
 def _code_of_grey(format_: str) -> int:
-    """The OpenCV code for a file with one channel: what is stored stands last, as in `bayer_rggb8; png compressed
-    bayer_rggb8`; where nothing does, it is what was published.
+    """The OpenCV code for a file with one channel.
+
+    `format` ends with the stored encoding, as in `bayer_rggb8; png compressed bayer_rggb8`. Without it the stored
+    encoding is the published one.
     """
     published, _, stored = format_.partition(';')
     stored = stored.partition('compressed')[2].strip() or published.strip()

@@ -1,4 +1,4 @@
-"""Image messages from numpy arrays. Does not import the tracker, so that a camera node needs no torch."""
+"""Image messages from numpy arrays. Does not import the tracker, so a camera node needs no torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sam2_ros.nodes.edge.decode_images import LAYOUTS, ConversionError
 
 
 def array_to_image(pixels: np.ndarray, encoding: str, *, header: Header) -> Image:
-    """A sensor_msgs/Image of `pixels` as they are: (H, W) or (H, W, C), uint8 or uint16, as `encoding` says.
+    """A sensor_msgs/Image of `pixels`: (H, W) or (H, W, C), uint8 or uint16, as `encoding` says.
 
-    Raises ConversionError when shape or type do not fit the encoding.
+    Raises:
+        ConversionError: if shape or type do not fit the encoding.
     """
     layout = LAYOUTS.get(encoding)
     if layout is None:
@@ -41,9 +42,9 @@ def array_to_image(pixels: np.ndarray, encoding: str, *, header: Header) -> Imag
 
 
 def _byte_array(values: np.ndarray) -> array[int]:
-    """Messages check anything but an array.array('B') byte by byte, which takes 0.2 s for a 720p image."""
+    """A message takes an array.array as it is. It would check other bytes one by one: 0.2 s for an image of 720p."""
     data = array('B')
-    data.frombytes(memoryview(np.ascontiguousarray(values)).cast('B'))
+    data.frombytes(np.ascontiguousarray(values).data.cast('B'))
     return data
 
 
@@ -51,14 +52,14 @@ def rgb_to_compressed(rgb: np.ndarray, *, header: Header, jpeg_quality: int) -> 
     """A JPEG of `rgb`, (H, W, 3) uint8; `jpeg_quality` is 1 (small) to 100 (good)."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, jpeg_quality))
-    # The format is what image_transport calls it: pixels that were rgb8, in a file as OpenCV writes it.
+    # As image_transport writes it: the pixels were rgb8, and OpenCV stores them as bgr8.
     return CompressedImage(header=header, format='rgb8; jpeg compressed bgr8', data=_byte_array(encoded))
 
 
 def camera_info(*, height: int, width: int, horizontal_fov: float, header: Header) -> CameraInfo:
     """A camera without distortion: square pixels, axis through the middle; `horizontal_fov` in radians."""
     focal = width / 2 / np.tan(horizontal_fov / 2)
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2  # the middle of a pixel has whole coordinates
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2  # whole coordinates are the middle of a pixel
     return CameraInfo(
         header=header,
         height=height,

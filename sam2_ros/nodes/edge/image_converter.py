@@ -1,4 +1,4 @@
-"""The images of one stream as RGB, by the parameters of the tracker. Needs no ROS."""
+"""The images of one camera as RGB, by the parameters of the tracker."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from sam2_ros.nodes.edge.stretch import AdaptiveRange, stretched
 
 
 class ImageConverter:
-    """Turns sensor_msgs/Image and CompressedImage into RGB. Images of 16 bits are shown in one range, which follows the
-    images in the order in which they are converted, or is fixed by the parameters. For one thread.
+    """Turns sensor_msgs/Image and CompressedImage into RGB. For one thread.
+
+    Images of 16 bits are brought to 8 bits with one range for all. Parameters fix it, or it follows the images in the
+    order in which they are converted.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -22,7 +24,11 @@ class ImageConverter:
         self._range = AdaptiveRange()
 
     def to_rgb(self, message: Any) -> np.ndarray:
-        """(H, W, 3) uint8, see `image_to_rgb` and `compressed_to_rgb`. Raises ConversionError."""
+        """(H, W, 3) uint8, see `image_to_rgb` and `compressed_to_rgb`.
+
+        Raises:
+            ConversionError: as they do.
+        """
         return (image_to_rgb if hasattr(message, 'encoding') else compressed_to_rgb)(
             message, max_pixels=self._settings['max_image_pixels'], to_bytes=self._to_bytes
         )

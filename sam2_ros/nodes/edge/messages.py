@@ -1,4 +1,4 @@
-"""Between ROS messages and the tracker's types: pure functions. Images: see pixels.py and images.py."""
+"""ROS messages from the types of the tracker, and back. Pure functions. Images: decode_images.py, encode_images.py."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from std_msgs.msg import Header
 
 from sam2_ros.msg import OcclusionScore, OcclusionScoreArray, TrackedObject, TrackedObjectArray
 from sam2_ros.msg import Prompt as PromptMessage
-from sam2_ros.nodes.edge.decode_images import ConversionError, compressed_to_rgb, image_to_array, image_to_rgb
-from sam2_ros.nodes.edge.encode_images import array_to_image, camera_info, rgb_to_compressed
+from sam2_ros.nodes.edge.decode_images import ConversionError, image_to_array
+from sam2_ros.nodes.edge.encode_images import array_to_image
 from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectState, Prompt
 from sam2_ros.tracking.checks import quoted
 
@@ -24,26 +24,6 @@ try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 except ImportError:  # not part of a minimal ROS installation
     Detection2DArray = None
-
-__all__ = [
-    'STATE_NAMES',
-    'ConversionError',
-    'Detection2DArray',
-    'TrackRecord',
-    'array_to_image',
-    'camera_info',
-    'compressed_to_rgb',
-    'detections',
-    'image_to_array',
-    'image_to_rgb',
-    'label_image',
-    'mask_from_object',
-    'occlusion_scores',
-    'prompt_from_message',
-    'rgb_to_compressed',
-    'tracked_object',
-    'tracked_objects',
-]
 
 _STATES = {
     ObjectState.VISIBLE: TrackedObject.VISIBLE,
@@ -58,12 +38,13 @@ _MEMORY_EVENTS = {
     MemoryEvent.ANCHOR: TrackedObject.MEMORY_ANCHOR,
     MemoryEvent.PROMPT: TrackedObject.MEMORY_PROMPT,
 }
+LABEL_TYPES: dict[str, type[np.unsignedinteger[Any]]] = {'mono8': np.uint8, 'mono16': np.uint16}  # by encoding
 _MASK_ENCODINGS = ('mono8', '8UC1')
 
 
 @dataclass(frozen=True)
 class TrackRecord:
-    """What a node knows about an object beside its result; TrackedObject.msg explains the fields."""
+    """What the node remembers of an object beside its result, see the fields of TrackedObject.msg."""
 
     label: int
     first_seen: Time
@@ -71,10 +52,11 @@ class TrackRecord:
 
 
 def prompt_from_message(message: PromptMessage, *, object_id: str) -> Prompt:
-    """The tracker's prompt for `object_id`; that of the message may be empty. Any image size is accepted.
+    """The prompt for `object_id`; the id in the message does not count. Any image size is accepted.
 
-    Raises ValueError with a sentence that names the field when the message holds no prompt or one that makes
-    no sense; ConversionError, which is one, when the mask cannot be read.
+    Raises:
+        ValueError: names the field, if the message holds no prompt or one without sense.
+        ConversionError: (a ValueError) if the mask cannot be read.
     """
     has_mask = bool(message.mask.width or message.mask.height)
     return Prompt(
@@ -94,6 +76,21 @@ def _read_mask(mask: Image) -> np.ndarray:
         return image_to_array(mask) != 0
     except ConversionError as error:
         raise ConversionError(f'mask.{error.field}', str(error).removeprefix(f'{error.field}: ')) from error
+
+
+def prompt_message(prompt: Prompt, *, header: Header) -> PromptMessage:
+    """The prompt as a message for the image with this header."""
+    message = PromptMessage(
+        header=header,
+        object_id=prompt.object_id,
+        labels=[int(label) for label in prompt.labels],
+        points=[Point32(x=float(x), y=float(y)) for x, y in prompt.points],
+    )
+    if prompt.box is not None:
+        message.has_box, message.box = True, [float(edge) for edge in prompt.box]
+    if prompt.mask is not None:
+        message.mask = array_to_image(prompt.mask.astype(np.uint8) * 255, 'mono8', header=header)
+    return message
 
 
 def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header) -> TrackedObject:
@@ -127,7 +124,8 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
 def mask_from_object(message: TrackedObject, *, image_height: int, image_width: int) -> np.ndarray:
     """The mask of a TrackedObject at the size of its image: (image_height, image_width) bool.
 
-    Raises ConversionError when the box leaves the image, or the mask is unreadable or not of its size.
+    Raises:
+        ConversionError: if the box leaves the image, or the mask cannot be read or has another size.
     """
     mask = np.zeros((image_height, image_width), bool)
     if not message.has_box:
@@ -180,11 +178,16 @@ def occlusion_scores(result: FrameResult, *, header: Header) -> OcclusionScoreAr
 
 
 def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str, header: Header) -> Image:
-    """The label of the object each pixel belongs to, 0 where there is none. `encoding`: mono8 or mono16.
+    """Each pixel as the label of its object, 0 where there is none.
 
-    Raises ConversionError when a label does not fit the encoding.
+    Args:
+        labels: by object id.
+        encoding: mono8 or mono16.
+
+    Raises:
+        ConversionError: if a label does not fit the encoding.
     """
-    dtype = {'mono8': np.uint8, 'mono16': np.uint16}.get(encoding)
+    dtype = LABEL_TYPES.get(encoding)
     if dtype is None:
         raise ConversionError('encoding', f'{encoding!r}, but a label image is mono8 or mono16')
     highest = max((labels[object_id] for object_id in result), default=0)
@@ -194,9 +197,10 @@ def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str
 
 
 def detections(result: FrameResult, *, header: Header) -> Any:
-    """The objects that have a box as a vision_msgs/Detection2DArray, scored by how probably they are visible.
+    """The objects with a box as a vision_msgs/Detection2DArray. The score is the probability that the object is
+    visible.
 
-    Only where vision_msgs is installed, that is, where `Detection2DArray` is not None.
+    Call it only where vision_msgs is installed, that is, where `Detection2DArray` is not None.
     """
     message = Detection2DArray(header=header)
     for object_id, tracked in result.items():

@@ -1,4 +1,4 @@
-"""Node parameters as tables of rows: one row says everything about one parameter."""
+"""Parameters of a node as a table. One row says everything about one parameter."""
 
 from __future__ import annotations
 
@@ -44,8 +44,13 @@ class ParameterRow:
         limits = f' from {self.low:g} to {self.high:g}' if self.low is not None else ''
         return f'{kind}{limits}{" " + self.unit if self.unit else ""}'
 
+    @property
+    def default_text(self) -> str:
+        """The default as YAML has it, without quotes: 'true', '30.0', 'auto'."""
+        return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
+
     def problem(self, value: Any) -> str | None:
-        """Why the value is refused, as a sentence; None when it is fine. Whole numbers pass for numbers."""
+        """Why the value is refused, as a sentence; None when it is fine. 3 is accepted as 3.0."""
         wanted: tuple[type, ...] = (int, float) if isinstance(self.default, float) else (type(self.default),)
         fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(self.default, bool)
         if fits and self.choices:
@@ -74,11 +79,15 @@ class ParameterRow:
 class ParameterTable:
     """The parameters of one node: declares them, refuses bad values, reads the current ones.
 
-    Values are read where they are used, so that a change takes effect without more ado.
+    Read a value where it is used, so that a change takes effect.
     """
 
     def __init__(self, node: Node, rows: Sequence[ParameterRow]) -> None:
-        """Declare every row. Raises ValueError with a sentence when a value given at the start is not accepted."""
+        """Declare every row.
+
+        Raises:
+            ValueError: a sentence, if a value given at the start is not accepted.
+        """
         self._node = node
         self._rows = {row.name: row for row in rows}
         for row in rows:
@@ -107,7 +116,7 @@ class ParameterTable:
 
 
 def _any_type(row: ParameterRow) -> ParameterDescriptor:
-    """A descriptor that lets any value in, so that a bad one is refused with our sentence instead of a traceback."""
+    """A descriptor that accepts any type, so that a bad value is refused by our sentence and not by a traceback."""
     return ParameterDescriptor(name=row.name, dynamic_typing=True)
 
 
@@ -115,7 +124,7 @@ def yaml_text(rows: Sequence[ParameterRow], *, title: str) -> str:
     """The rows as a parameter file: every parameter at its default, with what it means and what is accepted."""
     lines = [f'# {title}', '', '/**:', '  ros__parameters:']
     for row in rows:
-        default = f'"{row.default}"' if isinstance(row.default, str) else str(row.default).lower()
+        default = f'"{row.default}"' if isinstance(row.default, str) else row.default_text
         lines += [
             '',
             f'    # {row.description}',

@@ -1,4 +1,4 @@
-"""From a point in space to the pixel that shows it, through a sensor_msgs/CameraInfo. Needs no ROS."""
+"""From a point in space to its pixel, through a sensor_msgs/CameraInfo."""
 
 from __future__ import annotations
 
@@ -27,13 +27,19 @@ FOLD_STEPS = 64  # points between the axis and a point at which the distortion i
 def project_point(
     point: np.ndarray, camera_info: Any, *, rectified: bool, image_size: tuple[int, int]
 ) -> tuple[float, float]:
-    """The pixel (x, y) at which the camera sees `point`, (3,) metres in its optical frame (x right, y down, z ahead).
+    """The pixel (x, y) at which the camera sees a point.
 
-    `rectified`: the image is rectified, so the projection matrix P applies; otherwise the intrinsics K and the lens
-    distortion D do. `image_size` is (height, width) of the image clicked on: that of the calibration, or of its region
-    of interest, binned, as the CameraInfo says; or either of them resized. Raises ValueError when the camera is not
-    calibrated, cannot see the point, its distortion model is unknown, or the image has another shape. Source: the field
-    comments of sensor_msgs/CameraInfo.
+    Source: the comments of the fields of sensor_msgs/CameraInfo.
+
+    Args:
+        point: (3,) metres in the optical frame of the camera: x right, y down, z ahead.
+        rectified: the image is rectified, so that P counts; otherwise K and the distortion D do.
+        image_size: (height, width) of the image that was clicked on. It is that of the calibration, or of its region of
+            interest, binned, or one of these resized.
+
+    Raises:
+        ValueError: if the camera is not calibrated or cannot see the point, its distortion model is unknown, or the
+            image has another shape.
     """
     x, y, z = (float(value) for value in point)
     if not np.isfinite((x, y, z)).all() or z <= 0:
@@ -58,7 +64,7 @@ def project_point(
 
 
 def _in_image(pixel: np.ndarray, camera_info: Any, image_size: tuple[int, int]) -> np.ndarray:
-    """From a pixel of the whole sensor, to which K and P refer, to one of the image (height, width)."""
+    """From a pixel of the whole sensor, which K and P mean, to a pixel of the image (height, width)."""
     size, (height, width) = (camera_info.width, camera_info.height), image_size
     if not all(size):
         return pixel
@@ -99,14 +105,14 @@ def _distorted(point: tuple[float, float, float], intrinsics: np.ndarray, camera
 
 
 def _polynomial(rays: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Distorted ones of rays (N, 2), x / z and y / z, by OpenCV's model for ordinary lenses."""
+    """Rays (N, 2), x / z and y / z, after the distortion of an ordinary lens, by the model of OpenCV."""
     points, still = np.column_stack([rays, np.ones(len(rays))]).reshape(-1, 1, 3), np.zeros(3)
     found, _ = cv2.projectPoints(points, still, still, np.eye(3), coefficients if coefficients.size else None)
     return found.reshape(-1, 2)
 
 
 def _fisheye(rays: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """The same by the equidistant model: the image grows with a polynomial of the angle (Kannala and Brandt)."""
+    """Rays (N, 2) after the distortion of a fisheye: a polynomial of the angle to the axis (Kannala and Brandt)."""
     radius = np.linalg.norm(rays, axis=1)
     angle = np.arctan(radius)
     powers = angle[:, None] ** (3, 5, 7, 9)

@@ -1,7 +1,7 @@
-"""Quality of service of our publishers and subscriptions, which the user may override topic by topic.
+"""Quality of service of our publishers and subscriptions. Users can override it for each topic.
 
-Parameters `qos_overrides.<topic>.publisher.<policy>` and `qos_overrides.<topic>.subscription.<policy>`, with the full
-name of the topic and one of POLICIES, win over what the code asks for. They are read when an endpoint is first made.
+The parameters are `qos_overrides.<topic>.publisher.<policy>` and `qos_overrides.<topic>.subscription.<policy>`, with
+the full name of the topic and one of POLICIES. They are read when an endpoint is first made.
 """
 
 from __future__ import annotations
@@ -24,11 +24,16 @@ RELIABILITIES = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': Reliabil
 
 
 def make_publisher(node: Node, message_type: type, topic: str, qos: QoSProfile | int) -> Any:
-    """A publisher; `qos`: a profile, or the depth of its queue in messages. Raises ValueError with a sentence when what
-    the user asks for is no such policy.
+    """A publisher whose quality of service may be overridden.
+
+    Args:
+        qos: a profile, or the depth of the queue in messages.
+
+    Raises:
+        ValueError: a sentence, if the override is no such policy.
     """
     with _refusals(f'publisher of {topic}'):
-        # rclpy writes what the user asks for into the profile it is given, which others may use as well
+        # a copy, because rclpy writes the overrides into the profile
         return node.create_publisher(message_type, topic, copy(qos), qos_overriding_options=_overriding(POLICIES))
 
 
@@ -36,13 +41,13 @@ def make_subscription(
     node: Node,
     message_type: type,
     topic: str,
-    callback: Callable[[Any], object],
+    callback: Callable[[Any], None],
     qos: QoSProfile | int,
     *,
     policies: Sequence[QoSPolicyKind] = POLICIES,
     **options: Any,
 ) -> Any:
-    """A subscription of which `policies` may be overridden; otherwise see `make_publisher`."""
+    """A subscription of which `policies` may be overridden; see `make_publisher`."""
     with _refusals(f'subscription to {topic}'):
         return node.create_subscription(
             message_type, topic, callback, copy(qos), qos_overriding_options=_overriding(policies), **options
@@ -50,10 +55,12 @@ def make_subscription(
 
 
 def chosen_reliability(node: Node, topic: str) -> ReliabilityPolicy | None:
-    """The reliability that the user asks for at the subscription to `topic`, a full name; None when it follows the
-    publishers. rclpy's own override would keep for ever what the first subscription asked for.
+    """The reliability that the user asks for at the subscription to `topic`, a full name. None: that of the publishers.
 
-    Raises ValueError with a sentence when there is no such reliability.
+    The override of rclpy itself would keep the reliability that the first subscription had.
+
+    Raises:
+        ValueError: a sentence, if there is no such reliability.
     """
     name = f'qos_overrides.{topic}.subscription.reliability'
     if not node.has_parameter(name):
@@ -74,7 +81,7 @@ def chosen_reliability(node: Node, topic: str) -> ReliabilityPolicy | None:
 
 @contextmanager
 def _refusals(endpoint: str) -> Iterator[None]:
-    """What rclpy says of an override that it cannot use, as a ValueError."""
+    """Turns what rclpy says about a bad override into a ValueError."""
     try:
         yield
     except (InvalidParameterTypeException, InvalidQosOverridesError) as error:
@@ -90,7 +97,7 @@ def _overriding(policies: Sequence[QoSPolicyKind]) -> QoSOverridingOptions:
 
 
 def _check(profile: QoSProfile) -> SetParametersResult:
-    """Whether the middleware takes what came out; it would fail with less than a sentence."""
+    """Whether the middleware takes the profile; it would fail without a sentence."""
     if profile.history is HistoryPolicy.KEEP_LAST and profile.depth < 1:
         return SetParametersResult(successful=False, reason=f'depth is {profile.depth}, but must be 1 at least')
     return SetParametersResult(successful=True)

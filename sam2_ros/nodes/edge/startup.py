@@ -1,4 +1,4 @@
-"""What a node finds when it begins: names and arguments that ROS refuses, and the image topic. Needs no graph."""
+"""The start of a node: names and arguments that ROS refuses, and the image topic."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ NAMES = 'names are words of letters, digits and _, which begin with no digit, wi
 
 @contextmanager
 def refusals_as_sentences() -> Iterator[None]:
-    """Around `rclpy.init` and the making of a node: what ROS refuses on the command line ends the process with exit
-    code 2 and one sentence, not with a traceback.
+    """Put this around `rclpy.init` and around making a node.
+
+    What ROS refuses on the command line ends the process with exit code 2 and one sentence instead of a traceback.
     """
     try:
         yield
@@ -40,13 +41,16 @@ def _sentence(error: RuntimeError) -> str | None:
 
 
 def base_topic(image_topic: str) -> str:
-    """The topic beside which camera_info lies: that of the raw images, also where the compressed one is given."""
+    """The topic of the raw images, also if `image_topic` is that of the compressed ones. camera_info lies beside it."""
     return image_topic.removesuffix(COMPRESSED)
 
 
 def subscribed_topic(image_topic: str, *, transport: str) -> tuple[str, bool]:
-    """Topic to subscribe to, and whether its images are compressed. `image_topic`: what `image` is remapped to;
-    `transport`: 'raw' or 'compressed'. A topic that ends in /compressed is compressed, whatever the transport.
+    """The topic to subscribe to, and whether its images are compressed.
+
+    Args:
+        image_topic: what `image` is remapped to. If it ends in /compressed the images are compressed.
+        transport: 'raw' or 'compressed'.
     """
     compressed = transport == 'compressed' or image_topic.endswith(COMPRESSED)
     return (base_topic(image_topic) + COMPRESSED if compressed else image_topic), compressed

@@ -1,4 +1,4 @@
-"""From intensities of 16 bits to 8 bits. Needs no ROS."""
+"""From intensities of 16 bits to 8 bits."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ SAMPLES = 20_000  # pixels that are looked at
 
 
 class AdaptiveRange:
-    """The range of intensities worth seeing in one stream of images. It follows the percentiles of each image slowly,
-    so that pictures do not flicker when something hot comes in; it begins anew where it has become useless: when half
-    of an image is darker or brighter than all of it. Even images, as of a closed shutter, do not change it.
+    """The range of intensities that is shown of a stream of images.
+
+    It follows the percentiles of each image slowly, so that the picture does not flicker when something hot comes in.
+    It jumps when half of an image is darker or brighter than the whole range. An image of one intensity, as of a closed
+    shutter, changes nothing.
     """
 
     def __init__(self) -> None:
-        self._range = np.zeros(2)
+        self._range: np.ndarray = np.zeros(2)  # the values for black and white
 
     def follow(self, values: np.ndarray) -> tuple[int, int]:
-        """The values for black and white, which differ, for the next image: (H, W) or (H, W, C) uint16."""
+        """The intensities of black and of white for the next image, (H, W) or (H, W, C) uint16. They differ."""
         stride = max(1, int((values.shape[0] * values.shape[1] / SAMPLES) ** 0.5))
         low, middle, high = np.percentile(values[::stride, ::stride], (PERCENTILES[0], 50, PERCENTILES[1]))
         newest = np.array([low, high])
@@ -37,10 +39,10 @@ class AdaptiveRange:
 
 
 def stretched(values: np.ndarray, black: int, white: int) -> np.ndarray:
-    """(H, W) or (H, W, C) uint16 as uint8: `black` and less becomes 0, `white` and more 255, linear between them."""
+    """(H, W) or (H, W, C) uint16 -> uint8. `black` and less becomes 0, `white` and more 255, linear in between."""
     return cv2.convertScaleAbs(np.maximum(values, np.uint16(black)) - np.uint16(black), alpha=255 / (white - black))
 
 
 def stretched_alone(values: np.ndarray) -> np.ndarray:
-    """The same, with the range of this one image."""
+    """As `stretched`, with the range of this one image."""
     return stretched(values, *AdaptiveRange().follow(values))

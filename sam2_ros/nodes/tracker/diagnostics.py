@@ -19,6 +19,7 @@ from rclpy.node import Node
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.msg import TrackedObjectArray
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.messages import STATE_NAMES
 from sam2_ros.nodes.edge.qos import make_publisher
 from sam2_ros.nodes.tracker.image_source import ImageSource
@@ -26,17 +27,24 @@ from sam2_ros.nodes.tracker.image_source import ImageSource
 PERIOD = 1.0  # seconds
 MEGABYTE = 1e6
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
-HANGS = 3.0  # times the usual latency after which images count as not processed at all
+HANGS = 3.0  # after so many usual latencies without an output the network is said to hang
 AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
 DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
-IN_PAIRS = 10  # reports in a row with duplicates after which two images per stamp are the habit of this camera
+IN_PAIRS = 10  # reports in a row; then two images per stamp are the habit of this camera
 NEXT_TRANSITION = {'unconfigured': 'configure', 'inactive': 'activate'}
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+DIAGNOSTICS = Endpoint(
+    name='/diagnostics',
+    type_name='diagnostic_msgs/DiagnosticArray',
+    type=DiagnosticArray,
+    description='Once a second, in every state: rates, skipped images by reason, age, latency by stage, memory.',
+)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the diagnostics look at. `source` is None while the node is not active, `model` empty without a model."""
+    """What the diagnostics look at. `source` is None while the node is not active, `model` is empty without a model."""
 
     state: str  # of the lifecycle
     timeout: float  # seconds without images or outputs after which something is wrong
@@ -56,9 +64,9 @@ class Diagnostics:
         self._snapshot = snapshot
         self._counted: dict[str, int] = {}  # as of the last report
         self._reports_with_duplicates = 0  # in a row
-        self._said: dict[str, str] = {}  # sentences in the log about what lasts, by subject, while it does
+        self._said: dict[str, str] = {}  # what was last said in the log, by subject
         self._idle_since: float | None = None  # seconds, monotonic clock
-        self._publisher = make_publisher(node, DiagnosticArray, '/diagnostics', 10)
+        self._publisher = make_publisher(node, DIAGNOSTICS.type, DIAGNOSTICS.name, 10)
         self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _report(self) -> None:
@@ -76,7 +84,7 @@ class Diagnostics:
         self._complain_of_idleness(snapshot)
 
     def _complain_of_idleness(self, snapshot: Snapshot) -> None:
-        """Say in the log, once, that images are not listened to: somebody may wait for outputs."""
+        """Say once in the log that the node does not listen to images: somebody may wait for outputs."""
         transition, now = NEXT_TRANSITION.get(snapshot.state), time.monotonic()
         if transition is None:
             self._idle_since = None
@@ -91,7 +99,7 @@ class Diagnostics:
 
     def _images(self, snapshot: Snapshot, counts: dict[str, int], fresh: dict[str, int]) -> DiagnosticStatus:
         dropped = {reason: fresh[reason] for reason in DROPS if fresh.get(reason)}
-        rivals = self._once('publishers', snapshot.source and snapshot.source.rivals())
+        rivals = self._once('publishers', snapshot.source.rivals() if snapshot.source else None)
         rate, processed = self._journal.arrived.per_second(), self._journal.published.per_second()
         self._reports_with_duplicates = self._reports_with_duplicates + 1 if 'duplicate' in dropped else 0
         if self._reports_with_duplicates > IN_PAIRS and rate:  # a camera that hangs may send one image for ever
@@ -149,7 +157,7 @@ class Diagnostics:
         return _status('tracking', level, message, values)
 
     def _namesakes(self) -> str | None:
-        """What is wrong with several nodes of our name, as a sentence; None while there is one."""
+        """That several nodes have our name, as a sentence; None if no other has."""
         name = self._node.get_fully_qualified_name()
         number = sum(
             f'{namespace.rstrip("/")}/{other}' == name
@@ -160,7 +168,7 @@ class Diagnostics:
         return f'{number} nodes are named {name}: their outputs and services are mixed; give each a name or namespace'
 
     def _once(self, subject: str, sentence: str | None) -> str | None:
-        """The sentence, which is said in the log when it is new."""
+        """Returns the sentence. It is logged when it is new."""
         if sentence and self._said.get(subject) != sentence:
             self._node.get_logger().warning(sentence)
         self._said[subject] = sentence or ''

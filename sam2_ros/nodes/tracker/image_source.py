@@ -1,4 +1,4 @@
-"""The camera end of the tracker: subscribes, follows the publisher, checks every image, says why none come."""
+"""The camera end of the tracker: subscribes, checks every image, says why none come."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sam2_ros.live.arrived_images import ArrivedImage
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
 from sam2_ros.nodes.edge.decode_images import ConversionError, check_compressed, check_image
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import QUEUE, chosen_reliability, make_subscription
 from sam2_ros.nodes.edge.startup import subscribed_topic
@@ -42,12 +43,31 @@ PROFILE_HINT = (
 )
 
 
-class ImageSource:
-    """Subscribes to the images and hands on those that are whole and new, in order of arrival. `order` knows the images
-    that came before, if the node has listened before.
+IMAGES = (
+    Endpoint(
+        name='image',
+        type_name='sensor_msgs/Image',
+        type=Image,
+        description='The camera. The newest image wins; those that are skipped are counted.',
+    ),
+    Endpoint(
+        name='<image>/compressed',
+        type_name='sensor_msgs/CompressedImage',
+        type=CompressedImage,
+        description='The camera as JPEG or PNG, with `image_transport: compressed` or `image` remapped to it.',
+    ),
+)
 
-    `on_image(image)` gets every accepted image; `on_time_jump()` is called before the first image of a new epoch.
-    Both run in the executor and must return at once.
+
+class ImageSource:
+    """Subscribes to the images and hands on those that are whole and new, in order of arrival.
+
+    The callbacks run in the executor and must return at once.
+
+    Args:
+        order: knows the images that came before, if the node has listened before.
+        on_image: gets every accepted image.
+        on_time_jump: is called before the first image after stamps have jumped back.
     """
 
     def __init__(
@@ -71,12 +91,12 @@ class ImageSource:
         self._type: type = CompressedImage if compressed else Image
         self._order = order
         self._logged_reason: str | None = None  # of the silence, while there is one
-        self._in_pairs = 0  # images after which one with the stamp of the one before it is news again
-        self._hopeless = ''  # what was said about images that nobody can read, while such come
+        self._in_pairs = 0  # images until an equal stamp is worth a line in the log again
+        self._hopeless = ''  # what was said about images that cannot be read, while such come
         journal.waiting_since = None
         self._newest = time.monotonic()  # arrival of the last message, or our start
         self._chosen = chosen_reliability(node, self.topic)
-        # best effort hears every publisher until we know what they offer
+        # best effort hears all publishers; what they offer is not known yet
         self._reliability = self._chosen or ReliabilityPolicy.BEST_EFFORT
         self._subscription = self._subscribe()
         self._timer = node.create_timer(FOLLOW_PERIOD, self._look_after, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -91,7 +111,7 @@ class ImageSource:
         return reason and self._complaint_about(reason)
 
     def rivals(self) -> str | None:
-        """What is wrong with several publishers, as a sentence; None while there is one or none."""
+        """That several publishers send images, as a sentence; None if not."""
         names = sorted(f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in self._publishers())
         if len(names) < 2:
             return None
@@ -102,20 +122,19 @@ class ImageSource:
 
     def _subscribe(self) -> Any:
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
-        events = SubscriptionEventCallbacks(
-            message_lost=lambda event: self._journal.count('lost_in_transport', event.total_count_change)
-        )
+        events = SubscriptionEventCallbacks(message_lost=self._count_lost)
         return make_subscription(
             self._node, self._type, self.topic, self._receive, profile, policies=QUEUE, event_callbacks=events
         )
+
+    def _count_lost(self, event: Any) -> None:
+        self._journal.count('lost_in_transport', event.total_count_change)
 
     def _publishers(self) -> list[TopicEndpointInfo]:
         return self._node.get_publishers_info_by_topic(self.topic)
 
     def _look_after(self) -> None:
-        """Follow the reliability of the publishers; complain of each reason why images stay away, and say when they
-        return.
-        """
+        """Follow the reliability of the publishers. Log each reason of a silence once, and its end."""
         publishers = self._publishers()
         if publishers and self._chosen is None:
             reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
@@ -175,7 +194,7 @@ class ImageSource:
         )
 
     def _drop(self, error: ConversionError) -> None:
-        """Count an image that cannot be read. That a camera sends what nobody can read is said once, until it ends."""
+        """Count an image that cannot be read. If no image of the camera can be read, that is logged once."""
         sentence = f'an image is dropped: {error}'
         if sentence == self._hopeless:
             self._journal.count('invalid')

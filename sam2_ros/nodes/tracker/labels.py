@@ -1,4 +1,4 @@
-"""Small integers that stand for the objects in the label mask. Needs no ROS."""
+"""Small integers that stand for the objects in the label mask."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import deque
 
 
 class LabelTable:
-    """Gives every object a label of its own: 1 and up, stable for its life.
+    """Gives every object a label of its own, 1 and up, for its whole life.
 
-    A freed label is used again only after all others, oldest first, so that a consumer that is a few images behind
-    does not take a new object for an old one.
+    A freed label is used again only after all others, oldest first. A consumer that is a few images behind then does
+    not take a new object for an old one.
     """
 
     def __init__(self, highest: int) -> None:
@@ -19,7 +19,11 @@ class LabelTable:
         self._next = 1
 
     def assign(self, object_id: str) -> int:
-        """The label of the object, a new one if it has none. Raises ValueError when every label is in use."""
+        """The label of the object; a new one if it has none.
+
+        Raises:
+            ValueError: if every label is in use.
+        """
         if object_id not in self._labels:
             if self._next <= self.highest:
                 self._labels[object_id] = self._next

@@ -1,10 +1,15 @@
-"""The ways a prompt comes in: topic, service and clicks. Everything is only checked here, then queued."""
+"""The ways a prompt comes in: topics, services and clicks. Everything is only checked here, then queued.
+
+To add an input, add a row to INPUTS or SERVICES.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.clock import Clock, ClockType
@@ -12,11 +17,12 @@ from rclpy.node import Node
 from std_srvs.srv import Trigger
 
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages
-from sam2_ros.live.inference import Inference
+from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.requests import UNNAMED, Answer, PromptRequest, ignore
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
 from sam2_ros.msg import Prompt as PromptMessage
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.messages import prompt_from_message
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import make_subscription
@@ -26,9 +32,29 @@ from sam2_ros.nodes.tracker.space_clicks import SpaceClicks
 from sam2_ros.srv import RemoveObject, SetPrompt
 from sam2_ros.tracking import Prompt
 
-EXPIRY_PERIOD = 0.2  # seconds between two looks at prompts whose image does not come
+EXPIRY_PERIOD = 0.2  # seconds between two looks at prompts that wait for their image
 QUEUE_DEPTH = 50  # prompts; a detector may send one for every object at once
 MAX_EARLY = 100  # prompts that wait for their image
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputTopic(Endpoint):
+    """A topic on which prompts come. `take` gets each message; it must return at once."""
+
+    take: Callable[[PromptInputs, Any], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service(Endpoint):
+    """A service.
+
+    Attributes:
+        ask: begins the work. It gets the function to call with the answer, at once or later.
+        fill: writes the answer into the response.
+    """
+
+    ask: Callable[[PromptInputs, Any, Callable[[Answer], None]], None]
+    fill: Callable[[Any, Answer], None]
 
 
 @dataclass(frozen=True)
@@ -41,14 +67,16 @@ class _Early:
 
 
 class PromptInputs:
-    """Topic, services and clicks; finds the image each prompt was made on and queues it for the inference thread.
+    """Finds the image that each prompt was made on and queues the prompt for the inference thread.
 
-    `inference` is None while the node is inactive: everything is refused then. Call `images_arrived` after every new
-    image.
+    Call `images_arrived` after every new image.
+
+    Attributes:
+        stream: None while the node is inactive; then everything is refused.
     """
 
     def __init__(self, node: Node, parameters: ParameterTable, *, ring: ArrivedImages, journal: Journal) -> None:
-        self.inference: Inference | None = None
+        self.stream: CameraStream | None = None
         self._node = node
         self._parameters = parameters
         self._ring = ring
@@ -59,23 +87,13 @@ class PromptInputs:
         image_topic = base_topic(node.resolve_topic_name('image'))
         self._space_clicks = SpaceClicks(node, image_topic=image_topic)
         self._subscriptions = [
-            make_subscription(node, type_, topic, callback, QUEUE_DEPTH)
-            for type_, topic, callback in (
-                (PromptMessage, '~/prompts', self._on_prompt),
-                (Point, f'{image_topic}_mouse_left', self._on_pixel),
-                (Point, f'{image_topic}/compressed_mouse_left', self._on_pixel),
-                (Point, '~/overlay_mouse_left', self._on_pixel),
-                (PointStamped, '~/click', self._on_stamped_pixel),
-                (PointStamped, 'clicked_point', self._on_point_in_space),
+            make_subscription(
+                node, row.type, row.name.replace('<image>', image_topic), partial(row.take, self), QUEUE_DEPTH
             )
+            for row in INPUTS
         ]
         self._services = [
-            AnsweredService(node, type_, name, ask=ask, fill=fill)
-            for type_, name, ask, fill in (
-                (SetPrompt, '~/set_prompt', lambda call, give: self._take_message(call.prompt, give), _fill_set_prompt),
-                (RemoveObject, '~/remove_object', self._on_remove_object, _fill_remove_object),
-                (Trigger, '~/reset', self._on_reset, _fill_reset),
-            )
+            AnsweredService(node, row.type, row.name, ask=partial(row.ask, self), fill=row.fill) for row in SERVICES
         ]
 
     @property
@@ -84,7 +102,7 @@ class PromptInputs:
         return any(service.answering for service in self._services)
 
     def time_jumped(self) -> None:
-        """Stamps jumped back: what was known of where the camera stood is of another time."""
+        """Stamps jumped back: forget where the camera was."""
         self._space_clicks.forget_transforms()
 
     def close(self) -> None:
@@ -99,7 +117,7 @@ class PromptInputs:
 
     def deactivate(self) -> None:
         """Refuse what waits for its image."""
-        self.inference = None
+        self.stream = None
         early, self._early = self._early, []
         for waiting in early:
             self._refuse(waiting.request, 'the node was deactivated')
@@ -110,34 +128,37 @@ class PromptInputs:
             service.refuse(reason)
 
     def images_arrived(self) -> None:
-        """Look again for the images of the prompts that came before theirs."""
+        """Look again for the images of prompts that came too early."""
         early, self._early = self._early, []
         for waiting in early:
             self._place(waiting.request, waiting.stamp_ns, expires=waiting.expires)
 
-    def _on_prompt(self, message: PromptMessage) -> None:
+    def take_prompt(self, message: PromptMessage) -> None:
         self._take_message(message, ignore)
 
-    def _on_remove_object(self, call: RemoveObject.Request, give: Callable[[Answer], None]) -> None:
-        if self.inference is None:
+    def set_prompt(self, call: SetPrompt.Request, give: Callable[[Answer], None]) -> None:
+        self._take_message(call.prompt, give)
+
+    def remove_object(self, call: RemoveObject.Request, give: Callable[[Answer], None]) -> None:
+        if self.stream is None:
             give(Answer('the node is not active'))
         else:
-            self.inference.remove(call.object_id, give)
+            self.stream.remove(call.object_id, give)
 
-    def _on_reset(self, _: Trigger.Request, give: Callable[[Answer], None]) -> None:
-        if self.inference is None:
+    def reset(self, _: Trigger.Request, give: Callable[[Answer], None]) -> None:
+        if self.stream is None:
             give(Answer('the node is not active'))
         else:
-            self.inference.reset(give)
+            self.stream.reset(give)
 
-    def _on_pixel(self, message: Point) -> None:
+    def take_pixel(self, message: Point) -> None:
         self._click(message.x, message.y, stamp_ns=0)
 
-    def _on_stamped_pixel(self, message: PointStamped) -> None:
+    def take_stamped_pixel(self, message: PointStamped) -> None:
         self._click(message.point.x, message.point.y, stamp_ns=stamp_nanoseconds(message.header.stamp))
 
-    def _on_point_in_space(self, message: PointStamped) -> None:
-        """A click in RViz: it is stamped when it was made, so it belongs to the newest output of that moment."""
+    def take_point_in_space(self, message: PointStamped) -> None:
+        """A click in RViz. Its stamp is the time of the click, so it is for the newest output at that time."""
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         image = self._ring.newest_tracked(not_after_ns=stamp_ns or None)
         if image is None:
@@ -157,8 +178,8 @@ class PromptInputs:
             self._journal.refuse_prompt(str(error))
             return
         request = PromptRequest(prompt, self._parameters['click_object'], extend=True, click=True)
-        if image is not None and self.inference is not None:
-            self.inference.submit(image, request)
+        if image is not None and self.stream is not None:
+            self.stream.submit(image, request)
         else:
             self._place(request, stamp_ns)
 
@@ -178,13 +199,13 @@ class PromptInputs:
         self._place(request, stamp_nanoseconds(message.header.stamp))
 
     def _place(self, request: PromptRequest, stamp_ns: int, *, expires: float | None = None) -> None:
-        """Queue the request for its image, let it wait for an image to come, or refuse it."""
-        if self.inference is None:
+        """Queue the request for its image, or let it wait for an image to come, or refuse it."""
+        if self.stream is None:
             self._refuse(request, 'the node is not active')
             return
         image = self._image_of(stamp_ns)
         if image is not None:
-            self.inference.submit(image, request)
+            self.stream.submit(image, request)
             return
         now = time.monotonic()
         expires = now + self._parameters['prompt_wait'] if expires is None else expires
@@ -238,7 +259,7 @@ class PromptInputs:
 
 
 def _without_outliers(stamps: list[int]) -> list[int]:
-    """Without single stamps ahead of those after them, after which the others go on as before."""
+    """The stamps without single ones that are ahead of their neighbours."""
     return [
         stamp
         for before, stamp, after in zip([*stamps[:1], *stamps], stamps, [*stamps[1:], *stamps[-1:]], strict=False)
@@ -249,7 +270,7 @@ def _without_outliers(stamps: list[int]) -> list[int]:
 def _fill_set_prompt(response: SetPrompt.Response, answer: Answer) -> None:
     response.success, response.object_id = answer.success, answer.object_id
     response.reason = answer.reason or answer.remark
-    if answer.success:
+    if answer.image is not None:  # it was applied
         response.header, response.object = answer.image.header, answer.tracked_object
 
 
@@ -259,3 +280,76 @@ def _fill_remove_object(response: RemoveObject.Response, answer: Answer) -> None
 
 def _fill_reset(response: Trigger.Response, answer: Answer) -> None:
     response.success, response.message = answer.success, answer.reason
+
+
+CLICK = 'Clicks in rqt_image_view: on an object they correct it, elsewhere they start one.'
+INPUTS = (
+    InputTopic(
+        name='~/prompts',
+        type_name='sam2_ros/Prompt',
+        type=PromptMessage,
+        description='Points, box or mask for one object; the stamp names the image that they were made on.',
+        take=PromptInputs.take_prompt,
+    ),
+    InputTopic(
+        name='<image>_mouse_left',
+        type_name='geometry_msgs/Point',
+        type=Point,
+        description=CLICK,
+        take=PromptInputs.take_pixel,
+    ),
+    InputTopic(
+        name='<image>/compressed_mouse_left',
+        type_name='geometry_msgs/Point',
+        type=Point,
+        description=CLICK,
+        take=PromptInputs.take_pixel,
+    ),
+    InputTopic(
+        name='~/overlay_mouse_left',
+        type_name='geometry_msgs/Point',
+        type=Point,
+        description=CLICK,
+        take=PromptInputs.take_pixel,
+    ),
+    InputTopic(
+        name='~/click',
+        type_name='geometry_msgs/PointStamped',
+        type=PointStamped,
+        description='A click in pixels, with the stamp of its image.',
+        take=PromptInputs.take_stamped_pixel,
+    ),
+    InputTopic(
+        name='clicked_point',
+        type_name='geometry_msgs/PointStamped',
+        type=PointStamped,
+        description='Publish Point in RViz: a point in space, projected through the camera_info beside the images.',
+        take=PromptInputs.take_point_in_space,
+    ),
+)
+SERVICES = (
+    Service(
+        name='~/set_prompt',
+        type_name='sam2_ros/SetPrompt',
+        type=SetPrompt,
+        description='As `~/prompts`; the answer holds the object on the prompted image, or why it was refused.',
+        ask=PromptInputs.set_prompt,
+        fill=_fill_set_prompt,
+    ),
+    Service(
+        name='~/remove_object',
+        type_name='sam2_ros/RemoveObject',
+        type=RemoveObject,
+        description='Forget one object.',
+        ask=PromptInputs.remove_object,
+        fill=_fill_remove_object,
+    ),
+    Service(
+        name='~/reset',
+        type_name='std_srvs/Trigger',
+        type=Trigger,
+        description='Forget all objects.',
+        ask=PromptInputs.reset,
+        fill=_fill_reset,
+    ),
+)

@@ -1,18 +1,18 @@
-"""Services whose answers are sent when they are known, from whichever thread knows them."""
+"""Services that answer later, from any thread."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from sam2_ros.live.requests import Answer
 
-# Every call is answered, however many come at once: nothing in the queues is replaced by something newer.
+# Every call is answered, however many come at once: no call in a queue is replaced by a newer one.
 ALL_CALLS = QoSProfile(
     history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
@@ -24,13 +24,21 @@ class _Call:
     header: Any  # which client asked, and which of its calls this is
 
 
-class AnsweredService:
-    """One service. `ask(request, give)` begins the work; `give(answer)` is called once, then or later; `fill(response,
-    answer)` writes the answer into the response.
+def _call_of(request: Any, response: Any) -> tuple[Any, Any]:
+    """The callback of a service, whose result goes to `send_response`."""
+    return request, response
 
-    A callback that awaits its answer would do as well, were it not that rclpy looks at every such call in every round
-    and goes on with the newest first: hundreds of them take seconds, and are answered in the wrong order. So what the
-    callback returns only says what was asked, and `send_response`, which rclpy calls next, begins the work.
+
+class AnsweredService:
+    """One service whose calls are answered when the answer is known.
+
+    A callback that awaits its answer would be simpler. But rclpy looks at every waiting call in every round, newest
+    first: hundreds of calls take seconds and are answered in the wrong order. So the callback only returns what was
+    asked, and `send_response`, which rclpy calls next, begins the work.
+
+    Args:
+        ask: `ask(request, give)` begins the work; `give(answer)` is called once, at once or later.
+        fill: `fill(response, answer)` writes the answer into the response.
     """
 
     def __init__(
@@ -47,9 +55,8 @@ class AnsweredService:
         self._fill = fill
         self._calls: set[_Call] = set()  # whose answer was not sent yet
         self._lock = threading.Lock()
-        self._service = node.create_service(
-            type_, name, lambda request, response: (request, response), qos_profile=ALL_CALLS
-        )
+        # the types of rclpy do not foresee this
+        self._service = cast(Any, node.create_service(type_, name, cast(Any, _call_of), qos_profile=ALL_CALLS))
         self._send = self._service.send_response
         self._service.send_response = self._begin
 

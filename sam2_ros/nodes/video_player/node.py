@@ -1,4 +1,4 @@
-"""A camera for those who have none at hand: publishes a video, images, a webcam or the synthetic scene."""
+"""A video as a camera: publishes a file, a folder of images, a webcam or a drawn scene."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS
 from sam2_ros.video.source import FrameSource, SourceError, open_source
 
 QUEUE_DEPTH = 5  # images, as in the sensor data profile
-SETTLE_SECONDS = 0.5  # between finding the last subscriber and the first frame: discovery is not symmetric
-FLUSH_SECONDS = 1.0  # how long the end of a video waits for reliable subscribers to have everything
+SETTLE_SECONDS = 0.5  # between finding the last subscriber and the first frame: it may not have found us yet
+FLUSH_SECONDS = 1.0  # that reliable subscribers get at the end to receive everything
 
 
 class VideoPlayer(Node):
-    """Publishes frames on `image`, with `camera_info` beside it, at an even rate; `finished` at the end."""
+    """Publishes frames on `image`, with `camera_info` beside it, at an even rate.
+
+    Attributes:
+        finished: is done at the end of the video.
+    """
 
     def __init__(self) -> None:
         """Raises SourceError when the source cannot be read, ValueError when a parameter is not accepted."""
@@ -101,7 +105,7 @@ class VideoPlayer(Node):
         self._published += 1
 
     def _may_start(self) -> bool:
-        """Whether the subscribers to wait for are there, and have had the time to find this node in turn."""
+        """Whether the subscribers to wait for are there, and have had time to find this node."""
         wanted = self._settings['wait_for_subscribers']
         if self._published or not wanted:
             return True
@@ -132,7 +136,7 @@ def main(args: list[str] | None = None) -> None:
         rclpy.logging.get_logger('video_player').fatal(str(error))
         sys.exit(1)
     except RuntimeError:
-        if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy began to wait
+        if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy waited
             raise
     finally:
         rclpy.try_shutdown()

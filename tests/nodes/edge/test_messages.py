@@ -15,8 +15,9 @@ from sam2_ros.msg import Prompt, TrackedObject
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from sam2_ros.nodes.edge import messages
-from sam2_ros.nodes.edge.messages import ConversionError, TrackRecord
+from sam2_ros.nodes.edge import decode_images, encode_images, messages
+from sam2_ros.nodes.edge.decode_images import ConversionError
+from sam2_ros.nodes.edge.messages import TrackRecord
 from sam2_ros.tracking import MemoryEvent, ObjectState
 from tests.nodes.messages import HEADER, image_message
 from tests.results import frame_result, object_result
@@ -262,7 +263,7 @@ def test_label_image(encoding: str, labels: tuple[int, int]) -> None:
     )
     expected = np.where(strong, labels[1], np.where(weak, labels[0], 0))
     assert (message.encoding, message.header) == (encoding, HEADER)
-    np.testing.assert_array_equal(messages.image_to_array(message), expected)
+    np.testing.assert_array_equal(decode_images.image_to_array(message), expected)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,7 @@ def test_detections_have_the_box_and_the_score_of_each_object_that_is_seen(monke
 
 
 def test_camera_info_sees_the_field_of_view() -> None:
-    info = messages.camera_info(height=480, width=640, horizontal_fov=np.pi / 2, header=HEADER)
+    info = encode_images.camera_info(height=480, width=640, horizontal_fov=np.pi / 2, header=HEADER)
     focal, centre_x = info.k[0], info.k[2]
     assert focal == pytest.approx(320)  # 45 degrees to either side
     assert (-0.5 - centre_x, 639.5 - centre_x) == (-320, 320)  # edges of the image, pixel centres being whole

@@ -31,7 +31,7 @@ def test_names_that_ros_refuses_are_told_in_one_sentence(module: str) -> None:
     rules = BAD if module == 'video_player' else BAD[-1:] + BAD[:1]  # each is a process
     for rule in rules:
         done = subprocess.run(
-            [sys.executable, '-m', f'sam2_ros.nodes.{module}', '--ros-args', '-r', rule],
+            [sys.executable, '-m', f'sam2_ros.nodes.{module}.node', '--ros-args', '-r', rule],
             capture_output=True,
             text=True,
             timeout=60,

@@ -10,8 +10,8 @@ from sam2_ros.msg import TrackedObject, TrackedObjectArray
 from std_msgs.msg import Header
 
 from sam2_ros.nodes.edge.encode_images import array_to_image
-from sam2_ros.nodes.edge.messages import prompt_from_message
-from sam2_ros.nodes.recorder.node import CSV_COLUMNS, QUEUE_DEPTH, Recording, prompt_message
+from sam2_ros.nodes.edge.messages import prompt_from_message, prompt_message
+from sam2_ros.nodes.recorder.recording import CSV_COLUMNS, MOST_WAITING, Recording
 from sam2_ros.tracking import ObjectState, Prompt
 
 
@@ -128,7 +128,7 @@ def test_an_object_that_is_catching_up_has_no_score_yet(recording, tmp_path):
     assert lit[0] == 0 < lit[1] < lit[2]
 
 
-@pytest.mark.parametrize('count', [2, QUEUE_DEPTH + 5])
+@pytest.mark.parametrize('count', [2, MOST_WAITING + 5])
 def test_overlays_without_scores_are_written_too(recording, tmp_path, count):
     for second in range(count):
         recording.take_overlay(overlay(second, 50 + second))

@@ -11,7 +11,7 @@ from sam2_ros.msg import TrackedObject, TrackedObjectArray
 from std_msgs.msg import Header
 
 from sam2_ros.nodes.edge.encode_images import array_to_image
-from sam2_ros.nodes.recorder.node import Recording
+from sam2_ros.nodes.recorder.recording import Recording
 
 
 def test_rows_are_written_at_once(tmp_path):

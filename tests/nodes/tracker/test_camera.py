@@ -94,7 +94,7 @@ def test_outputs_are_no_older_than_inference_and_one_camera_period(
     took: dict[int, float] = {}  # by frame
     ages: dict[int, float] = {}
     with graph(micro_weights) as client:
-        tracker = client.tracker_node._tracker
+        tracker = client.tracker_node.parts.tracker
         step = tracker.step
 
         def slow_step(*image: object, **when: object) -> object:

@@ -247,7 +247,7 @@ def test_after_an_outage_nothing_is_wrong_with_the_network(micro_weights: Path) 
 
 def test_a_tracker_that_hangs_at_the_first_image(micro_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with graph(micro_weights, image_timeout=0.5) as client:
-        tracker, go_on = client.tracker_node._tracker, threading.Event()
+        tracker, go_on = client.tracker_node.parts.tracker, threading.Event()
         step = tracker.step
         monkeypatch.setattr(tracker, 'step', lambda *image, **when: (go_on.wait(30), step(*image, **when))[1])
         client.publish(0)

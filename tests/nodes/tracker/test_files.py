@@ -47,5 +47,5 @@ def test_launch_files_name_files_and_nodes_that_exist(name: str) -> None:
     source = (REPOSITORY / 'launch' / name).read_text()
     files = re.findall(r"SHARE / '([^']+)'", source)
     assert files and all((REPOSITORY / file).is_file() for file in files)
-    executables = set(re.findall(r"package='sam2_ros', executable='(\w+)'", source))
+    executables = set(re.findall(r"package='sam2_ros',\s+executable='(\w+)'", source))
     assert executables and all((REPOSITORY / f'sam2_ros/nodes/{node}/node.py').is_file() for node in executables)

@@ -76,7 +76,7 @@ def test_deactivation_and_cleanup_while_an_object_catches_up(micro_weights: Path
             with client.before_encoding(lambda: time.sleep(0.2)):
                 assert client.set_prompt(name, box=scene.box('red', index), stamp=client.stamp(index)).success
                 assert client.transition('deactivate')
-            assert len(client.tracker_node._jobs) == 1
+            assert len(client.tracker_node.parts.jobs) == 1
 
         for index in range(8):
             client.step(index)
@@ -109,7 +109,7 @@ def test_a_call_is_answered_before_its_service_goes(micro_weights: Path) -> None
             waiting = client.ask_for_prompt('blue', box=scene.box('blue', 1), stamp=client.stamp(1))
             client.wait_for(lambda: node.answering, 'the call')
             shutdown = client.ask_for_transition('shutdown')
-            client.wait_for(lambda: node._inference is None, 'the node to stop')
+            client.wait_for(lambda: node._stream is None, 'the node to stop')
         answer = client.wait_for(lambda: waiting.done() and waiting.result(), 'the answer')
         assert answer.reason == 'the node was deactivated'
         assert client.wait_for(lambda: shutdown.done() and shutdown.result(), 'the shutdown').success

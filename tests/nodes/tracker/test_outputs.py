@@ -90,8 +90,8 @@ def test_the_overlay_as_jpeg(tracker: Client) -> None:
     tracker.step(0)
     assert tracker.set_prompt('red', box=scene.box('red', 0)).success
     raw, jpeg = tracker.listen('overlay'), tracker.listen('overlay/compressed')
-    made = tracker.tracker_node._outputs
-    for publisher in (made._overlay, made._overlay_jpeg):
+    made = tracker.tracker_node.parts.outputs.publishers
+    for publisher in (made['~/overlay'], made['~/overlay/compressed']):
         tracker.wait_for(publisher.get_subscription_count, 'the listener')
     tracker.step(1)
     message = tracker.output('overlay/compressed', tracker.stamp(1))
@@ -101,7 +101,7 @@ def test_the_overlay_as_jpeg(tracker: Client) -> None:
     assert decoded.shape == expected.shape and np.abs(decoded - expected).mean() < 8
     for subscription in (raw, jpeg):
         tracker.destroy_subscription(subscription)
-    for publisher in (made._overlay, made._overlay_jpeg):
+    for publisher in (made['~/overlay'], made['~/overlay/compressed']):
         tracker.wait_for(lambda publisher=publisher: not publisher.get_subscription_count(), 'nobody to listen')
 
 
@@ -129,7 +129,7 @@ def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkey
     changed = (pixels != scene.picture(index)).any(axis=2)
     assert changed[mask_of(newest.objects[0])].mean() > 0.9 and not changed.all()
     tracker.destroy_subscription(subscription)
-    overlay = tracker.tracker_node._outputs._overlay
+    overlay = tracker.tracker_node.parts.outputs.publishers['~/overlay']
     tracker.wait_for(lambda: not overlay.get_subscription_count(), 'the tracker to notice that nobody listens')
     count = len(drawn)
     tracker.step(index + 1)
@@ -174,7 +174,9 @@ def test_padded_rows(tracker: Client) -> None:
     message = array_to_image(padded, 'rgb8', header=Header(stamp=tracker.stamp(0), frame_id='camera'))
     message.width = scene.WIDTH
     overlay = tracker.listen('overlay')
-    tracker.wait_for(tracker.tracker_node._outputs._overlay.get_subscription_count, 'the subscription')
+    tracker.wait_for(
+        tracker.tracker_node.parts.outputs.publishers['~/overlay'].get_subscription_count, 'the subscription'
+    )
     tracker.camera.publish(message)
     assert tracker.output('objects', tracker.stamp(0)).image_width == scene.WIDTH
     drawn = image_to_array(tracker.output('overlay', tracker.stamp(0)))  # without objects, the image as it came

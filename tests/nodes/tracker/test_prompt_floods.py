@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -15,7 +14,7 @@ from sam2_ros.msg import Prompt, TrackedObject
 from sam2_ros.srv import RemoveObject, SetPrompt
 from std_srvs.srv import Trigger
 
-from sam2_ros.tracking import ObjectResult
+from sam2_ros.tracking import CatchUp, ObjectResult
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import TIMEOUT, Client, graph, make_prompt
 
@@ -107,7 +106,7 @@ class Flood:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        jobs = self.client.tracker_node._jobs
+        jobs = self.client.tracker_node.parts.jobs
         serve = jobs.serve
 
         def serve_and_measure() -> None:
@@ -192,14 +191,13 @@ def test_the_answer_says_when_the_mask_does_not_fit_the_prompt(
     """The network is made to find the red disc, or nothing, whatever it is asked for."""
     tracker.step(0)
     mask = scene.disc('red', 0) & ('nothing' not in remark)
-    jobs = tracker.tracker_node._jobs
-    hand_out = jobs._hand_out
+    advance = CatchUp.advance
 
-    def found(job: Any, result: ObjectResult) -> None:
+    def found(job: CatchUp) -> ObjectResult:
         box = tuple(int(edge) for edge in scene.box('red', 0)) if mask.any() else None
-        hand_out(job, replace(result, mask=mask, box=box, area=int(mask.sum())))
+        return replace(advance(job), mask=mask, box=box, area=int(mask.sum()))
 
-    monkeypatch.setattr(jobs, '_hand_out', found)
+    monkeypatch.setattr(CatchUp, 'advance', found)
     answer = tracker.set_prompt('it', stamp=tracker.stamp(0), **prompt)
     assert answer.success and remark in answer.reason
     tracker.log_line(remark)

@@ -1,6 +1,7 @@
 """Prompts by topic and service: on past and skipped images, corrections, refusals; objects that come and go."""
 
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -123,15 +124,19 @@ def test_others_go_on_while_one_catches_up(tracker: Client) -> None:
     for index in range(1, 15):
         tracker.step(index)
     states, index = [], 14
-    with tracker.before_encoding(lambda: time.sleep(0.03)):
-        tracker.prompts.publish(make_prompt('red', box=scene.box('red', 2), stamp=tracker.stamp(2)))
+    images = threading.Semaphore(0)  # that the network may encode
+    with tracker.before_encoding(lambda: images.acquire(timeout=TIMEOUT)):
+        tracker.ask_for_prompt('red', box=scene.box('red', 2), stamp=tracker.stamp(2))
+        tracker.wait_for(lambda: tracker.tracker_node.answering, 'the call')
         while not set(states) - {TrackedObject.CATCHING_UP}:
+            images.release(3)  # a live one and two to catch up with
             objects = by_name(tracker.step(index := index + 1))
             if 'red' in objects:
                 states.append(objects['red'].state)
                 assert objects['red'].state != TrackedObject.CATCHING_UP or not objects['red'].has_box
             assert tracker.is_right(objects['blue'], range(index + 1))
             assert index < 100
+        images.release(100)
     assert TrackedObject.CATCHING_UP in states
     assert tracker.is_right(objects['red'], range(2, index + 1))
 
@@ -353,7 +358,7 @@ def test_a_prompt_may_come_before_its_image(tracker: Client) -> None:
 def test_prompts_for_the_first_image_and_for_the_newest_output_of_a_slow_tracker(micro_weights) -> None:
     with graph(micro_weights, ring_images=3, prompt_wait=10.0) as client:
         early = client.ask_for_prompt('red', box=scene.box('red', 0), stamp=client.stamp(0))
-        client.wait_for(lambda: client.tracker_node._inputs._early, 'the prompt')
+        client.wait_for(lambda: client.tracker_node.parts.inputs._early, 'the prompt')
         client.step(0)
         answer = client.wait_for(lambda: early.done() and early.result(), 'the answer')
         assert answer.success and answer.header.stamp == client.stamp(0)

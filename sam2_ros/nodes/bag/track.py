@@ -1,0 +1,117 @@
+"""From a bag to a bag: every image is tracked, every other message is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rosbags.rosbag2 import Reader
+from tqdm import tqdm
+
+from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.live.stamps import NANOSECONDS
+from sam2_ros.nodes.bag.input import ImageTopic, messages_of
+from sam2_ros.nodes.bag.output import OutputBag
+from sam2_ros.nodes.edge.decode_images import ConversionError
+from sam2_ros.nodes.tracker.outputs import OUTPUTS, TrackerOutputs
+from sam2_ros.tracking import Prompt, VideoTracker
+
+
+class Stopped(Exception):
+    """Ctrl-C or SIGTERM came before the end of the bag."""
+
+
+@dataclass
+class BagReport:
+    """What was done, and what could not be done. `begun`: the new bag was begun."""
+
+    begun: bool = False
+    images: int = 0
+    prompts: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+
+@dataclass
+class BagTracker:
+    """Tracks the images of a bag, one after the other. `prompts`: by number of the image."""
+
+    tracker: VideoTracker
+    outputs: TrackerOutputs
+    prompts: Mapping[int, Sequence[Prompt]]
+    report: BagReport
+
+    def take(self, message: Any, rgb: np.ndarray, *, number: int, time: float, recorded: int) -> None:
+        """Track image `number` and write the outputs.
+
+        Args:
+            time: since the first message, in seconds.
+            recorded: when the image was recorded, in nanoseconds.
+        """
+        prompts = [prompt for prompt in self.prompts.get(number, ()) if self._fits(prompt, rgb, number)]
+        result = self.tracker.step(rgb, prompts, time=time)
+        self.outputs.publish(ArrivedImage(message, time, received_ns=recorded), rgb, result)
+        self.report.images += 1
+        self.report.prompts += len(prompts)
+
+    def skip(self, number: int, problem: str) -> None:
+        """Image `number` cannot be read."""
+        self.report.complaints.append(f'image {number} cannot be read: {problem}')
+        for prompt in self.prompts.get(number, ()):
+            self.report.complaints.append(f'the prompt for {prompt.object_id!r} on image {number} is lost with it')
+
+    def _fits(self, prompt: Prompt, rgb: np.ndarray, number: int) -> bool:
+        try:
+            prompt.check_fits(*rgb.shape[:2])
+            if prompt.object_id not in self.tracker.object_ids:
+                prompt.check_starts_object()
+        except ValueError as error:
+            self.report.complaints.append(f'the prompt on image {number} is refused: {error}')
+            return False
+        return True
+
+
+def track(
+    reader: Reader, bag: OutputBag, *, tracker: BagTracker, images: ImageTopic, stopped: Callable[[], bool]
+) -> None:
+    """Copy all messages and track the images. Earlier outputs of the node are left out, because they are made anew.
+
+    Raises:
+        Stopped: between two messages, when `stopped` says so.
+    """
+    replaced = {row.topic_of(bag.node): row for row in OUTPUTS}
+    copies = {
+        connection.id: bag.add_copy_of(connection)
+        for connection in reader.connections
+        if connection.topic not in replaced
+    }
+    for connection in reader.connections:
+        if copies.get(connection.id, connection) is None:
+            tracker.report.complaints.append(f'{connection.topic} is not copied: {connection.msgtype} is not defined')
+        elif connection.topic in replaced and replaced[connection.topic].type is None:
+            package = replaced[connection.topic].type_name.partition('/')[0]
+            tracker.report.complaints.append(
+                f'{connection.topic} of IN is left out, and not made anew for want of {package}'
+            )
+    tracked = {connection.id for connection in images.connections}
+    number = 0
+    with tqdm(total=images.count, unit='image') as bar:
+        for connection, recorded, raw in messages_of(reader):
+            if stopped():
+                raise Stopped('stopped')
+            copy = copies.get(connection.id)
+            if copy is not None:
+                bag.write(copy, recorded, raw)
+            if connection.id not in tracked:
+                continue
+            bag.time = recorded
+            try:
+                message, rgb = images.read(raw)
+            except ConversionError as error:
+                tracker.skip(number, str(error))
+            else:
+                time = (recorded - reader.start_time) / NANOSECONDS
+                tracker.take(message, rgb, number=number, time=time, recorded=recorded)
+            number += 1
+            bar.update()

@@ -1,0 +1,33 @@
+"""Two tracker nodes in one process on one network."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+
+from sam2_ros.live.engine import Engine
+from tests.nodes import tracker_scene as scene
+from tests.nodes.graph import graph
+
+
+def test_two_nodes_share_a_network_and_track_as_one_does_alone(micro_weights: Path) -> None:
+    engine = Engine()
+    with graph(micro_weights, engine=engine) as one, graph(micro_weights, engine=engine) as other:
+        networks = [client.tracker_node.parts.tracker._model for client in (one, other)]
+        assert networks[0] is networks[1]
+        network = weakref.ref(networks.pop())
+        del networks
+        one.step(0)
+        assert one.set_prompt('red', box=scene.box('red', 0)).success
+        other.step(0)
+        assert other.set_prompt('blue', box=scene.box('blue', 0)).success
+        for index in (1, 2, 3):
+            (red,), (blue,) = one.step(index).objects, other.step(index).objects
+            assert one.is_right(red, range(index + 1)) and other.is_right(blue, range(index + 1))
+        assert one.transition('deactivate') and one.transition('cleanup')
+        (blue,) = other.step(4).objects
+        assert other.is_right(blue, range(5)) and network() is not None
+        assert other.transition('deactivate') and other.transition('cleanup')
+        gc.collect()
+        assert network() is None  # its memory is free once nobody uses it
