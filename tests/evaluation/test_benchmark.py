@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from sam2_ros.evaluation.benchmark import Benchmark, NetworkSource
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset, TargetClip, benchmark_clip
+from sam2_ros.evaluation.measures import speed
 from sam2_ros.evaluation.measures.scores import RunScore
-from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES, FrameTime, time_trackers
+from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
 from sam2_ros.evaluation.pages.synthetic import SyntheticReport, write_report
 from sam2_ros.evaluation.predictions import ConfigMismatchError, PredictionStore, RunKey
 from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS, box_prompt, point_prompt, track_clip
@@ -196,13 +197,13 @@ def test_the_page_has_a_row_for_every_run_and_its_pictures(
         assert cv2.imread(str(tmp_path / picture)).std() > 1
 
 
-def test_times_are_relative_to_the_first_tracker(network: NetworkSource) -> None:
-    subset = replace(SMALL, scene=replace(SCENE, frames=WARM_UP_FRAMES + 4))
+def test_times_are_relative_to_the_first_tracker(network: NetworkSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match='more than 16 frames'):
+        time_trackers({}, clips=[benchmark_clip(SMALL, 0)])
+    monkeypatch.setattr(speed, 'WARM_UP_FRAMES', 2)
     model = network.load()
     trackers = {policy: partial(VideoTracker, model, memory=policy) for policy in ('sam2', 'dam')}
-    times = time_trackers(trackers, clips=[benchmark_clip(subset, 0), benchmark_clip(subset, 1)])
+    times = time_trackers(trackers, clips=[benchmark_clip(SMALL, 0), benchmark_clip(SMALL, 1)])
     assert [time.name for time in times] == ['sam2', 'dam']
     assert (times[0].ratio, times[0].ratio_error) == (1, 0)
     assert all(time.median > 0 and time.ratio > 0 for time in times)
-    with pytest.raises(ValueError, match='more than 16 frames'):
-        time_trackers(trackers, clips=[benchmark_clip(SMALL, 0)])

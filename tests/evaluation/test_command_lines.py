@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sam2_ros.evaluation import corrections, input_size, synthetic
+from sam2_ros.evaluation import command_line, corrections, input_size, synthetic
+from sam2_ros.evaluation.measures import speed
 
 
 @pytest.mark.parametrize('main', [synthetic.main, input_size.main])
@@ -62,6 +63,14 @@ def table(page: str, first: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
 
 
+@pytest.fixture
+def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time is measured from the third frame on, so that clips may be short."""
+    for module in (speed, command_line):
+        monkeypatch.setattr(module, 'WARM_UP_FRAMES', 2)
+
+
+@pytest.mark.usefixtures('short_warm_up')
 def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two policies on two clips, unless something else is asked for; a second call only scores."""
     arguments = [
@@ -71,7 +80,7 @@ def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.C
         '--image-size',
         '64',
         '--frames',
-        '18',
+        '4',
         '--subsets',
         'plain',
         '--prompts',
@@ -86,12 +95,13 @@ def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.C
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / 'kept').rglob('*.npz')}
     page = Path(capsys.readouterr().out.strip()).read_text()
     assert [row[:2] for row in table(page, 'prompt | memory')] == [['box', 'sam2'], ['box', 'dam']]
-    assert len(kept) == 4 and '2 clips of 18 frames' in page and '- Clips: of the split heldout' in page
+    assert len(kept) == 4 and '2 clips of 4 frames' in page and '- Clips: of the split heldout' in page
     assert [row[0] for row in table(page, ' | median ms')] == ['sam2', 'dam'] and '--predictions' not in page
     synthetic.main(arguments)
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / 'kept').rglob('*.npz')} == kept
 
 
+@pytest.mark.usefixtures('short_warm_up')
 def test_sizes_are_compared_on_the_same_clips(
     micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,7 +115,7 @@ def test_sizes_are_compared_on_the_same_clips(
             '--clips',
             '2',
             '--frames',
-            '17',
+            '3',
             '--subsets',
             'plain',
             '--prompts',

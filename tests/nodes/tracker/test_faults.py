@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from sam2_ros.nodes.edge.encode_images import array_to_image
 from sam2_ros.nodes.edge.transport import VARIABLES
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import IMAGE, Client, graph, stamp_of
+from tests.nodes.graph import IMAGE, TIMEOUT, Client, graph, stamp_of
 
 
 @pytest.fixture
@@ -173,12 +173,16 @@ def test_a_network_that_fails_costs_the_image_only(tracking: Client) -> None:
 
 
 def test_images_skipped_before_a_failure_are_told_with_the_next_output(tracking: Client) -> None:
-    actions = iter([lambda: time.sleep(1.0), _fails])
+    at_work, go_on = threading.Event(), threading.Event()
+    actions = iter([lambda: (at_work.set(), go_on.wait(TIMEOUT)), _fails])
     before = tracking.counts()
     with tracking.before_encoding(lambda: next(actions)()):
-        for index in (3, 4, 5, 6):  # 3 takes long, 4 and 5 are skipped, 6 fails
+        tracking.publish(3)  # takes long
+        assert at_work.wait(TIMEOUT)
+        for index in (4, 5, 6):  # 4 and 5 are skipped, 6 fails
             tracking.publish(index)
-            time.sleep(0.1)
+        tracking.counted('skipped', before['skipped'] + 2)
+        go_on.set()
         tracking.counted('failed', before['failed'] + 1)
     assert tracking.counts()['skipped'] == before['skipped'] + 2
     assert tracking.step(7).frames_skipped == 2
