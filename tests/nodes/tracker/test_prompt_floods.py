@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +19,10 @@ from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import TIMEOUT, Client, graph, make_prompt
 
 CALLS = 300
+ENCODING = 0.05  # seconds that a slow network takes for an image
+IMAGES = 30  # of a camera that is faster
+DETECTED = 6  # images later than it was taken
+SHARE, CREDIT = 0.1, 0.5  # of the time that prompts may hold up images for, and seconds of it that may be saved up
 PATIENT = QoSProfile(history=HistoryPolicy.KEEP_ALL)  # a client that loses no answer either
 
 
@@ -76,37 +82,70 @@ def test_a_newer_prompt_replaces_one_that_was_not_begun(tracker: Client) -> None
     tracker.diagnosed('prompts', lambda _, values: values['superseded by newer ones'] != '0', 'one superseded')
 
 
-@pytest.fixture(scope='module')
-def slow(micro_weights: Path) -> Iterator[Client]:
-    """A tracker whose network takes 50 ms for every image it encodes."""
-    with graph(micro_weights) as client, client.before_encoding(lambda: time.sleep(0.05)):
-        yield client
+@dataclass
+class Flood:
+    """A camera that is always ahead of the network, and a slow detector that names its object on every image.
+
+    Whenever the network begins to encode an image, the next one is published and a prompt on one before; only when that
+    image has arrived does the network go on, slowly. So an image waits while prompts are worked on.
+    """
+
+    client: Client
+    index: int
+    held_up: list[float] = field(default_factory=list)  # seconds that each piece of work on prompts took
+
+    def next_image(self) -> None:
+        self.index += 1
+        stamp, on = self.client.stamp(self.index), self.index - DETECTED
+        self.client.publish(self.index, pixels=scene.picture(self.index % 10))
+        self.client.prompts.publish(make_prompt('red', stamp=self.client.stamp(on), box=scene.box('red', on % 10)))
+        deadline = time.monotonic() + TIMEOUT
+        while self.client.tracker_node._ring.newest().header.stamp != stamp and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(ENCODING)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        jobs = self.client.tracker_node.parts.jobs
+        serve = jobs.serve
+
+        def serve_and_measure() -> None:
+            begin = time.monotonic()
+            serve()
+            self.held_up.append(time.monotonic() - begin)
+
+        with mock.patch.object(jobs, 'serve', serve_and_measure), self.client.before_encoding(self.next_image):
+            self.client.publish(self.index, pixels=scene.picture(self.index % 10))
+            yield
 
 
-def stream(client: Client, first: int, seconds: float, prompts_per_image: int, object_id: str) -> int:
-    """Images at 30 Hz, as many prompts on each; how many outputs came."""
-    before, index = len(client.received['objects']), first
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        client.publish(index, pixels=scene.picture(index % 10))
-        for _ in range(prompts_per_image):
-            client.prompts.publish(make_prompt(object_id, stamp=client.stamp(index), box=scene.box('red', index % 10)))
-        index += 1
-        time.sleep(1 / 30)
-    return len(client.received['objects']) - before
+def prompt_counts(client: Client) -> dict[str, int]:
+    """What became of all prompts so far, by a fresh report."""
+    client.received['diagnostics'].clear()
+    status = client.diagnosed('prompts', lambda *_: True, 'anything')
+    return {pair.key: int(pair.value) for pair in status.values if pair.value.isdigit()}
 
 
-def test_a_stream_of_prompts_leaves_images_their_rate(slow: Client) -> None:
-    """A detector that names its object on every image; the rest is what this machine takes beside the network."""
-    slow.step(0)
-    assert slow.set_prompt('red', stamp=slow.stamp(0), box=scene.box('red', 0)).success
-    alone = stream(slow, 100, 4.0, 0, 'red')
-    prompted = stream(slow, 400, 4.0, 1, 'red')
-    assert prompted > 0.6 * alone, (prompted, alone)  # 0.8 in the long run; these are seconds on a shared processor
-    status = slow.diagnosed('prompts', lambda *_: True, 'anything')
-    values = {pair.key: pair.value for pair in status.values}
-    assert int(values['applied']) >= 3 and int(values['superseded by newer ones']) > 20
-    assert slow.step(900).objects[0].state in (TrackedObject.VISIBLE, TrackedObject.CATCHING_UP)
+def test_a_stream_of_prompts_leaves_images_their_rate(tracker: Client) -> None:
+    """Work on prompts may hold images up for half a second once, and for a tenth of the time, however long that was.
+
+    Both times are taken from the same clock and stretch together on a busy processor. Without the limit this detector
+    would hold each image up for two others.
+    """
+    tracker.step(0)
+    assert tracker.set_prompt('red', stamp=tracker.stamp(0), box=scene.box('red', 0)).success
+    before = prompt_counts(tracker)
+    tracker.received['objects'].clear()
+    flood, begin = Flood(tracker, 100), time.monotonic()
+    with flood.running():
+        tracker.wait_for(lambda: len(tracker.received['objects']) >= IMAGES, 'the images')
+        held_up, seconds = list(flood.held_up), time.monotonic() - begin
+    assert sum(held_up[:-1]) <= CREDIT + SHARE * seconds, (held_up, seconds)  # until then the last one may begin
+    assert len(held_up) >= 3
+    after = prompt_counts(tracker)
+    assert after['applied'] >= before['applied'] + 3
+    assert after['superseded by newer ones'] > before['superseded by newer ones'] + 20
+    assert tracker.step(900).objects[0].state in (TrackedObject.VISIBLE, TrackedObject.CATCHING_UP)
 
 
 def test_a_prompt_with_too_many_points_is_refused_at_once(tracker: Client) -> None:
