@@ -1,11 +1,12 @@
 """Short synthetic videos with known masks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from sam2_ros.tracking import Prompt
+from sam2_ros.tracking import ObjectResult, Prompt, VideoTracker
 from tests.scenes import Scene, scene
 
 
@@ -74,3 +75,11 @@ def _texture(height: int, width: int, *, base: np.ndarray, rng: np.random.Genera
         rng.standard_normal((16, 16, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
     )
     return np.clip(base + 25 * noise, 0, 255).astype(np.uint8)
+
+
+def play(
+    tracker: VideoTracker, clip: Clip, script: dict[int, Sequence[Prompt]], frames: range
+) -> list[ObjectResult | None]:
+    """Step through frames of the clip with prompts by frame; the results of object 'a'."""
+    results = [tracker.step(clip.image(frame), script.get(frame, ())) for frame in frames]
+    return [result.get('a') for result in results]

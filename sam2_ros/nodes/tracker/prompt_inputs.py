@@ -91,6 +91,7 @@ class PromptInputs:
                 node, row.type, row.name.replace('<image>', image_topic), partial(row.take, self), QUEUE_DEPTH
             )
             for row in INPUTS
+            if row.type is not None
         ]
         self._services = [
             AnsweredService(node, row.type, row.name, ask=partial(row.ask, self), fill=row.fill) for row in SERVICES
