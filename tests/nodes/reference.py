@@ -17,6 +17,7 @@ from sam2_ros.nodes.edge.messages import mask_from_object
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 from tests.common import MICRO
 from tests.nodes import tracker_scene as scene
+from tests.remembering import remembering
 
 SIZE = 128  # pixels of the network's input in these tests
 EQUAL = 0.9  # overlap of masks that differ by rounding at most: a pixel or two, of masks that may be small
@@ -24,7 +25,9 @@ EQUAL = 0.9  # overlap of masks that differ by rounding at most: a pixel or two,
 
 @functools.cache
 def _network(weights: Path) -> Sam2Network:
-    return build_sam2(MICRO, weights, image_size=SIZE)
+    network = build_sam2(MICRO, weights, image_size=SIZE)
+    network.encode_image = remembering(network.encode_image)
+    return network
 
 
 def library_tracker(weights: Path, **options: object) -> VideoTracker:

@@ -9,6 +9,7 @@ from sam2_ros.model import ModelConfig, Sam2Network, build_sam2
 from sam2_ros.tracking import DamSettings, ObjectResult
 from tests.common import MICRO
 from tests.random_weights import randomise
+from tests.remembering import remembering
 from tests.tracking.clips import Clip, moving_clip
 
 SMALLEST = ModelConfig(
@@ -32,19 +33,26 @@ OFTEN = DamSettings(min_predicted_iou=0.0, min_area_ratio=0.0, max_area_ratio=10
 
 @pytest.fixture(scope='session')
 def micro64(micro_weights: Path) -> Sam2Network:
-    """The trained micro network at 64 pixels: for tests of what happens, not of how well objects are found."""
-    return build_sam2(MICRO, checkpoint=micro_weights, image_size=64)
+    """The trained micro network at 64 pixels: for tests of what happens, not of how well objects are found.
+
+    Most tests show it the same few pictures; it encodes each once.
+    """
+    model = build_sam2(MICRO, checkpoint=micro_weights, image_size=64)
+    model.encode_image = remembering(model.encode_image)
+    return model
 
 
 @pytest.fixture(scope='session')
 def small() -> Sam2Network:
     """A very small network with random weights that sees an object in every frame, so that memory is always written.
 
-    What it finds means nothing, but depends on all it remembers; and it does not change when trained weights do.
+    What it finds means nothing, but depends on all it remembers; and it does not change when trained weights do. It
+    encodes each picture once.
     """
     network = Sam2Network(SMALLEST).eval().requires_grad_(False)
     randomise(network, seed=5)  # of the first seeds the one whose alternative masks differ most
     network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(10.0)
+    network.encode_image = remembering(network.encode_image)
     return network
 
 
