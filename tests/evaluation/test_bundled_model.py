@@ -32,34 +32,34 @@ def bundled() -> Sam2Network:
 def clips() -> list[TargetClip]:
     """Held-out clips, begun as in the benchmark."""
     plain = SUBSETS['plain']
-    return [benchmark_clip(replace(plain, scene=replace(plain.scene, frames=FRAMES)), number) for number in range(4)]
+    return [benchmark_clip(replace(plain, scene=replace(plain.scene, frames=FRAMES)), number) for number in range(2)]
 
 
-def mean_overlap(model: Sam2Network, clips: list[TargetClip]) -> float:
-    """Mean J of all frames but the prompted ones, from a box."""
+def overlaps_of(model: Sam2Network, clips: list[TargetClip]) -> list[float]:
+    """Mean J of all frames but the prompted one of each clip, from a box."""
     overlaps = []
     for clip in clips:
         tracker = VideoTracker(model, 'sam2')
         tracker.step(clip.images[0], [box_prompt('target', clip.truth[0])])
         masks = np.stack([tracker.step(image)['target'].mask for image in clip.images[1:]])
-        overlaps.append(region_similarity(masks, clip.truth[1:]).mean())
-    return float(np.mean(overlaps))
+        overlaps.append(float(region_similarity(masks, clip.truth[1:]).mean()))
+    return overlaps
 
 
 def test_it_follows_plain_objects_and_reads_places(
     bundled: Sam2Network, clips: list[TargetClip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Object pointers alone tell what to look for, not where it was: without the maps the object must get lost."""
-    whole = mean_overlap(bundled, clips)
+    whole = overlaps_of(bundled, clips)
     condition = bundled.condition_on_memory
 
     def without_places(stride16: torch.Tensor, read: MemoryRead) -> torch.Tensor:
         return condition(stride16, replace(read, spatial=torch.zeros_like(read.spatial)))
 
     monkeypatch.setattr(bundled, 'condition_on_memory', without_places)
-    blind = mean_overlap(bundled, clips)
-    assert whole > 0.5
-    assert blind < whole - 0.1
+    blind = overlaps_of(bundled, clips)
+    assert min(whole) > 0.5  # in each clip: a mean over more of them says less
+    assert all(without < everything - 0.1 for without, everything in zip(blind, whole, strict=True))
 
 
 @pytest.mark.parametrize('memory', ['sam2', 'dam'])
