@@ -16,10 +16,11 @@ BUILD := $(WORKSPACE)/built
 FILES := $(WORKSPACE)/files
 ACTIVATE := source scripts/activate.sh
 
-.PHONY: FORCE help env build test lint demo docs shell clean
+.PHONY: FORCE help env build test quick lint demo docs shell clean
 
 help:
 	@echo 'make test    lint, types, build and tests'
+	@echo 'make quick   ruff and the quick tests, in a minute'
 	@echo 'make demo    track objects: [VIDEO=file|ladybirds] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2]'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
@@ -65,6 +66,12 @@ lint: $(ENV)
 test: lint build
 	@$(ACTIVATE)
 	env --default-signal=INT OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
+
+# For the inner loop: tests/conftest.py says what is left out.
+quick: build
+	@$(ACTIVATE)
+	ruff check .
+	env --default-signal=INT OMP_NUM_THREADS=1 python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
 
 demo: build
 	@$(ACTIVATE)
