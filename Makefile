@@ -16,10 +16,11 @@ BUILD := $(WORKSPACE)/built
 FILES := $(WORKSPACE)/files
 ACTIVATE := source scripts/activate.sh
 
-.PHONY: FORCE help env build test lint demo docs shell clean
+.PHONY: FORCE help env build test quick lint demo docs shell clean
 
 help:
 	@echo 'make test    lint, types, build and tests'
+	@echo 'make quick   lint and the quick tests: no types, no ROS graph, nothing that takes seconds'
 	@echo 'make demo    track objects: [VIDEO=file|ladybirds] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2]'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
@@ -65,6 +66,12 @@ lint: $(ENV)
 test: lint build
 	@$(ACTIVATE)
 	env --default-signal=INT OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
+
+# For the inner loop. Slow tests are marked as such.
+quick: build
+	@$(ACTIVATE)
+	ruff check .
+	OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS) -m 'not slow'
 
 demo: build
 	@$(ACTIVATE)

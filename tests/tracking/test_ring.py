@@ -15,6 +15,8 @@ from sam2_ros.tracking.ring import RecentImage
 from tests.tracking.clips import Clip, play
 from tests.tracking.conftest import assert_same
 
+pytestmark = pytest.mark.slow
+
 
 def test_frames_older_than_the_ring_are_refused_with_its_length(micro64: Sam2Network, clip: Clip) -> None:
     tracker = VideoTracker(micro64, options=TrackerOptions(ring_frames=4))

@@ -15,6 +15,8 @@ from sam2_ros.nodes.tracker import diagnostics
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import Client, graph
 
+pytestmark = pytest.mark.slow
+
 STAGES = ('wait', 'convert', 'track', 'publish', 'total')
 
 
