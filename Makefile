@@ -67,7 +67,7 @@ test: lint build
 	@$(ACTIVATE)
 	env --default-signal=INT OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
 
-# For the inner loop: tests/conftest.py says what is left out.
+# For the inner loop: without what is marked as slow.
 quick: build
 	@$(ACTIVATE)
 	ruff check .

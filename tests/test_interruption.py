@@ -64,6 +64,7 @@ def seconds_of_work(pid):
     return int(Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[11]) / os.sysconf('SC_CLK_TCK')
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != 'linux', reason='looks for processes in /proc')
 def test_the_benchmark_takes_its_worker_along():
     """Ctrl-C in a terminal reaches both; other signals are for one process only."""

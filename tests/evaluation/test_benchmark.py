@@ -23,6 +23,8 @@ from sam2_ros.synthetic.scene import PRESETS, make_clip
 from sam2_ros.tracking import VideoTracker
 from tests.common import MICRO
 
+pytestmark = pytest.mark.slow
+
 SCENE = replace(PRESETS['occlusion'], height=96, width=128, frames=8, photos=0.0)
 SMALL = Subset(SCENE, clips=2, first_seed=77)
 

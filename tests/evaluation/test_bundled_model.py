@@ -16,6 +16,8 @@ from tests.common import MICRO
 from tests.nodes import tracker_scene as discs
 from tests.remembering import remembering
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 16
 CROWDED_CLIP, CROWDED_FRAMES = 9, 24  # one of the few in which the bundled weights find a distractor
 

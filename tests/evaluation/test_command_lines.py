@@ -70,6 +70,7 @@ def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, 'WARM_UP_FRAMES', 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('short_warm_up')
 def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two policies on two clips, unless something else is asked for; a second call only scores."""
@@ -101,6 +102,7 @@ def test_a_quick_benchmark(micro_weights: Path, tmp_path: Path, capsys: pytest.C
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / 'kept').rglob('*.npz')} == kept
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('short_warm_up')
 def test_sizes_are_compared_on_the_same_clips(
     micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,8 @@ from sam2_ros.evaluation.protocols.first_frame import box_prompt
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import VideoTracker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def clip() -> TargetClip:

@@ -38,6 +38,7 @@ def test_two_that_meet_are_followed_only_until_they_touch() -> None:
     assert footage.find_movers(meeting, length=25) == []
 
 
+@pytest.mark.slow
 def test_two_who_walk_side_by_side_are_nobody_s_box() -> None:
     """Their common box is still of a walker's size and overlaps with each one's own by half."""
     side_by_side = film((20, 100, 4.0), (30, 100, 4.4), wide=9)  # the second draws away from the first
@@ -86,6 +87,7 @@ def write(folder: Path, frames: list[np.ndarray]) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_page_has_a_row_for_every_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = write(tmp_path, film((20, 100, 4.0)))
     footage.main([str(video), '--frames', '26', '--policies', 'sam2', '--sizes', '256', '--output', str(tmp_path)])

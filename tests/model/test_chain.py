@@ -17,6 +17,8 @@ from tests.model.conftest import Pair, make_pair
 from tests.official import assert_near
 from tests.scenes import Scene, network_input, scene
 
+pytestmark = pytest.mark.slow
+
 NUM_FRAMES = 16
 EMPTY_FRAMES = slice(3, 5)
 

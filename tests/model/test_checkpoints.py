@@ -15,6 +15,8 @@ from sam2_ros.model.checkpoints import CheckpointError, load_checkpoint, load_st
 from sam2_ros.model.hugging_face import to_hugging_face
 from tests.common import MICRO
 
+pytestmark = pytest.mark.slow
+
 StateDict = dict[str, Tensor]
 
 

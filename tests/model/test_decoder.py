@@ -12,6 +12,8 @@ from sam2_ros.model.mask_decoder import DecoderOutput, choose_mask
 from tests.model.conftest import Pair
 from tests.official import assert_near
 
+pytestmark = pytest.mark.slow
+
 KINDS = ['point', 'points', 'box', 'box+point', 'padded box', 'mask', 'mask+point', 'none']
 NO_OBJECT_LOGIT = -1024.0
 

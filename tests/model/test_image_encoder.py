@@ -11,6 +11,8 @@ from tests.official import assert_near, load_official, official_base, official_i
 from tests.random_weights import randomise
 from tests.scenes import network_input, scene
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('name', [f'sam2.1_hiera_{size}' for size in ('tiny', 'small', 'base_plus', 'large')])
 def test_trunk_and_neck_of_the_published_sizes(name: str) -> None:

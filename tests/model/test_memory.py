@@ -12,6 +12,8 @@ from sam2_ros.model import MemoryRead
 from tests.model.conftest import Pair
 from tests.official import assert_near
 
+pytestmark = pytest.mark.slow
+
 NUM_FRAMES = 30
 POINTER_HORIZON = 15  # official: the 16 most recent frames, so that the farthest one is at distance 15
 COUNT = 2  # objects

@@ -17,6 +17,8 @@ from tests.model.conftest import Pair
 from tests.official import assert_near
 from tests.scenes import network_input, scene
 
+pytestmark = pytest.mark.slow
+
 SIZE = 128
 RELAXED = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 labels_of_points = st.lists(st.sampled_from([-1, 0, 1, 2, 3]), max_size=4)

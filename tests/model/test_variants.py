@@ -36,6 +36,7 @@ def published_table(name: str) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {key: (dtype, tuple(int(n) for n in shape.split('x') if n)) for key, dtype, shape in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_tensors_are_the_published_ones(name: str) -> None:
     ours = {

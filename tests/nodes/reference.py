@@ -14,7 +14,7 @@ from sam2_ros.msg import TrackedObject
 
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.nodes.edge.messages import mask_from_object
-from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
+from sam2_ros.tracking import FrameResult, Prompt, TrackerOptions, VideoTracker
 from tests.common import MICRO
 from tests.nodes import tracker_scene as scene
 from tests.remembering import remembering
@@ -37,22 +37,22 @@ def library_tracker(weights: Path, **options: object) -> VideoTracker:
 
 @dataclass
 class _Life:
-    """An object that the library tracks: the images it was tracked in, and its mask in each."""
+    """An object that the library tracks: the images it was tracked in, and what came out in each."""
 
     library: VideoTracker
     images: list[int] = field(default_factory=list)
-    masks: list[np.ndarray] = field(default_factory=list)
+    results: list[FrameResult] = field(default_factory=list)
 
 
 _LIVES: dict[tuple[object, ...], list[_Life]] = defaultdict(list)
 
 
 def expected(
-    weights: Path, prompt: Prompt, images: Sequence[int], *, picture: Callable[[int], np.ndarray]
-) -> np.ndarray:
-    """The mask of the object in the last of `images`, when it was prompted in the first of them.
+    weights: Path, prompt: Prompt, images: Sequence[int], *, picture: Callable[[int], np.ndarray] = scene.picture
+) -> FrameResult:
+    """The object in the last of `images`, when it was prompted in the first of them.
 
-    Tests ask for more and more images, or the same ones: the library goes on from those it has tracked it in.
+    Tests ask for more and more images, or the same ones again: the library goes on from those it has seen.
     """
     said = (prompt.points, prompt.labels, prompt.box, prompt.mask)
     key = (weights, picture, prompt.object_id, *(None if part is None else part.tobytes() for part in said))
@@ -63,10 +63,9 @@ def expected(
         lives.extend(known)
     life = known[0]
     for index in images[len(life.images) :]:
-        result = life.library.step(picture(index), [] if life.images else [prompt])
+        life.results.append(life.library.step(picture(index), [] if life.images else [prompt]))
         life.images.append(index)
-        life.masks.append(result[prompt.object_id].mask)
-    return life.masks[len(images) - 1]
+    return life.results[len(images) - 1]
 
 
 def same(mask: np.ndarray, other: np.ndarray) -> bool:
@@ -94,6 +93,6 @@ def is_as_expected(
     the box of the disc of its name unless a prompt is given).
     """
     prompt = prompt or box_prompt(tracked.object_id, images[0])
-    mask = expected(weights, prompt, images, picture=picture)
-    height, width = mask.shape
-    return same(mask_of(tracked, height=height, width=width), mask)
+    result = expected(weights, prompt, images, picture=picture)[prompt.object_id]
+    height, width = result.mask.shape
+    return same(mask_of(tracked, height=height, width=width), result.mask)

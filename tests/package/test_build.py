@@ -13,6 +13,8 @@ from ament_index_python.packages import get_package_prefix
 
 from tests.common import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 BUILT = Path(get_package_prefix('sam2_ros')).parent  # by make build; all tests run on it
 LINTERS = ('mypy', 'ruff_check', 'ruff_format')
 # What the compiled messages are made from. Python sources, launch and config files are only copied.

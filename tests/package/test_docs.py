@@ -179,6 +179,7 @@ def test_the_front_door() -> None:
     assert re.search('^make test ', text, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_documentation_builds(tmp_path: Path) -> None:
     pytest.importorskip('myst_parser')
     pytest.importorskip('furo')

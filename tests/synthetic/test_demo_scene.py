@@ -13,6 +13,8 @@ from sam2_ros.tools.demo import SCENE_FRAMES, scene_prompts
 from sam2_ros.tracking import ObjectState, VideoTracker
 from sam2_ros.video.prompts import prompts_by_frame
 
+pytestmark = pytest.mark.slow
+
 HIDING = PROMPTED[0]
 
 

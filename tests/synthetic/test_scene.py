@@ -15,6 +15,8 @@ from sam2_ros.synthetic.motion import fold, hidden_phases
 from sam2_ros.synthetic.scene import PRESETS, SPLITS, Clip, SceneSettings, make_clip
 from tests.common import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(8)
 
 # A fresh process, in which the other split has no material at all: a clip that needs it cannot be made.

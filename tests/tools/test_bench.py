@@ -11,6 +11,8 @@ from sam2_ros.tools.bench import OFFICIAL, PLAIN, SOAK, main
 from sam2_ros.tools.measurement import Case, Feed, Measurement, build_model, measure, prompts_for
 from sam2_ros.tracking import VideoTracker
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def case(micro_weights):

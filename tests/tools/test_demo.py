@@ -74,6 +74,7 @@ def running(words):
     demo.communicate()
 
 
+@pytest.mark.slow
 def test_an_object_is_recorded_from_the_first_image_on(words, tmp_path):
     demo = start(
         [*words, '--box', RED, '--name', 'blue', '--point', '10:{:g},{:g}'.format(*tracker_scene.centre('blue', 10))]
@@ -107,6 +108,7 @@ def test_an_object_is_recorded_from_the_first_image_on(words, tmp_path):
     assert stamps == sorted(set(stamps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_it_takes_its_nodes_along_when_it_is_stopped(running, number):
     demo, nodes = running
@@ -116,6 +118,7 @@ def test_it_takes_its_nodes_along_when_it_is_stopped(running, number):
     assert not [pid for pid in nodes if Path(f'/proc/{pid}').exists()]
 
 
+@pytest.mark.slow
 def test_a_tracker_that_dies_is_noticed(running):
     demo, nodes = running
     (tracker,) = [pid for pid in nodes if b'sam2_ros.nodes.tracker.node' in Path(f'/proc/{pid}/cmdline').read_bytes()]

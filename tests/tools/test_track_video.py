@@ -21,6 +21,8 @@ from sam2_ros.video.sink import VideoSink
 from sam2_ros.video.source import FrameSource, open_source
 from tests.results import frame_result, object_result
 
+pytestmark = pytest.mark.slow
+
 FRAMES, HEIGHT, WIDTH = 6, 96, 160
 
 

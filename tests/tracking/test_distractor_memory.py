@@ -23,6 +23,8 @@ from tests.tracking.clips import Clip, distractor_clip
 from tests.tracking.conftest import OFTEN, assert_same
 from tests.tracking.test_memory_bank import never_forgetting
 
+pytestmark = pytest.mark.slow
+
 # the distractor test is the one that decides, and here it takes much to convince it
 CAUTIOUS = DamSettings(min_predicted_iou=0.0, min_area_ratio=0.0, max_area_ratio=1000.0, max_box_iou=0.1)
 

@@ -3,12 +3,15 @@
 import gc
 from pathlib import Path
 
+import pytest
 import torch
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import MemoryEvent, TrackerOptions, VideoTracker, make_policy
 from tests.tracking.clips import Clip
 from tests.tracking.conftest import OFTEN
+
+pytestmark = pytest.mark.slow
 
 FRAMES = 1000
 SETTLED = 100  # frames after which everything that is bounded is full

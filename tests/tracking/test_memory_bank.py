@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sam2_ros.tracking import POLICY_NAMES, DamSettings, MemoryPolicy, make_policy
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemorySelection
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 500
 RING = 32  # frames that a prompt may reach back
 SOMETHING = torch.zeros(1)

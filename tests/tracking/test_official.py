@@ -21,6 +21,8 @@ from tests.official import load_official, official_video_predictor, official_vid
 from tests.remembering import remembering
 from tests.tracking.clips import Clip, moving_clip
 
+pytestmark = pytest.mark.slow
+
 LOGIT_TOLERANCE = 1e-3  # of the range of the clip's logits: the largest difference in a frame
 MIN_IOU = 0.9999  # of each object, over all masks of the clip
 # In a single frame of less than 10 000 pixels that IoU would mean equality to the pixel, but some may lie so close to 0

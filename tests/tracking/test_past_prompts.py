@@ -21,6 +21,8 @@ from sam2_ros.tracking import (
 from tests.tracking.clips import Clip, play
 from tests.tracking.conftest import OFTEN, assert_close, assert_same
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('memory', ['sam2', 'dam'])
 @pytest.mark.parametrize('kind', ['point', 'box', 'mask'])

@@ -11,6 +11,8 @@ from sam2_ros.tracking import ObjectState, Prompt, TrackerOptions, VideoTracker
 from tests.tracking.clips import Clip
 from tests.tracking.conftest import assert_same
 
+pytestmark = pytest.mark.slow
+
 CORRECTED = 4  # the frame on which the object is prompted again
 
 

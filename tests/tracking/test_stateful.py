@@ -24,6 +24,8 @@ from sam2_ros.tracking import (
 from tests.tracking.clips import Clip
 from tests.tracking.conftest import OFTEN, assert_close
 
+pytestmark = pytest.mark.slow
+
 NAMES = st.sampled_from('abc')
 PICTURES = st.integers(0, 23)
 KINDS = st.sampled_from(['point', 'points', 'box', 'mask'])

@@ -19,6 +19,8 @@ from sam2_ros.training.batches import (
     batch_loader,
 )
 
+pytestmark = pytest.mark.slow
+
 SMALL = BatchSettings(size=64, clips=2, frames=2, objects=2, photos=0.0)
 FIELDS = tuple(ClipBatch.__dataclass_fields__)
 

@@ -16,6 +16,8 @@ from sam2_ros.training.train import RunSettings, train
 from sam2_ros.training.trainer import Trainer
 from sam2_ros.training.validate import validate
 
+pytestmark = pytest.mark.slow
+
 # The parts of the micro network, fewer and narrower: it learns the same in a fifth of the time, of which the optimizer
 # of the micro network takes most.
 NARROW = ModelConfig(

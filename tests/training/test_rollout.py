@@ -19,6 +19,8 @@ from sam2_ros.training.memory import read_order
 from sam2_ros.training.prompts import random_error_click
 from sam2_ros.training.rollout import Rollout, RolloutSettings, network_input
 
+pytestmark = pytest.mark.slow
+
 PLAIN = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
 EASY = BatchSettings(size=128, clips=1, frames=8, objects=3, presets=('plain',), photos=0.0)
 

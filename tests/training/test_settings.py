@@ -91,6 +91,7 @@ def test_wrong_recipes_are_refused_by_the_command_line(
     assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.slow
 def test_one_sentence_tells_what_a_process_of_a_shared_run_failed_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,8 @@ from sam2_ros.training.train import RunSettings, rollout_seed, train
 from sam2_ros.training.trainer import Trainer, export_weights, rate_scale
 from tests.common import MICRO, REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device('cpu')
 FIRST_MOMENTS = {'momentum_buffer': 0.05, 'exp_avg': 0.1}  # of Muon and AdamW: shares of the gradient after one step
 MOST_BYTES = 16_000_000  # of the bundled weights

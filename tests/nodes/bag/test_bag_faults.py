@@ -27,6 +27,8 @@ from tests.nodes.bag.bags import (
     write_bag,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_cannot_be_used_is_said_and_the_rest_is_tracked(run, tmp_path, capsys):
     good = box_prompt('red', on=0, box=scene.box('red', 0))

@@ -32,6 +32,8 @@ from tests.nodes.bag.bags import (
     write_bag,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
 def test_a_prompt_in_the_bag_is_applied_to_its_image(run, tmp_path, micro_weights, storage):

@@ -16,6 +16,8 @@ from sam2_ros.nodes.edge.qos import make_publisher
 from sam2_ros.nodes.tracker.image_source import FOLLOW_PERIOD
 from tests.nodes.graph import IMAGE, Client, graph
 
+pytestmark = pytest.mark.slow
+
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
 LISTENING = f'qos_overrides.{IMAGE}.subscription.reliability'
 # Endpoints that ROS itself makes for a node or for tf2.

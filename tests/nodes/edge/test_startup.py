@@ -9,6 +9,8 @@ import pytest
 from sam2_ros.nodes.edge.startup import base_topic, subscribed_topic
 from tests.nodes.graph import IMAGE, graph
 
+pytestmark = pytest.mark.slow
+
 BAD = ('image:=//x', 'image:=/x/', 'image:=a-b', 'image:=', '__node:=a-b', '__node:=', '__ns:=//', '__ns:=/a/')
 
 

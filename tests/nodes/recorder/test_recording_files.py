@@ -42,6 +42,7 @@ def test_a_video_that_is_not_whole_is_an_error_and_the_summary_is_there(tmp_path
     assert '| published | 0 |' in (tmp_path / 'summary.md').read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['objects.csv', 'summary.md'])
 def test_a_full_disk_ends_the_process_with_a_sentence(tmp_path, name):
     (tmp_path / name).symlink_to('/dev/full')

@@ -19,6 +19,8 @@ from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import IMAGE, RELIABLE, Client, graph, stamp_of
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def camera(client: Client, reliability: str, rate: float) -> Iterator[subprocess.Popen]:

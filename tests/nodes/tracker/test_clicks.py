@@ -17,6 +17,8 @@ from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import IMAGE, RELIABLE, Client
 from tests.nodes.reference import mask_of
 
+pytestmark = pytest.mark.slow
+
 INFO = IMAGE.replace('image_raw', 'camera_info')
 
 

@@ -19,6 +19,8 @@ from sam2_ros.nodes.edge.transport import VARIABLES
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import IMAGE, TIMEOUT, Client, graph, stamp_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tracking(tracker: Client) -> Client:

@@ -19,6 +19,8 @@ from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import TIMEOUT, Client, graph
 from tests.nodes.reference import mask_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def shared_compressed(micro_weights: Path) -> Iterator[Client]:

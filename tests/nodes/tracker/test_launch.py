@@ -17,6 +17,8 @@ from tests.nodes.graph import IMAGE, TIMEOUT, Client, client_of
 pytest.importorskip('ros2launch', reason='ros2 launch is not installed; it is not on PyPI')
 from launch.utilities import perform_substitutions
 
+pytestmark = pytest.mark.slow
+
 DEFAULTS = {
     'image': 'image',
     'namespace': '',

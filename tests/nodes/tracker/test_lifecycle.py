@@ -25,6 +25,8 @@ from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import IMAGE, PERIOD, TIMEOUT, Client, client_of, graph
 from tests.nodes.reference import mask_of
 
+pytestmark = pytest.mark.slow
+
 # Lifecycle cycles, how many of them fill what is allocated once, and bytes that the others may add. Without a leak that
 # is 1 MB at most, whether they are 11 or 45; the network alone is 16 MB.
 CYCLES, FIRST_CYCLES = 16, 5

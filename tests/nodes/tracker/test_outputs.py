@@ -13,6 +13,8 @@ from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import Client, graph
 from tests.nodes.reference import mask_of
 
+pytestmark = pytest.mark.slow
+
 
 def tracked(client: Client, *names: str, images: int = 3) -> TrackedObject:
     """Start the discs on image 0 and go on for some images; the newest objects."""

@@ -18,6 +18,8 @@ from sam2_ros.tracking import CatchUp, ObjectResult
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import TIMEOUT, Client, graph, make_prompt
 
+pytestmark = pytest.mark.slow
+
 CALLS = 300
 ENCODING = 0.05  # seconds that a slow network takes for an image
 IMAGES = 30  # of a camera that is faster

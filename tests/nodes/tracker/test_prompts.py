@@ -17,6 +17,8 @@ from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import TIMEOUT, Client, graph, make_prompt, stamp_of
 from tests.nodes.reference import box_prompt, library_tracker, mask_of, same
 
+pytestmark = pytest.mark.slow
+
 
 def by_name(objects: TrackedObjectArray) -> dict[str, TrackedObject]:
     return {tracked.object_id: tracked for tracked in objects.objects}

@@ -6,9 +6,13 @@ import gc
 import weakref
 from pathlib import Path
 
+import pytest
+
 from sam2_ros.live.engine import Engine
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import graph
+
+pytestmark = pytest.mark.slow
 
 
 def test_two_nodes_share_a_network_and_track_as_one_does_alone(micro_weights: Path) -> None:

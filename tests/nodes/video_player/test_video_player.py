@@ -28,6 +28,8 @@ from sam2_ros.nodes.edge.parameters import yaml_text
 from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS, TITLE
 from tests.common import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 30.0  # seconds; generous, because other tests share the processor
 DOMAIN = 1 + os.getpid() % 100
 CAMERA = f'/camera_{os.getpid()}'
