@@ -120,7 +120,9 @@ def test_a_catch_up_that_never_gets_ahead_keeps_no_more_images_than_the_ring(sma
     for frame in range(4, 40):
         late.step(clip.image(frame))
         job.advance()
-    assert images_in_memory() - others <= 4 + 4 + 5 + 1  # the ring, what is behind it, what was visited, the prompted image
+    assert (
+        images_in_memory() - others <= 4 + 4 + 5 + 1
+    )  # the ring, what is behind it, what was visited, the prompted image
     while not job.done:
         job.advance()
     play(in_time, clip, {0: [clip.prompt('a', 'mask')]}, range(40))

@@ -1,7 +1,7 @@
 """What the diagnostics say while all is well, and when the node cannot keep up."""
 
-import threading
 import re
+import threading
 import time
 from itertools import count
 from pathlib import Path
@@ -58,7 +58,9 @@ def test_a_slow_network_falls_behind_and_says_so(micro_weights: Path) -> None:
                 if re.search("falls behind.*key='skipped', value='[1-9]", str(client.received['diagnostics'][-1:])):
                     break
             status = client.diagnosed(
-                'images', lambda status, values: 'falls behind' in status.message and values['skipped'] != '0', 'a warning'
+                'images',
+                lambda status, values: 'falls behind' in status.message and values['skipped'] != '0',
+                'a warning',
             )
         assert status.level == DiagnosticStatus.WARN
 
