@@ -1,7 +1,5 @@
 """Whole training runs through the public interface: they go on after a crash, and leave weights that load."""
 
-import csv
-import math
 import os
 import signal
 import subprocess
@@ -18,33 +16,25 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from sam2_ros.model import Sam2Network, build_sam2
-from sam2_ros.training.batches import BatchSettings, ClipBatches
+from sam2_ros.training.batches import ClipBatches
 from sam2_ros.training.log import Log
 from sam2_ros.training.rollout import Rollout, RolloutSettings
 from sam2_ros.training.settings import StageSettings, TrainSettings
-from sam2_ros.training.train import RunSettings, rollout_seed, train
+from sam2_ros.training.train import rollout_seed, train
 from sam2_ros.training.trainer import Trainer, export_weights, rate_scale
 from tests.common import MICRO, REPOSITORY
+from tests.training.runs import CPU, SHORT, TINY, rows, run
 
 pytestmark = pytest.mark.slow
 
-CPU = torch.device('cpu')
 FIRST_MOMENTS = {'momentum_buffer': 0.05, 'exp_avg': 0.1}  # of Muon and AdamW: shares of the gradient after one step
 MOST_BYTES = 16_000_000  # of the bundled weights
-TINY = BatchSettings(size=64, clips=1, frames=1, objects=1, photos=0.0)
-SHORT = TrainSettings(
-    stages=(
-        StageSettings('images', 0.5, TINY),
-        StageSettings('clips', 0.5, replace(TINY, frames=3), RolloutSettings(gradient_frames=1, correction=0.5)),
-    )
-)
-
-# Trains the recipe above until it is killed; every step is saved.
+# Trains the short recipe until it is killed; every step is saved.
 TRAIN_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 from sam2_ros.training.train import RunSettings, train
-from tests.training.test_train import SHORT
+from tests.training.runs import SHORT
 if __name__ == '__main__':
     train(SHORT, RunSettings(folder=Path(sys.argv[1]), steps=int(sys.argv[2]), processes=int(sys.argv[3]), workers=0,
                              save_every=0.0))
@@ -65,16 +55,6 @@ def train_until_saved(folder: Path, *, steps: int, processes: int, **how: object
     while not (folder / 'checkpoint.pt').exists() and process.poll() is None:
         time.sleep(0.02)
     return process
-
-
-def run(folder: Path, **changes: object) -> RunSettings:
-    once = {'validation_batches': 1, 'validate_every': math.inf}  # at the end alone
-    return RunSettings(folder=folder, workers=0, **once | changes)  # type: ignore[arg-type]
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with open(folder / 'log.csv', encoding='utf-8', newline='') as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope='module')
@@ -164,97 +144,15 @@ def test_a_step_in_bfloat16_is_like_one_in_float32() -> None:
     assert torch.cosine_similarity(*gradients, dim=0) > 0.98
 
 
-def test_a_run_begins_with_given_weights(finished: Path, tmp_path: Path) -> None:
-    start = finished / 'weights.safetensors'
-    slow = replace(SHORT, learning_rate=1e-9, weight_decay=0.0)
-    weights = load_file(train(slow, run(tmp_path, steps=1, start=start)))
-    for name, tensor in load_file(start).items():
-        torch.testing.assert_close(weights[name], tensor, rtol=0, atol=1e-4, msg=name)
-
-
-def test_a_share_of_the_weights_it_began_with_stays(finished: Path, tmp_path: Path) -> None:
-    start = finished / 'weights.safetensors'
-    left, half = (tmp_path / 'left', tmp_path / 'half')
-    begun, moved = load_file(start), load_file(train(SHORT, run(left, steps=2, start=start)))
-    kept = replace(SHORT, keep_start=0.25)
-    for _ in range(2):  # the second time the run is already finished
-        mixed = load_file(train(kept, run(half, steps=2, start=start)))
-        for name, tensor in mixed.items():
-            expected = 0.25 * begun[name].float() + 0.75 * moved[name].float()
-            torch.testing.assert_close(tensor.float(), expected, rtol=2e-3, atol=1e-5, msg=name)
-    assert any(not torch.equal(mixed[name], moved[name]) for name in mixed)
-
-
-def test_a_run_that_goes_on_remembers_what_it_began_with(finished: Path, tmp_path: Path) -> None:
-    start, kept = finished / 'weights.safetensors', replace(SHORT, keep_start=0.5)
-    train(kept, run(tmp_path, steps=1, start=start))
-    mixed = load_file(train(kept, run(tmp_path, steps=2)))  # without --start
-    average = torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['average']
-    for name, begun in load_file(start).items():
-        torch.testing.assert_close(mixed[name].float(), (begun.float() + average[name]) / 2, rtol=2e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize('began_with_weights', [False, True])
-def test_other_weights_to_begin_with_than_those_of_the_run_are_refused(
-    finished: Path, tmp_path: Path, micro128: Sam2Network, *, began_with_weights: bool
-) -> None:
-    train(SHORT, run(tmp_path, steps=1, start=finished / 'weights.safetensors' if began_with_weights else None))
-    export_weights(micro128, tmp_path / 'other.safetensors')
-    with pytest.raises(ValueError, match='did not begin with the weights given; go on without --start'):
-        train(SHORT, run(tmp_path, steps=2, start=tmp_path / 'other.safetensors'))
-
-
-def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
-    torch.save(
-        {'model': {}, 'average': {}, 'optimizers': [], 'progress': {}, 'start': None}, tmp_path / 'checkpoint.pt'
-    )
-    with pytest.raises(ValueError, match=f'does not hold a run of {MICRO}'):
-        train(SHORT, run(tmp_path, steps=8))
-
-
-def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
-    """Its weights would be exported as the result of the recipe that was given."""
-    train(SHORT, run(tmp_path, steps=1))
-    images, clips = SHORT.stages
-    other = replace(SHORT, seed=5, stages=(images, replace(clips, rollout=replace(clips.rollout, clicks=2))))
-    with pytest.raises(ValueError, match=r'seed 1 instead of 5, stages\[1\].rollout.clicks 1 instead of 2; go on with'):
-        train(other, run(tmp_path, steps=2))
-
-
-@pytest.mark.parametrize('share', [0.0, 0.5])
-def test_a_damaged_checkpoint_is_refused_with_what_to_do(finished: Path, tmp_path: Path, share: float) -> None:
-    whole = (finished / 'checkpoint.pt').read_bytes()
-    (tmp_path / 'checkpoint.pt').write_bytes(whole[: int(share * len(whole))] or b'no checkpoint')
-    with pytest.raises(ValueError, match=r'checkpoint\.pt is damaged; delete it to begin anew'):
-        train(SHORT, run(tmp_path, steps=8))
-
-
 def test_a_log_with_other_columns_is_kept_as_far_as_they_are_known(tmp_path: Path) -> None:
     (tmp_path / 'log.csv').write_text('step,unknown,loss\n1,7,0.5\n')
     Log(tmp_path / 'log.csv', step=1).write(step=2, loss=0.25)
     assert [(row['step'], row['loss']) for row in rows(tmp_path)] == [('1', '0.5'), ('2', '0.25')]
 
 
-def test_a_finished_run_with_a_larger_budget_sees_no_batch_twice(tmp_path: Path) -> None:
-    batches = []
-    for steps in (2, 8):  # back from the end to the first stage
-        train(SHORT, run(tmp_path, steps=steps))
-        batches.append(torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['progress']['batches'])
-    assert batches == [[1, 1], [3, 5]]
-
-
 def test_what_rollouts_draw_depends_on_the_seed_of_the_run_the_stage_and_the_batch() -> None:
     seeds = {rollout_seed(seed, stage=stage, batch=batch) for seed in (0, 5) for stage in (0, 1) for batch in (0, 1)}
     assert len(seeds) == 8
-
-
-def test_rows_after_the_checkpoint_are_forgotten_when_the_run_goes_on(tmp_path: Path) -> None:
-    train(SHORT, run(tmp_path, steps=1))
-    with open(tmp_path / 'log.csv', 'a', encoding='utf-8', newline='') as file:
-        csv.writer(file).writerow(['5', *['0'] * 14])  # of steps that were lost with the process
-        file.write('6,\0\n,\n\0\0')  # torn by a crash
-    train(SHORT, run(tmp_path, steps=2))
-    assert [row['step'] for row in rows(tmp_path)] == ['1', '2']
 
 
 def test_only_what_was_decoded_without_a_prompt_counts_as_tracked(tmp_path: Path) -> None:
