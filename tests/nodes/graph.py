@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import numpy as np
@@ -32,7 +32,10 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from sam2_ros.live.engine import Engine
+from sam2_ros.live.network import NETWORK_SETTINGS
+from sam2_ros.live.settings import Settings
 from sam2_ros.live.stamps import NANOSECONDS
+from sam2_ros.model import Sam2Network
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.tracker import diagnostics
 from sam2_ros.nodes.tracker.node import TrackerNode, spin
@@ -279,6 +282,18 @@ class Client(Node):
         self.wait_for(ready, 'the tracker to listen')
 
 
+class SparingEngine(Engine):
+    """Loads each network once for all graphs of the test process."""
+
+    _kept: ClassVar[dict[tuple[object, ...], Sam2Network]] = {}
+
+    def network(self, settings: Settings) -> Sam2Network:
+        wanted = tuple(settings[name] for name in NETWORK_SETTINGS)
+        if wanted not in self._kept:
+            self._kept[wanted] = super().network(settings)
+        return self._kept[wanted]
+
+
 class Graph:
     """A context with a domain of its own; every node in it has a thread of its own."""
 
@@ -325,14 +340,18 @@ def client_of(tracker: str, *, image: str = IMAGE) -> Iterator[Client]:
 @contextmanager
 def graph(weights: Path, *, image: str = IMAGE, engine: Engine | None = None, **parameters: Any) -> Iterator[Client]:
     """A tracker that runs in this process, as its client sees it. Its diagnostics come faster than usual, so that tests
-    need not wait for them. `image`: the topic that is named to it, IMAGE or that of its compressed images.
+    need not wait for them.
+
+    Args:
+        image: the topic that is named to it, IMAGE or that of its compressed images.
+        engine: for tests of what becomes of the network; others share one.
     """
     made = Graph()
     try:
         values = {'checkpoint': str(weights), 'image_size': SIZE, 'cpu_threads': 1, **parameters}
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
             tracker = TrackerNode(
-                engine=engine,
+                engine=engine or SparingEngine(),
                 context=made.context,
                 namespace=f'/graph_{os.getpid()}_{made.domain}',
                 cli_args=['--ros-args', '-r', f'image:={image}'],

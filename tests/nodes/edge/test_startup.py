@@ -1,5 +1,6 @@
 """How nodes begin: names that ROS refuses, and the name of the image topic."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,19 +29,43 @@ def test_the_topic_that_is_listened_to(topic: str, transport: str, expected: tup
     assert base_topic(topic) == '/x/image'
 
 
+# Imports a node once, and starts it with each list of arguments in a process of its own. Says how those ended.
+START_EACH = """
+import json, os, sys
+from importlib import import_module
+node = import_module(f'sam2_ros.nodes.{sys.argv[1]}.node')
+ended = []
+for arguments in json.loads(sys.argv[2]):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(writer, sys.stderr.fileno())
+        sys.argv[1:] = arguments
+        try:
+            node.main()
+        except SystemExit as end:
+            sys.stderr.flush()
+            os._exit(end.code)  # without taking apart what all of them have imported
+        raise AssertionError('it should have been refused')
+    os.close(writer)
+    with open(reader) as errors:
+        said = errors.read()
+    ended.append([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said])
+print(json.dumps(ended))
+"""
+
+
 @pytest.mark.parametrize('module', ['tracker', 'video_player', 'recorder'])
 def test_names_that_ros_refuses_are_told_in_one_sentence(module: str) -> None:
-    rules = BAD if module == 'video_player' else BAD[-1:] + BAD[:1]  # each is a process
-    for rule in rules:
-        done = subprocess.run(
-            [sys.executable, '-m', f'sam2_ros.nodes.{module}.node', '--ros-args', '-r', rule],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 2, (rule, done.stderr)
-        assert 'Traceback' not in done.stderr
-        (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    rules = BAD if module == 'video_player' else BAD[-1:] + BAD[:1]
+    arguments = json.dumps([['--ros-args', '-r', rule] for rule in rules])
+    done = subprocess.run(
+        [sys.executable, '-c', START_EACH, module, arguments], capture_output=True, text=True, timeout=120, check=True
+    )
+    for rule, (code, errors) in zip(rules, json.loads(done.stdout), strict=True):
+        assert code == 2, (rule, errors)
+        assert 'Traceback' not in errors
+        (line,) = [line for line in errors.splitlines() if line.startswith('error: ')]
         assert 'ROS refuses' in line and 'single slashes between' in line
 
 

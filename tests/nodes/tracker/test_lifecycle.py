@@ -17,6 +17,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from sam2_ros.msg import TrackedObject
 from std_srvs.srv import Trigger
 
+from sam2_ros.live.engine import Engine
 from sam2_ros.live.network import USUAL_THREADS, load_network
 from sam2_ros.model import Sam2Network
 from sam2_ros.nodes.tracker import node
@@ -129,7 +130,7 @@ def test_transitions_that_fail_say_why(micro_weights: Path, monkeypatch: pytest.
         models.append(weakref.ref(model))
         _fails()
 
-    with graph(micro_weights, autostart=False) as client:
+    with graph(micro_weights, engine=Engine(), autostart=False) as client:
         with monkeypatch.context() as patch:
             patch.setattr(node, 'make_tracker', fail_with)
             patch.setattr(gc, 'collect', lambda: freed.append(models[0]() is None))
