@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import assert_all_end, children_of
+
 TOOL = """
 import time
 from sam2_ros.interruption import noted_interruption
@@ -77,12 +79,7 @@ def test_the_benchmark_takes_its_worker_along():
     while not any(seconds_of_work(child) > 4 for child in children):  # it is beyond its beginning
         assert time.monotonic() < deadline
         time.sleep(0.1)
-        children = Path(f'/proc/{bench.pid}/task/{bench.pid}/children').read_text().split()
+        children = children_of(bench.pid)
     bench.terminate()
     bench.wait()
-    deadline = time.monotonic() + 20
-    while (left := [child for child in children if Path(f'/proc/{child}').exists()]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for child in left:
-        os.kill(int(child), signal.SIGKILL)
-    assert not left
+    assert_all_end(children)

@@ -23,6 +23,7 @@ from sam2_ros.training.settings import StageSettings, TrainSettings
 from sam2_ros.training.train import rollout_seed, train
 from sam2_ros.training.trainer import Trainer, export_weights, rate_scale
 from tests.common import MICRO, REPOSITORY
+from tests.processes import assert_all_end, children_of
 from tests.training.runs import CPU, SHORT, TINY, rows, run
 
 pytestmark = pytest.mark.slow
@@ -100,16 +101,11 @@ def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
     process = train_until_saved(  # as a background job of a script is started
         tmp_path, steps=100_000, processes=2, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     )
-    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+    children = children_of(process.pid)
     assert len(children) >= 2
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 20
-    while (left := [child for child in children if Path(f'/proc/{child}').exists()]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for child in left:
-        os.kill(int(child), signal.SIGKILL)
-    assert not left
+    assert_all_end(children)
 
 
 def test_a_finished_run_stays_as_it_is_and_tells_again_what_came_of_it(

@@ -283,7 +283,6 @@ def _fill_reset(response: Trigger.Response, answer: Answer) -> None:
     response.success, response.message = answer.success, answer.reason
 
 
-CLICK = 'Clicks in rqt_image_view: on an object they correct it, elsewhere they start one.'
 INPUTS = (
     InputTopic(
         name='~/prompts',
@@ -292,26 +291,15 @@ INPUTS = (
         description='Points, box or mask for one object; the stamp names the image that they were made on.',
         take=PromptInputs.take_prompt,
     ),
-    InputTopic(
-        name='<image>_mouse_left',
-        type_name='geometry_msgs/Point',
-        type=Point,
-        description=CLICK,
-        take=PromptInputs.take_pixel,
-    ),
-    InputTopic(
-        name='<image>/compressed_mouse_left',
-        type_name='geometry_msgs/Point',
-        type=Point,
-        description=CLICK,
-        take=PromptInputs.take_pixel,
-    ),
-    InputTopic(
-        name='~/overlay_mouse_left',
-        type_name='geometry_msgs/Point',
-        type=Point,
-        description=CLICK,
-        take=PromptInputs.take_pixel,
+    *(
+        InputTopic(
+            name=name,
+            type_name='geometry_msgs/Point',
+            type=Point,
+            description='Clicks in rqt_image_view: on an object they correct it, elsewhere they start one.',
+            take=PromptInputs.take_pixel,
+        )
+        for name in ('<image>_mouse_left', '<image>/compressed_mouse_left', '~/overlay_mouse_left')
     ),
     InputTopic(
         name='~/click',
