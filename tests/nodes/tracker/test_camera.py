@@ -111,7 +111,7 @@ def test_outputs_are_no_older_than_inference_and_one_camera_period(
 
         monkeypatch.setattr(tracker, 'step', slow_step)
         client.create_subscription(TrackedObjectArray, f'{client.tracker}/objects', note_age, 10)
-        for index in range(26):
+        for index in range(40):
             client.publish(index, stamp=stamp_of(time.time()))
             time.sleep(period)
         client.wait_for(lambda: len(ages) >= 8, 'eight outputs')
