@@ -22,7 +22,7 @@ from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.config import DEFAULT_MODEL as MODEL
 from sam2_ros.synthetic.ladybirds import LADYBIRDS, LadybirdScene
 from sam2_ros.tracking import POLICY_NAMES, Prompt, VideoTracker
-from sam2_ros.tracking.postprocessing import box_of
+from sam2_ros.tracking.masks import box_of
 
 HEIGHT, WIDTH, FRAMES = 720, 1280, 300
 COLUMNS = ('the prompted one', 'another one, or the ground', 'nothing, though it is seen', 'nothing, it is hidden')

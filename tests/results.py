@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectState
-from sam2_ros.tracking.postprocessing import box_of
+from sam2_ros.tracking.masks import box_of
 
 
 def object_result(

@@ -6,13 +6,17 @@ import colorsys
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from sam2_ros.tracking.postprocessing import box_of
+from sam2_ros.tracking.masks import box_of
 from sam2_ros.tracking.prompt import Prompt
-from sam2_ros.tracking.result import ObjectResult, ObjectState
+from sam2_ros.tracking.states import ObjectState
+
+if TYPE_CHECKING:  # the recorder draws without torch
+    from sam2_ros.tracking import ObjectResult
 
 Colour = tuple[int, int, int]
 

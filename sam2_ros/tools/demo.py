@@ -24,7 +24,7 @@ from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.synthetic.sprites import SpriteScene
 from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, node_parameters
 from sam2_ros.tracking import Prompt, VideoTracker
-from sam2_ros.tracking.postprocessing import box_of
+from sam2_ros.tracking.masks import box_of
 from sam2_ros.video.prompts import HOW_TO_PROMPT, PromptPart, add_prompt_arguments, check_prompts, prompts_by_frame
 from sam2_ros.video.sink import video_files
 from sam2_ros.video.source import ACCEPTED, SCENES, FrameSource, files_of, open_source

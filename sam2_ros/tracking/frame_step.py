@@ -12,9 +12,10 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, Network
 from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
+from sam2_ros.tracking.masks import resolve_overlaps
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.postprocessing import masks_at, resize_logits, resolve_overlaps
+from sam2_ros.tracking.postprocessing import masks_at, resize_logits
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.track import Track
 

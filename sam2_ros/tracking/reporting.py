@@ -7,10 +7,11 @@ import torch
 
 from sam2_ros.model.config import MASK_STRIDE, NO_OBJECT_LOGIT
 from sam2_ros.tracking.frame_step import Outcome
+from sam2_ros.tracking.masks import box_of
 from sam2_ros.tracking.memory_bank import EntryKind
-from sam2_ros.tracking.postprocessing import box_of
-from sam2_ros.tracking.result import MemoryEvent, ObjectResult, ObjectState
+from sam2_ros.tracking.result import ObjectResult
 from sam2_ros.tracking.ring import RecentImage
+from sam2_ros.tracking.states import MemoryEvent, ObjectState
 
 MEMORY_EVENTS = {
     None: MemoryEvent.NONE,

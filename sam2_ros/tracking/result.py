@@ -5,30 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import torch
 
-from sam2_ros.tracking.postprocessing import resize_logits, resolve_overlaps
-
-
-class ObjectState(str, Enum):
-    """How the track of an object stands in one frame."""
-
-    VISIBLE = 'visible'
-    OCCLUDED = 'occluded'  # hidden, for not longer than the tracker's `lost_after_*`
-    LOST = 'lost'  # hidden for longer; still looked for in every frame
-    CATCHING_UP = 'catching_up'  # a prompt for a past image is being worked off; the result is that of the old track
-
-
-class MemoryEvent(str, Enum):
-    """What the frame left in the object's memory."""
-
-    NONE = 'none'
-    RECENT = 'recent'  # recent appearance memory
-    ANCHOR = 'anchor'  # distractor resolving memory
-    PROMPT = 'prompt'  # conditioning memory of a prompted frame
+from sam2_ros.tracking.masks import resolve_overlaps
+from sam2_ros.tracking.postprocessing import resize_logits
+from sam2_ros.tracking.states import MemoryEvent, ObjectState
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sam2_ros.tracking.distractor import AreaHistory
 from sam2_ros.tracking.memory_bank import MemoryBank
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.result import ObjectState
+from sam2_ros.tracking.states import ObjectState
 
 
 @dataclass(frozen=True)

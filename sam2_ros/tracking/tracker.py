@@ -20,8 +20,9 @@ from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
 from sam2_ros.tracking.preprocessing import check_image, shrink
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.reporting import object_result, unseen_result
-from sam2_ros.tracking.result import FrameResult, ObjectResult, ObjectState
+from sam2_ros.tracking.result import FrameResult, ObjectResult
 from sam2_ros.tracking.ring import RecentImage
+from sam2_ros.tracking.states import ObjectState
 from sam2_ros.tracking.track import Track
 
 

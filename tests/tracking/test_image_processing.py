@@ -10,14 +10,9 @@ from PIL import Image
 from scipy import ndimage
 
 from sam2_ros.model.normalization import normalize
+from sam2_ros.tracking.masks import box_of, resolve_overlaps
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.postprocessing import (
-    box_of,
-    clean_logits,
-    masks_at,
-    resize_logits,
-    resolve_overlaps,
-)
+from sam2_ros.tracking.postprocessing import clean_logits, masks_at, resize_logits
 from sam2_ros.tracking.preprocessing import RESIZERS, check_image, shrink
 
 EIGHT = np.ones((3, 3))  # neighbours of a pixel

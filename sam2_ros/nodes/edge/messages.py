@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,8 +17,11 @@ from sam2_ros.msg import OcclusionScore, OcclusionScoreArray, TrackedObject, Tra
 from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.nodes.edge.decode_images import ConversionError, image_to_array
 from sam2_ros.nodes.edge.encode_images import array_to_image
-from sam2_ros.tracking import FrameResult, MemoryEvent, ObjectResult, ObjectState, Prompt
+from sam2_ros.tracking import MemoryEvent, ObjectState, Prompt
 from sam2_ros.tracking.checks import quoted
+
+if TYPE_CHECKING:  # these two need torch, which a node that only prompts does without
+    from sam2_ros.tracking import FrameResult, ObjectResult
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
