@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_OUT_OF_SIGHT = 0.2  # beyond the edge of the frame, because the camera may follow the object
+
 
 def smooth_noise(rng: np.random.Generator, frames: int, *, period: float) -> np.ndarray:
     """Smooth noise (frames,) with standard deviation 1 that changes over about `period` frames."""
@@ -72,6 +74,48 @@ def hidden_phases(rng: np.random.Generator, frames: int) -> np.ndarray:
         stage = np.clip(1 - (np.abs(time - centre) - hold / 2) / ramp, 0, 1)
         progress = np.maximum(progress, stage * stage * (3 - 2 * stage))
     return progress
+
+
+@dataclass(kw_only=True)
+class Pose:
+    """Where an object is over time.
+
+    Attributes:
+        position: (T, 2) of its centre.
+        radius: (T,) half of its longer side.
+        angle: (T,) radians, from x to y.
+        squash: (T,) its width as a share of the width seen from the front.
+        mirrored: left and right are exchanged.
+    """
+
+    position: np.ndarray
+    radius: np.ndarray
+    angle: np.ndarray
+    squash: np.ndarray
+    mirrored: bool = False
+
+    def to_scene(self, frame: int) -> np.ndarray:
+        """The (2, 3) map from object coordinates, [-1, 1] along its longer side, to the scene."""
+        cos, sin = np.cos(self.angle[frame]), np.sin(self.angle[frame])
+        side = self.squash[frame] * (-1 if self.mirrored else 1)
+        linear = self.radius[frame] * np.array([[cos * side, -sin], [sin * side, cos]])
+        return np.hstack([linear, self.position[frame][:, None]])
+
+    def leave_and_return(self, rng: np.random.Generator, *, extent: np.ndarray) -> None:
+        """Let the object leave the frame of `extent` on a random side, as far as needed, and come back."""
+        axis, forward = int(rng.integers(2)), bool(rng.random() < 0.5)
+        place = self.position[:, axis]
+        gap = extent[axis] - place if forward else place
+        reach = (gap + 1.6 * self.radius + _OUT_OF_SIGHT) * (1 if forward else -1)
+        self.position = self.position.copy()
+        self.position[:, axis] += hidden_phases(rng, len(place)) * reach
+
+    def passed_over(self, rng: np.random.Generator, *, extent: np.ndarray, size: float) -> np.ndarray:
+        """The path (T, 2) of something of half extent `size` that covers the object, stays over it, and goes on."""
+        direction = rng.uniform(0, 2 * np.pi)
+        away = 1 - hidden_phases(rng, len(self.position))
+        reach = (float(extent.max()) * 0.6 + size) * np.array([np.cos(direction), np.sin(direction)])
+        return self.position + away[:, None] * reach
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,109 @@ def shade(frame: np.ndarray, *, outline: np.ndarray, darkness: float) -> None:
     patch[...] = (patch * (256 - weight)) >> 8
 
 
+def paint_picture(
+    frame: np.ndarray,
+    labels: np.ndarray,
+    *,
+    picture: np.ndarray,
+    longest: float,
+    to_pixels: np.ndarray,
+    bend: np.ndarray,
+    gain: float,
+    smear: np.ndarray,
+    label: int,
+) -> None:
+    """Paint a cut-out in place, and its label where it covers more than half a pixel.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        labels: (H, W) uint8.
+        picture: (h, w, 4) uint8 RGBA, colours multiplied by alpha; its middle is (0, 0) of object coordinates.
+        longest: pixels of the picture from -1 to 1 of object coordinates.
+        to_pixels: (2, 3) map from object coordinates to pixels.
+        bend: (k, k, 2) displacements in object coordinates, at knots evenly spaced over [-1, 1].
+        gain: brightness, 1 = unchanged.
+        smear: (2,) length and direction of motion blur in pixels.
+        label: value to write into `labels`.
+    """
+    rows, columns = picture.shape[:2]
+    corners = np.array([[-columns, -rows], [columns, -rows], [columns, rows], [-columns, rows]]) / longest
+    reach = float(np.abs(smear).max()) / 2
+    outline = transform(corners, to_pixels)
+    region = _region(np.concatenate([outline - reach, outline + reach]), *frame.shape[:2])
+    if region is None:
+        return
+    x0, y0, x1, y1 = region
+    shape = (x1 - x0, y1 - y0)
+    local = to_pixels.copy()
+    local[:, 2] -= (x0 + 0.5, y0 + 0.5)
+    back = _inverse(local)
+    knots = len(bend) - 1
+    knots_to_pixels = compose(local, np.array([[2 / knots, 0, -1], [0, 2 / knots, -1]]))
+    shift = cv2.warpAffine(
+        bend.astype(np.float32), knots_to_pixels, shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    y, x = np.mgrid[: shape[1], : shape[0]].astype(np.float32)
+    half = longest / 2
+    map_x = half * (back[0, 0] * x + back[0, 1] * y + back[0, 2] + shift[..., 0]) + (columns - 1) / 2
+    map_y = half * (back[1, 0] * x + back[1, 1] * y + back[1, 2] + shift[..., 1]) + (rows - 1) / 2
+    cover = cv2.remap(picture, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR)
+    if reach > 0.6:
+        cover = cv2.filter2D(cover, -1, _line_kernel(smear), borderType=cv2.BORDER_CONSTANT)
+    rest = 255 - cover[..., 3:].astype(np.uint16)
+    lit = np.minimum(cover[..., :3] * np.float32(gain), cover[..., 3:])
+    patch = frame[y0:y1, x0:x1]
+    patch[...] = lit.astype(np.uint8) + ((patch * rest + 127) // 255).astype(np.uint8)
+    labels[y0:y1, x0:x1][cover[..., 3] > 127] = label
+
+
+def silhouette_shadow(
+    frame: np.ndarray,
+    *,
+    picture: np.ndarray,
+    longest: float,
+    to_pixels: np.ndarray,
+    foot: float,
+    slant: float,
+    darkness: float,
+) -> None:
+    """Darken the ground in place by the flattened, blurred outline of a cut-out that stands on it.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        picture, longest, to_pixels: as for `paint_picture`.
+        foot: y of its feet, in object coordinates.
+        slant: direction and length of the shadow, -1 to 1, in heights of the object.
+        darkness: share of the light that is taken, in [0, 1].
+    """
+    rows, columns = picture.shape[:2]
+    height, width = frame.shape[:2]
+    scale = 2 / longest
+    to_object = np.array([[scale, 0, -columns / longest], [0, scale, -rows / longest]])
+    flat = np.array([[1, -slant, slant * foot], [0, 0.25, 0.75 * foot]])  # turned down about the feet
+    cover = cv2.warpAffine(picture[..., 3], compose(to_pixels, compose(flat, to_object)), (width, height))
+    if not cover.any():
+        return
+    cover = cv2.blur(cover, (5, 5))
+    frame[...] = cv2.multiply(frame, cv2.merge([255 - (darkness * cover).astype(np.uint8)] * 3), scale=1 / 255)
+
+
+def _inverse(affine: np.ndarray) -> np.ndarray:
+    linear = np.linalg.inv(affine[:, :2])
+    return np.hstack([linear, (-linear @ affine[:, 2])[:, None]])
+
+
+def _line_kernel(smear: np.ndarray) -> np.ndarray:
+    """Kernel that spreads a pixel evenly along a line."""
+    side = 2 * int(np.ceil(np.abs(smear).max() / 2)) + 1
+    middle = np.array([side // 2, side // 2])
+    ends = np.round(np.stack([middle - smear / 2, middle + smear / 2]) * 16).astype(int)
+    kernel = np.zeros((side, side), np.uint8)
+    cv2.line(kernel, ends[0].tolist(), ends[1].tolist(), 255, 1, cv2.LINE_AA, 4)
+    weights: np.ndarray = kernel / kernel.sum()
+    return weights
+
+
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """The image after lossy compression."""
     _, packed = cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, quality))

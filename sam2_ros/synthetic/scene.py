@@ -12,13 +12,12 @@ from itertools import accumulate, cycle, islice
 import cv2
 import numpy as np
 
-from sam2_ros.synthetic.motion import Camera, hidden_phases, make_camera, smooth_noise, walk, wander
+from sam2_ros.synthetic.motion import Camera, Pose, make_camera, smooth_noise, walk, wander
 from sam2_ros.synthetic.render import TILE_TO_OBJECT, compose, paint, random_degradation, shade, transform
 from sam2_ros.synthetic.shapes import Shape, animate, occluder, random_shape, screen, walker
 from sam2_ros.synthetic.textures import TILE, cloth, pattern, photo, recolour, texture
 
 SPLITS = ('train', 'heldout')
-_OUT_OF_SIGHT = 0.2  # beyond the edge of the frame, because the camera may follow the object
 _BACKGROUND_MARGIN = 1.7  # the background is this many times larger than the frame, for a moving camera
 
 
@@ -123,28 +122,16 @@ class Clip:
     roles: tuple[str, ...]
 
 
-@dataclass
-class _Body:
-    """An object over time: position (T, 2), radius, angle and foreshortening (T,), and its textures."""
+@dataclass(kw_only=True)
+class _Body(Pose):
+    """An object over time: shape, textures, phase of its gait (T,), and outlines once they are computed."""
 
     shape: Shape
     tiles: list[np.ndarray]
-    position: np.ndarray
-    radius: np.ndarray
-    angle: np.ndarray
-    squash: np.ndarray
     gait: np.ndarray
     role: str
     shadow: float = 0.0
-    mirrored: bool = False
     outlines: list[list[np.ndarray]] = field(default_factory=list)
-
-    def to_scene(self, frame: int) -> np.ndarray:
-        """The (2, 3) map from object coordinates to the scene."""
-        cos, sin = np.cos(self.angle[frame]), np.sin(self.angle[frame])
-        side = self.squash[frame] * (-1 if self.mirrored else 1)
-        linear = self.radius[frame] * np.array([[cos * side, -sin], [sin * side, cos]])
-        return np.hstack([linear, self.position[frame][:, None]])
 
 
 class _Scene:
@@ -173,8 +160,8 @@ class _Scene:
         tumble = 0.08 if shape.upright else rng.choice((0.1, 0.8))
         pace = rng.uniform(0.2, 0.6)
         return _Body(
-            shape,
-            tiles,
+            shape=shape,
+            tiles=tiles,
             position=position,
             radius=radius * np.exp(rng.uniform(0, 0.15) * smooth_noise(rng, time, period=25)),
             angle=turn + tumble * smooth_noise(rng, time, period=20),
@@ -227,10 +214,8 @@ class _Scene:
         rng = self.rng
         shape = occluder(rng)
         size = 1.55 * float(target.radius.max())
-        direction = rng.uniform(0, 2 * np.pi)
-        away = 1 - hidden_phases(rng, self.time)
-        reach = (float(self.extent.max()) * 0.6 + size) * np.array([np.cos(direction), np.sin(direction)])
-        return self.cover(shape, background, position=target.position + away[:, None] * reach, size=size)
+        path = target.passed_over(rng, extent=self.extent, size=size)
+        return self.cover(shape, background, position=path, size=size)
 
     def cover(self, shape: Shape, background: np.ndarray, *, position: np.ndarray, size: float) -> _Body:
         """An occluder that keeps its size and neither turns nor tumbles."""
@@ -251,15 +236,6 @@ class _Scene:
             bodies.append(self.cover(shape, background, position=np.tile(place, (self.time, 1)), size=size))
         return bodies
 
-    def send_out(self, target: _Body) -> None:
-        """Let the target leave the frame on a random side, as far as needed, and come back."""
-        axis, forward = int(self.rng.integers(2)), bool(self.rng.random() < 0.5)
-        place = target.position[:, axis]
-        gap = self.extent[axis] - place if forward else place
-        reach = (gap + 1.6 * target.radius + _OUT_OF_SIGHT) * (1 if forward else -1)
-        target.position = target.position.copy()
-        target.position[:, axis] += hidden_phases(self.rng, self.time) * reach
-
     def bodies(self, background: np.ndarray, *, crowd: bool) -> list[_Body]:
         """All objects from back to front; exactly one is the target."""
         rng, settings = self.rng, self.settings
@@ -279,7 +255,7 @@ class _Scene:
             rng.shuffle(others)  # type: ignore[arg-type]  # NumPy shuffles any list; its stub says arrays only
         place = int(rng.integers(len(others) + 1))
         if rng.random() < settings.re_entry:
-            self.send_out(target)
+            target.leave_and_return(rng, extent=self.extent)
         everyone = [*others[:place], target, *others[place:]]
         if rng.random() < settings.occlusion:
             everyone.append(self.hide(target, background))
