@@ -115,13 +115,11 @@ class _Scene:
         person = picture.class_name == PERSON
         if position is None:
             speed = self.settings.speed * float(np.exp(rng.uniform(-1.2, 0.9)))
-            path = {'extent': self.extent, 'speed': speed}
-            walks = person and rng.random() < 0.5
-            position = (
-                walk(rng, self.time, extent=self.extent, speed=speed)
-                if walks
-                else wander(rng, self.time, margin=radius * rng.uniform(-0.3, 1.0), **path)
-            )
+            if person and rng.random() < 0.5:
+                position = walk(rng, self.time, extent=self.extent, speed=speed)
+            else:
+                margin = radius * rng.uniform(-0.3, 1.0)
+                position = wander(rng, self.time, extent=self.extent, speed=speed, margin=margin)
         one = figure(
             rng,
             picture.rgba(),
