@@ -95,6 +95,7 @@ _CALM = SceneSettings(
 PRESETS: dict[str, SceneSettings] = {
     'mixed': SceneSettings(),
     'plain': _CALM,
+    'large': replace(_CALM, objects=(1, 3), radius=(0.2, 0.5), camera=1.0),
     'lookalikes': replace(_CALM, lookalikes=(2, 4)),
     'occlusion': replace(_CALM, occlusion=1.0),
     're_entry': replace(_CALM, re_entry=1.0),

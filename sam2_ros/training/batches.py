@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from sam2_ros.model.config import SIZE_MULTIPLE
 from sam2_ros.model.prompt_encoder import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, PADDING, POSITIVE
+from sam2_ros.synthetic.cutout_scene import make_cutout_clip
+from sam2_ros.synthetic.cutouts import Material
 from sam2_ros.synthetic.scene import PRESETS, Clip, make_clip
 from sam2_ros.training.prompts import first_click, noisy_box
 
@@ -67,7 +69,8 @@ class BatchSettings:
             time as a memory does.
         presets: names in `PRESETS`, all equally likely.
         prompt_shares: probabilities of a mask, a box and a point on frame 0.
-        photos: share of textures and backgrounds that come from photographs.
+        photos: share of textures and backgrounds that come from photographs, in clips of drawn objects.
+        cutouts: share of clips of real cut-outs. The others show drawn objects.
 
     Raises:
         ValueError: for what cannot be drawn.
@@ -82,6 +85,7 @@ class BatchSettings:
     presets: tuple[str, ...] = ('mixed',)
     prompt_shares: tuple[float, float, float] = (0.3, 0.4, 0.3)
     photos: float = 0.5
+    cutouts: float = 0.0
 
     def __post_init__(self) -> None:
         unknown = set(self.presets) - set(PRESETS)
@@ -97,15 +101,31 @@ class BatchSettings:
         shares = self.prompt_shares
         if len(shares) != 3 or not all(share >= 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f'prompt_shares are three probabilities (mask, box, point) that add up to 1, got {shares}')
-        if not (0 <= self.photos <= 1 and 0 <= self.uneven <= 1):
-            raise ValueError(f'photos and uneven must be shares in 0..1, got {self.photos}, {self.uneven}')
+        if not all(0 <= share <= 1 for share in (self.photos, self.uneven, self.cutouts)):
+            raise ValueError(
+                f'photos, uneven and cutouts must be shares in 0..1, got {self.photos}, {self.uneven}, {self.cutouts}'
+            )
 
 
 class ClipBatches(Dataset[ClipBatch]):
-    """Item i is a batch that depends only on (seed, i), so an interrupted run goes on with the same data."""
+    """Item i is a batch that depends only on (seed, i), so an interrupted run goes on with the same data.
 
-    def __init__(self, settings: BatchSettings, *, seed: int, split: str = 'train') -> None:
-        self.settings, self.seed, self.split = settings, seed, split
+    Args:
+        settings: how batches are drawn.
+        seed: of everything that is drawn.
+        split: 'train' or 'heldout', see `make_clip` and `make_cutout_clip`.
+        material: of clips of cut-outs; needed if there are some.
+
+    Raises:
+        ValueError: for clips of cut-outs without material.
+    """
+
+    def __init__(
+        self, settings: BatchSettings, *, seed: int, split: str = 'train', material: Material | None = None
+    ) -> None:
+        if settings.cutouts and material is None:
+            raise ValueError('the recipe takes cut-outs: give their folder and one of backgrounds')
+        self.settings, self.seed, self.split, self.material = settings, seed, split, material
 
     def __getitem__(self, index: int) -> ClipBatch:
         settings = self.settings
@@ -150,7 +170,11 @@ class ClipBatches(Dataset[ClipBatch]):
             frames=_STILLS_PER_SCENE if stills else settings.frames,
             gaps=(_STILLS_GAP,) if stills else self._gaps(rng),
         )
-        clip = make_clip(int(rng.integers(1 << 62)), scene, split=self.split)
+        seed = int(rng.integers(1 << 62))
+        if self.material is not None and settings.cutouts and rng.random() < settings.cutouts:
+            clip = make_cutout_clip(seed, scene, self.material, split=self.split)
+        else:
+            clip = make_clip(seed, scene, split=self.split)
         if not stills:
             return [clip]
         return [

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from sam2_ros.drawing.charts import save_picture
 from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.model.device import choose_device
+from sam2_ros.synthetic.cutouts import Material, read_material
 from sam2_ros.training.batches import ClipBatches, batch_loader
 from sam2_ros.training.log import Log
 from sam2_ros.training.settings import DEFAULT_CONFIG, TrainSettings, load_settings
@@ -41,6 +42,7 @@ class RunSettings:
         minutes: length of the run.
         steps: length of the run in optimizer steps.
         start: file of the starting weights (any that `build_sam2` reads); None = random weights.
+        cutouts, backgrounds: folders for clips of real cut-outs, see `read_material`; both or neither.
         device: auto, cpu or cuda.
         processes: copies of the network that share the work, with one thread each on a CPU, or one GPU each.
         workers: processes of each copy that make clips ahead of time.
@@ -56,6 +58,8 @@ class RunSettings:
     minutes: float | None = None
     steps: int | None = None
     start: Path | None = None
+    cutouts: Path | None = None
+    backgrounds: Path | None = None
     device: str = 'cpu'
     processes: int = 1
     workers: int = 1
@@ -71,6 +75,10 @@ class RunSettings:
             raise ValueError(f'the budget must be a number above 0, got {given[0]}')
         if self.start is not None:
             check_inputs_stay([self.start], files=[self.folder / 'weights.safetensors', self.folder / 'checkpoint.pt'])
+        if (self.cutouts is None) != (self.backgrounds is None):
+            raise ValueError(
+                'cut-outs need a folder of backgrounds, and backgrounds one of cut-outs: give both or neither'
+            )
         device = choose_device(self.device)
         one_gpu = device != torch.device('cuda')
         if device.type == 'cuda' and self.processes > 1 and (one_gpu or self.processes > torch.cuda.device_count()):
@@ -80,6 +88,16 @@ class RunSettings:
             )
         if self.processes < 1 or self.workers < 0:
             raise ValueError(f'processes must be 1 or more and workers 0 or more, got {self.processes}, {self.workers}')
+
+    def material(self) -> Material | None:
+        """What clips of cut-outs are made of; None without folders.
+
+        Raises:
+            ValueError: for folders that cannot be used.
+        """
+        if self.cutouts is None or self.backgrounds is None:
+            return None
+        return read_material(self.cutouts, self.backgrounds)
 
 
 def rollout_seed(seed: int, *, stage: int, batch: int) -> int:
@@ -92,6 +110,7 @@ class _Run:
 
     def __init__(self, settings: TrainSettings, run: RunSettings, rank: int) -> None:
         self.settings, self.run, self.rank = settings, run, rank
+        self.material = run.material()
         name = f'{run.device}:{rank}' if run.device == 'cuda' and run.processes > 1 else run.device
         self.device = torch.device(name)
         self.trainer = Trainer(settings, self.device, start=run.start)
@@ -118,7 +137,8 @@ class _Run:
         return min(1.0, self.seconds() / (60 * self.run.minutes))
 
     def _data(self, index: int) -> ClipBatches:
-        return ClipBatches(self.settings.stages[index].batch, seed=self.settings.seed + _STAGE_SEED * (index + 1))
+        seed = self.settings.seed + _STAGE_SEED * (index + 1)
+        return ClipBatches(self.settings.stages[index].batch, seed=seed, material=self.material)
 
     def go(self) -> None:
         progress = self.trainer.progress
@@ -195,7 +215,13 @@ class _Run:
         """Put held-out figures into the next row of the log, and write the picture with the step in its name."""
         assert self.log is not None
         stage, step = self.settings.stages[index], self.trainer.progress.step
-        result = validate(self.trainer.average, stage.batch, device=self.device, batches=self.run.validation_batches)
+        result = validate(
+            self.trainer.average,
+            stage.batch,
+            device=self.device,
+            batches=self.run.validation_batches,
+            material=self.material,
+        )
         self.log.add(
             heldout_j_prompted=result.j_prompted,
             heldout_j_tracked=result.j_tracked,
@@ -262,6 +288,10 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help='starting weights; a share of them (keep_start in the recipe) stays in the result (default: random ones)',
     )
+    parser.add_argument(
+        '--cutouts', type=Path, metavar='FOLDER', help='RGBA cut-outs of real objects, for recipes that take them'
+    )
+    parser.add_argument('--backgrounds', type=Path, metavar='FOLDER', help='pictures behind the cut-outs')
     parser.add_argument('--device', default='cpu', help='auto, cpu or cuda (default: %(default)s)')
     parser.add_argument(
         '--processes',
@@ -288,6 +318,8 @@ def main(args: Sequence[str] | None = None) -> int:
             minutes=given.minutes,
             steps=given.steps,
             start=given.start,
+            cutouts=given.cutouts,
+            backgrounds=given.backgrounds,
             device=given.device,
             processes=given.processes,
             workers=given.workers,

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2_ros.model import Sam2Network
+from sam2_ros.synthetic.cutouts import Material
 from sam2_ros.training.batches import MASK_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import mask_iou
 from sam2_ros.training.rollout import track_batch
@@ -36,12 +37,19 @@ class Validation:
     picture: np.ndarray
 
 
-def heldout_batch(settings: BatchSettings, *, index: int = 0) -> ClipBatch:
-    """A batch of clips of the held-out split, see `make_clip`."""
-    return ClipBatches(settings, seed=_SEED, split='heldout')[index]
+def heldout_batch(settings: BatchSettings, *, index: int = 0, material: Material | None = None) -> ClipBatch:
+    """A batch of clips of the held-out split, see `ClipBatches`."""
+    return ClipBatches(settings, seed=_SEED, split='heldout', material=material)[index]
 
 
-def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.device, batches: int) -> Validation:
+def validate(
+    model: Sam2Network,
+    settings: BatchSettings,
+    *,
+    device: torch.device,
+    batches: int,
+    material: Material | None = None,
+) -> Validation:
     """Track held-out batches. J is 1 where the object is hidden and the mask is empty.
 
     Args:
@@ -49,12 +57,13 @@ def validate(model: Sam2Network, settings: BatchSettings, *, device: torch.devic
         settings: how batches are drawn.
         device: of the model.
         batches: number of batches.
+        material: of clips of cut-outs.
     """
     model.eval()
     model.image_size = settings.size
     overlaps, prompted, agreements, picture = [], [], [], None
     for index in range(batches):
-        batch = heldout_batch(settings, index=index).to(device)
+        batch = heldout_batch(settings, index=index, material=material).to(device)
         result = track_batch(model, batch)
         logits = F.interpolate(result.mask_logits, size=(settings.size, settings.size), mode='bilinear')
         overlaps.append(mask_iou(logits, batch.masks).cpu())
