@@ -1,4 +1,4 @@
-"""Trains the bundled network from scratch on synthetic videos: `python -m sam2_ros.training.train --minutes 90`."""
+"""Trains the bundled network on synthetic videos: `python -m sam2_ros.training.train --minutes 90`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class RunSettings:
     """Where and how long a run goes. The budget is either `minutes` or `steps`.
 
     Attributes:
-        folder: gets checkpoint.pt, log.csv, pictures and weights.safetensors. A checkpoint found there is continued.
+        folder: gets checkpoint.pt, log.csv, pictures and weights.safetensors, which is written with each checkpoint. A
+            checkpoint found there is continued.
         minutes: length of the run.
         steps: length of the run in optimizer steps.
         start: file of the starting weights (any that `build_sam2` reads); None = random weights.
@@ -161,7 +162,7 @@ class _Run:
                 f'after {progress.step} steps: held-out J {result.j_prompted:.2f} where prompted, '
                 f'{result.j_tracked:.2f} where tracked'
             )
-            export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
+            self._export()
 
     def _stage(self, index: int, advance: Callable[[float], object], tell: Callable[[str], object]) -> None:
         """Train until the budget enters another stage."""
@@ -210,6 +211,10 @@ class _Run:
 
     def _save(self) -> None:
         self.trainer.save(self.checkpoint)
+        self._export()
+
+    def _export(self) -> None:
+        export_weights(self.trainer.average, self.run.folder / 'weights.safetensors')
 
     def _validate(self, index: int) -> Validation:
         """Put held-out figures into the next row of the log, and write the picture with the step in its name."""
@@ -261,8 +266,13 @@ def train(settings: TrainSettings, run: RunSettings) -> Path:
 
     Returns:
         The file with the averaged weights (float16 safetensors).
+
+    Raises:
+        ValueError: if recipe and folders do not go together, or a checkpoint is of another run.
     """
     run = replace(run, device=str(choose_device(run.device)))
+    if run.cutouts is not None and not any(stage.batch.cutouts for stage in settings.stages):
+        raise ValueError('no stage of the recipe takes cut-outs; give one that does, such as config/train_cutouts.yaml')
     run.folder.mkdir(parents=True, exist_ok=True)
     if run.processes == 1:
         _process(0, settings, run, 0)

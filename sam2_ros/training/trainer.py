@@ -246,4 +246,6 @@ def export_weights(model: nn.Module, path: Path) -> None:
     """Write a network's weights as float16 safetensors under Meta's names."""
     tensors = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, str(path), metadata={'format': 'pt'})
+    partial = path.with_suffix('.partial')
+    save_file(tensors, str(partial), metadata={'format': 'pt'})
+    os.replace(partial, path)
