@@ -51,6 +51,9 @@ COMMANDS = {
     'sam2_ros.tools.bench': '`--official` needs the official package: `pip install .[dev]`. Also as `sam2-bench`.',
     'sam2_ros.training.train': 'Needs `pip install .[train]`. Also as `sam2-train`. The model card says '
     '[how far an hour goes](../../sam2_ros/weights/README.md#recipe-and-how-these-weights-differ-from-it).',
+    'sam2_ros.training.cutouts': 'OUT gets sprites/, backgrounds/ and MANIFEST.csv. The same files and options give '
+    'the same pictures. Ctrl-C and SIGTERM end it with whole files. Images are read as stored, without turning them by '
+    'EXIF. [What is in the folder](../tutorials/train_a_small_model.md#train-on-real-objects).',
     'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
     'sam2_ros.evaluation.input_size': "Accuracy and time by the size of the network's input, on such clips.",
     'sam2_ros.evaluation.corrections': 'What correction clicks change, on such clips.',

@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     'video': {'tracking', 'synthetic', 'files'},
     'live': {'model', 'tracking'},
     'evaluation': {'model', 'tracking', 'synthetic', 'video', 'drawing', 'interruption'},
-    'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation'},
+    'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation', 'interruption'},
     'nodes/edge': {'tracking', 'files', 'live'},
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'live', 'interruption', 'nodes/edge'},
     'nodes/video_player': {'video', 'nodes/edge'},

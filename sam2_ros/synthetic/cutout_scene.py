@@ -20,7 +20,8 @@ from sam2_ros.synthetic.scene import SPLITS, Clip, SceneSettings
 
 PERSON = 'person'
 _BACKGROUND_MARGIN = 1.7  # the background is this many times larger than the frame, for a moving camera
-_LEAST_CROWD = 4  # cut-outs of a class that make a crowd
+_LEAST_CROWD = 4  # whole cut-outs of a class that make a crowd
+_CANDIDATES = 3  # cut-outs of which the most solid one hides the target
 _CROWD_OF_PEOPLE = 0.6  # probability, where there are enough of them
 
 
@@ -31,16 +32,21 @@ class _Casting:
         self.classes: dict[str, list[Picture]] = defaultdict(list)
         for one in material.cutouts:
             self.classes[one.class_name].append(one)
-        self.names = sorted(self.classes)
-        weights = np.sqrt([len(self.classes[name]) for name in self.names])
-        self.weights = weights / weights.sum()
+        everything = sorted(self.classes)
+        with_whole = sorted({one.class_name for one in material.cutouts if not one.cut})
+        self.weighted = {False: self._weighted(everything), True: self._weighted(with_whole or everything)}
+
+    def _weighted(self, names: list[str]) -> tuple[list[str], np.ndarray]:
+        weights = np.sqrt([len(self.classes[name]) for name in names])
+        return names, weights / weights.sum()
 
     def any(self, rng: np.random.Generator, *, whole: bool = False) -> Picture:
-        """Any cut-out; `whole`: one that no border has cut, if there is one in its class."""
-        return self.one_of(rng, self.names[int(rng.choice(len(self.names), p=self.weights))], whole=whole)
+        """Any cut-out; `whole`: one that no border has cut, if there is one at all."""
+        names, weights = self.weighted[whole]
+        return self.one_of(rng, names[int(rng.choice(len(names), p=weights))], whole=whole)
 
     def one_of(self, rng: np.random.Generator, name: str, *, whole: bool) -> Picture:
-        """A cut-out of a class."""
+        """A cut-out of a class; `whole`: one that no border has cut, if the class has one."""
         choices = self.classes[name]
         if whole:
             choices = [one for one in choices if not one.cut] or choices
@@ -48,7 +54,8 @@ class _Casting:
 
     def crowd(self, rng: np.random.Generator) -> str:
         """A class for a crowd."""
-        large = [name for name in self.names if len(self.classes[name]) >= _LEAST_CROWD] or self.names
+        names, _ = self.weighted[True]
+        large = [name for name in names if sum(not one.cut for one in self.classes[name]) >= _LEAST_CROWD] or names
         if PERSON in large and rng.random() < _CROWD_OF_PEOPLE:
             return PERSON
         return large[int(rng.integers(len(large)))]
@@ -81,7 +88,9 @@ class _Scene:
         canvas = cv2.resize(np.ascontiguousarray(piece), (width, height), interpolation=cv2.INTER_CUBIC)
         nothing = np.zeros((height, width), np.uint8)
         for _ in range(int(rng.integers(0, 6)) if rng.random() < 0.5 else 0):
-            still = self.figure(self.casting.any(rng), radius=self.radius(), moving=False)
+            still = self.figure(self.casting.any(rng, whole=True), radius=self.radius(), moving=False)
+            if still.cut:  # its cut side would be seen
+                continue
             place = rng.uniform(0, 1, 2) * (width, height)
             to_pixels = still.to_scene(0)
             to_pixels = np.hstack([to_pixels[:, :2] * self.unit, place[:, None]])
@@ -127,11 +136,12 @@ class _Scene:
             radius=radius * self.depth() if moving else np.full(self.time, radius),
             pixels=self.unit,
             tint=tint,
+            cut=picture.cut,
             person=person,
             upright=person or rng.random() < 0.85,
             calm=1.0 if moving else 0.3,
         )
-        return replace(one, cut=picture.cut, role=role)
+        return replace(one, role=role)
 
     def lookalike(self, target: Figure, picture: Picture) -> Figure:
         """The same cut-out, recoloured a little, or another one of its class."""
@@ -165,9 +175,10 @@ class _Scene:
     def hide(self, target: Figure) -> Figure:
         """Something that covers the target for a while and goes on."""
         rng = self.rng
-        picture = self.casting.any(rng, whole=True)
+        candidates = [self.casting.any(rng, whole=True) for _ in range(_CANDIDATES)]
+        picture = max(candidates, key=lambda one: float(one.rgba()[..., 3].mean()))  # one without large gaps
         one = self.figure(picture, radius=1.0, position=target.position, role='occluder', moving=False)
-        size = 1.3 * float(target.radius.max()) / float(max(one.half_size.min(), 0.4))
+        size = 1.45 * float(target.radius.max()) / float(max(one.half_size.min(), 0.4))
         one.radius = np.full(self.time, size)
         one.position = target.passed_over(rng, extent=self.extent, size=size)
         return one
@@ -186,10 +197,10 @@ class _Scene:
             things.append(self.figure(picture, radius=size, position=path, role='occluder', moving=False))
         return things
 
-    def figures(self, *, crowd: bool) -> list[Figure]:
-        """All objects from back to front; exactly one is the target."""
+    def figures(self, *, crowd: bool, leaves: bool) -> list[Figure]:
+        """All objects from back to front; exactly one is the target, which may leave the frame and come back."""
         rng, settings = self.rng, self.settings
-        leaves = bool(rng.random() < settings.re_entry)
+        hides = bool(rng.random() < settings.occlusion)
         others = [
             self.figure(self.casting.any(rng), radius=self.radius())
             for _ in range(int(rng.integers(settings.objects[0], settings.objects[1] + 1)) - 1)
@@ -200,7 +211,8 @@ class _Scene:
             place = int(rng.integers(len(others)))
             target = replace(others.pop(place), role='target')
         else:
-            picture = self.casting.any(rng, whole=leaves)
+            on_its_path = leaves or hides or bool(settings.screens[1])  # a cut one is moved beside its path
+            picture = self.casting.any(rng, whole=on_its_path)
             target = self.figure(picture, radius=self.radius(), role='target')
             others += [self.lookalike(target, picture) for _ in range(copies)]
             rng.shuffle(others)  # type: ignore[arg-type]  # NumPy shuffles any list; its stub says arrays only
@@ -208,7 +220,7 @@ class _Scene:
         if leaves:
             target.leave_and_return(rng, extent=self.extent)
         everyone = [*others[:place], target, *others[place:]]
-        if rng.random() < settings.occlusion:
+        if hides:
             everyone.append(self.hide(target))
         if settings.screens[1]:
             everyone += self.screens(target)
@@ -242,11 +254,12 @@ def make_cutout_clip(seed: int, settings: SceneSettings, material: Material, *, 
     scene = _Scene(rng, settings, material.split(split))
     background = scene.background()
     crowd = bool(rng.random() < settings.crowd)
-    figures = scene.figures(crowd=crowd)
+    leaves = bool(rng.random() < settings.re_entry)
+    figures = scene.figures(crowd=crowd, leaves=leaves)
     height, width = settings.height, settings.width
     strength = settings.camera * (0.3 if crowd else 1.0)
     camera = make_camera(rng, scene.time, height=height, width=width, strength=strength)
-    if rng.random() < 0.4 * min(strength, 1.0):
+    if not leaves and rng.random() < 0.4 * min(strength, 1.0):  # a camera that follows would not let it leave
         target = next(one for one in figures if one.role == 'target')
         camera = _following(camera, target.position, rng.uniform(0.4, 1.0))
     return _film(scene, figures, background, camera=camera)
@@ -258,10 +271,11 @@ def _film(scene: _Scene, figures: list[Figure], background: np.ndarray, *, camer
     height, width, unit = settings.height, settings.width, scene.unit
     rows, columns = background.shape[:2]
     canvas_to_scene = np.array([[1 / unit, 0, (width - columns) / 2 / unit], [0, 1 / unit, (height - rows) / 2 / unit]])
+    slant, darkness = rng.uniform(-1, 1), rng.uniform(0.15, 0.5) * (rng.random() < 0.5)
+    # The last to draw: how many numbers it takes depends on the frames that are shown, but the scene must not.
     degradation = random_degradation(rng, settings.frames, height=height, width=width, strength=settings.degrade)
     order = sorted(range(len(figures)), key=lambda index: figures[index].role != 'target')
     label_of = {index: number + 1 for number, index in enumerate(order)}
-    slant, darkness = rng.uniform(-1, 1), rng.uniform(0.15, 0.5) * (rng.random() < 0.5)
     images = np.empty((settings.frames, height, width, 3), np.uint8)
     labels = np.zeros((settings.frames, height, width), np.uint8)
 

@@ -81,13 +81,14 @@ class Material:
         held |= _held_out([one for one in self.backgrounds if one.source not in used])
 
         def part(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
-            chosen = tuple(one for one in pictures if (one.source in held) == (name == 'heldout'))
-            if not chosen:
+            held_out = tuple(one for one in pictures if one.source in held)
+            others = tuple(one for one in pictures if one.source not in held)
+            if not (held_out and others):
                 raise ValueError(
                     f'{len(pictures)} pictures of {len({one.source for one in pictures})} sources cannot be divided '
                     'into some for training and some held out; add more'
                 )
-            return chosen
+            return held_out if name == 'heldout' else others
 
         return Material(part(self.cutouts), part(self.backgrounds))
 
@@ -128,8 +129,8 @@ def _manifest_rows(folder: Path) -> dict[Path, dict[str, str]]:
     path = next((place / MANIFEST for place in (folder, folder.parent) if (place / MANIFEST).is_file()), None)
     if path is None:
         return {}
-    with path.open(newline='', encoding='utf-8') as file:
-        reader = csv.DictReader(file)
+    with path.open(newline='', encoding='utf-8-sig') as file:  # spreadsheets begin files with a mark
+        reader = csv.DictReader(file, restval='')
         if missing := set(MANIFEST_COLUMNS) - set(reader.fieldnames or ()):
             raise ValueError(f'{path} lacks the columns {", ".join(sorted(missing))}')
         return {path.parent / row['file']: row for row in reader}
@@ -142,9 +143,9 @@ def _held_out(pictures: Iterable[Picture]) -> set[str]:
 
 @lru_cache(maxsize=_CACHED)
 def _read(path: Path, channels: int) -> np.ndarray:
-    pixels = cv2.imdecode(
-        np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED if channels == 4 else cv2.IMREAD_COLOR
-    )
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    flags = cv2.IMREAD_UNCHANGED if channels == 4 else cv2.IMREAD_COLOR
+    pixels = cv2.imdecode(data, flags) if len(data) else None  # OpenCV refuses empty files with an error of its own
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != channels or pixels.dtype != np.uint8:
         raise ValueError(f'{path} is no 8-bit picture' + (' with an alpha channel' if channels == 4 else ''))
     pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if channels == 4 else cv2.COLOR_BGR2RGB)

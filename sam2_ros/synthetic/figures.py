@@ -11,13 +11,15 @@ import cv2
 import numpy as np
 
 from sam2_ros.synthetic.motion import Pose, smooth_noise
-from sam2_ros.synthetic.render import paint_picture, silhouette_shadow
+from sam2_ros.synthetic.render import paint_picture, silhouette_shadow, transform
 from sam2_ros.synthetic.textures import recolour
 
 _MARGIN = 0.15  # empty border of a figure's picture, as a share of its longer side; legs swing into it
 _HIP = (0.46, 0.58)  # where a person's legs begin, as shares of the height, least and most
 _BEND_KNOTS = 4  # knots of a bend along each side
 _CROTCH = 0.12  # length over which the two legs part, as a share of a leg
+_UNEVEN = 0.02  # most by which a cut side is uneven, as a share of the longer side
+_DIRECTIONS = {'left': (0, -1), 'right': (0, 1), 'top': (1, -1), 'bottom': (1, 1)}  # of sides: axis and sign
 
 
 @dataclass(kw_only=True)
@@ -32,7 +34,7 @@ class Figure(Pose):
         hip: height of the hip, as a share of the object's height.
         gain: (T,) brightness.
         blur: length of motion blur, in lengths of the way from the frame before; 0 = none.
-        cut: the side that lies outside the frame, '' = none.
+        cut: the side that lies outside the frame, '' = none. It is straight: bends move it only along itself.
         role: as in `Clip.roles`.
     """
 
@@ -62,18 +64,17 @@ class Figure(Pose):
         """The map `to_pixels` (2, 3), moved so far that the cut side lies outside the frame."""
         if not self.cut:
             return to_pixels
-        x, y = self.half_size
+        axis, sign = _DIRECTIONS[self.cut]
+        ends = np.array([[-1.0, -1.0], [1.0, 1.0]]) * self.half_size
+        ends[:, axis] = sign * self.half_size[axis]
+        places = transform(ends, to_pixels)[:, axis]
+        along = to_pixels[axis, axis] * sign  # below 0: a mirrored figure, whose left side is at the right
+        slack = 1 + 2 * (1 / self.longest + _UNEVEN) * abs(along)  # a pixel of the frame, one of the picture, and more
         moved = to_pixels.copy()
-        corners = np.array([[-x, -y], [x, -y], [x, y], [-x, y]]) @ to_pixels[:, :2].T + to_pixels[:, 2]
-        axis = 1 if self.cut in ('top', 'bottom') else 0
-        backward = (self.cut in ('top', 'left')) != (axis == 0 and self.mirrored)
-        side = np.argsort(corners[:, axis])[:2] if backward else np.argsort(corners[:, axis])[2:]
-        slack = 0.04 * float(np.ptp(corners[:, axis]))  # for bends
-        places = corners[side, axis]
-        if backward:
+        if along < 0:
             moved[axis, 2] -= max(0.0, float(places.max()) + slack)
         else:
-            moved[axis, 2] += max(0.0, (height if axis else width) + slack - float(places.min()))
+            moved[axis, 2] += max(0.0, (width, height)[axis] + slack - float(places.min()))
         return moved
 
     def paint(
@@ -89,6 +90,9 @@ class Figure(Pose):
             time: frame of the scene.
             label: value to write into `labels`.
         """
+        smear = self.blur * way
+        if self.cut:  # beyond the cut side there is nothing to smear into the frame
+            smear[_DIRECTIONS[self.cut][0]] = 0
         paint_picture(
             frame,
             labels,
@@ -97,7 +101,7 @@ class Figure(Pose):
             to_pixels=to_pixels,
             bend=self.bend[time],
             gain=float(self.gain[time]),
-            smear=self.blur * way,
+            smear=smear,
             label=label,
         )
 
@@ -147,6 +151,7 @@ def figure(
     radius: np.ndarray,
     pixels: float,
     tint: float = 0.0,
+    cut: str = '',
     person: bool = False,
     upright: bool = True,
     calm: float = 1.0,
@@ -160,6 +165,7 @@ def figure(
         radius: (T,) half of its longer side.
         pixels: of a scene unit. A picture much finer than it is shown is made smaller first.
         tint: strength of a change of its colours, 0 to 1.
+        cut: the side that lies outside the frame, '' = none. A cut figure is upright, and its legs do not swing.
         person: its legs may swing.
         upright: it does not turn over.
         calm: share of the usual bending and turning.
@@ -168,21 +174,25 @@ def figure(
     largest = 2.2 * float(radius.max()) * pixels
     scale = min(1.0, largest / max(rgba.shape[:2]))
     size = [max(2, round(side * scale)) for side in rgba.shape[1::-1]]
-    small = cv2.resize(rgba, size, interpolation=cv2.INTER_AREA)
+    rgb, alpha = rgba[..., :3], rgba[..., 3:].astype(np.uint16)
     if tint > 0:
-        small = np.dstack([recolour(rng, np.ascontiguousarray(small[..., :3]), strength=tint), small[..., 3]])
+        rgb = recolour(rng, np.ascontiguousarray(rgb), strength=tint)
+    # Colours are multiplied by alpha first: what is hidden in a cut-out must not get into its edges.
+    multiplied = np.concatenate([(rgb * alpha + 127) // 255, alpha], axis=2).astype(np.uint8)
+    small = cv2.resize(multiplied, size, interpolation=cv2.INTER_AREA)
     border = round(_MARGIN * max(size))
-    small = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    alpha = small[..., 3:].astype(np.uint16)
-    picture = np.concatenate([(small[..., :3] * alpha + 127) // 255, alpha], axis=2).astype(np.uint8)
-    walks = person and rng.random() < 0.8 and rgba.shape[0] > 1.6 * rgba.shape[1]
+    picture = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    walks = person and not cut and rng.random() < 0.8 and rgba.shape[0] > 1.6 * rgba.shape[1]
     pace = rng.uniform(0.25, 0.7)
     stride = rng.uniform(0.1, 0.4) * calm
     phase = rng.uniform(0, 2 * np.pi) + pace * np.arange(time)
     strength = calm * rng.uniform(0, 0.09)
     knots = rng.standard_normal((2, _BEND_KNOTS, _BEND_KNOTS, 2))
     beats = np.stack([smooth_noise(rng, time, period=rng.uniform(6, 20)) for _ in range(2)])
+    if cut:
+        knots[..., _DIRECTIONS[cut][0]] = 0
     light = rng.uniform(0, 0.12) * (rng.random() < 0.5) * smooth_noise(rng, time, period=12)
+    upright = upright or bool(cut)
     turn = 0.0 if upright else rng.uniform(0, 2 * np.pi)
     tumble = calm * (rng.uniform(0, 0.12) if upright else rng.choice((0.1, 0.6)))
     return Figure(
@@ -193,6 +203,7 @@ def figure(
         hip=rng.uniform(*_HIP),
         gain=rng.uniform(0.75, 1.2) * np.exp(light),
         blur=rng.uniform(0.3, 0.9) * (rng.random() < 0.4),
+        cut=cut,
         position=position,
         radius=radius,
         angle=turn + tumble * smooth_noise(rng, time, period=20),

@@ -12,6 +12,7 @@ from sam2_ros.synthetic.motion import smooth_noise
 from sam2_ros.synthetic.textures import TILE
 
 _SHIFT = 4  # fractional bits of outline coordinates
+_LEAST_BLUR = 0.6  # pixels to each side; less motion blur is not drawn
 _NOISE_SIDE = 256  # pixels, side of the table that noise is cut from
 
 # From tile coordinates to object coordinates [-1.15, 1.15]: textures reach a little beyond the outline.
@@ -129,11 +130,13 @@ def paint_picture(
     rows, columns = picture.shape[:2]
     corners = np.array([[-columns, -rows], [columns, -rows], [columns, rows], [-columns, rows]]) / longest
     reach = float(np.abs(smear).max()) / 2
-    outline = transform(corners, to_pixels)
-    region = _region(np.concatenate([outline - reach, outline + reach]), *frame.shape[:2])
+    around = int(np.ceil(reach)) if reach > _LEAST_BLUR else 0  # what is outside the frame is smeared into it
+    outline = transform(corners, to_pixels) + around
+    height, width = frame.shape[:2]
+    region = _region(np.concatenate([outline - reach, outline + reach]), height + 2 * around, width + 2 * around)
     if region is None:
         return
-    x0, y0, x1, y1 = region
+    x0, y0, x1, y1 = (bound - around for bound in region)
     shape = (x1 - x0, y1 - y0)
     local = to_pixels.copy()
     local[:, 2] -= (x0 + 0.5, y0 + 0.5)
@@ -148,13 +151,15 @@ def paint_picture(
     map_x = half * (back[0, 0] * x + back[0, 1] * y + back[0, 2] + shift[..., 0]) + (columns - 1) / 2
     map_y = half * (back[1, 0] * x + back[1, 1] * y + back[1, 2] + shift[..., 1]) + (rows - 1) / 2
     cover = cv2.remap(picture, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR)
-    if reach > 0.6:
+    if around:
         cover = cv2.filter2D(cover, -1, _line_kernel(smear), borderType=cv2.BORDER_CONSTANT)
+    inside = (slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0)))
+    patch = frame[inside]
+    cover = cover[max(-y0, 0) :, max(-x0, 0) :][: patch.shape[0], : patch.shape[1]]
     rest = 255 - cover[..., 3:].astype(np.uint16)
     lit = np.minimum(cover[..., :3] * np.float32(gain), cover[..., 3:])
-    patch = frame[y0:y1, x0:x1]
     patch[...] = lit.astype(np.uint8) + ((patch * rest + 127) // 255).astype(np.uint8)
-    labels[y0:y1, x0:x1][cover[..., 3] > 127] = label
+    labels[inside][cover[..., 3] > 127] = label
 
 
 def silhouette_shadow(

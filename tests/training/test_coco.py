@@ -1,0 +1,118 @@
+"""Outlines in COCO's format: polygons and run lengths cover the right pixels, and what is neither is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sam2_ros.training import coco
+from sam2_ros.training.coco import read_outline, run_lengths, short_counts
+
+HEIGHT, WIDTH = 60, 80
+
+
+@pytest.mark.parametrize(
+    ('polygons', 'expected'),
+    [
+        ([[1, 1, 4, 1, 4, 3, 1, 3]], [[255, 255, 255], [255, 255, 255]]),
+        ([[1.5, 1, 3.25, 1, 3.25, 2.5, 1.5, 2.5]], [[128, 255, 64], [64, 128, 32]]),
+        ([[-9, 1, 2, 1, 2, 2, -9, 2]], [[255, 255]]),  # cut by the border
+        ([[1, 1, 2, 1, 2, 2, 1, 2], [3, 1, 4, 1, 4, 2, 3, 2]], [[255, 0, 255]]),
+        ([[1, 1, 3, 1, 3, 2, 1, 2], [2, 1, 4, 1, 4, 2, 2, 2]], [[255, 255, 255]]),  # overlapping ones have no hole
+    ],
+)
+def test_alpha_is_the_share_of_a_pixel_that_polygons_cover(polygons: list, expected: list) -> None:
+    coverage = read_outline(polygons, height=5, width=6).coverage()
+    np.testing.assert_allclose(coverage, expected, atol=1)
+
+
+def test_a_round_polygon_covers_its_area_around_its_middle() -> None:
+    angle = np.linspace(0, 2 * np.pi, 100, endpoint=False)
+    circle = np.stack([30.3 + 20 * np.cos(angle), 28.8 + 20 * np.sin(angle)], axis=1)
+    outline = read_outline([circle.ravel().tolist()], height=HEIGHT, width=WIDTH)
+    coverage = outline.coverage() / 255
+    assert coverage.sum() == pytest.approx(400 * np.pi, rel=0.01)
+    rows, columns = np.mgrid[: coverage.shape[0], : coverage.shape[1]] + 0.5
+    x0, y0, _, _ = outline.box
+    assert x0 + np.average(columns, weights=coverage) == pytest.approx(30.3, abs=0.05)
+    assert y0 + np.average(rows, weights=coverage) == pytest.approx(28.8, abs=0.05)
+
+
+MASK = np.array([[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 0, 1], [0, 1, 1, 1], [0, 0, 0, 0]], bool)
+LENGTHS = [6, 3, 2, 1, 1, 1, 2, 3, 1]  # down its columns
+
+
+@pytest.mark.parametrize('counts', [LENGTHS, '632NO012O'])
+def test_run_lengths_go_down_the_columns_and_keep_holes(counts: Any) -> None:
+    mask = run_lengths({'size': [5, 4], 'counts': counts}, height=5, width=4)
+    np.testing.assert_array_equal(mask, MASK)
+    outline = read_outline({'size': [5, 4], 'counts': counts}, height=5, width=4)
+    assert outline.box == (1, 1, 4, 4) and outline.pieces == (8,)
+    np.testing.assert_array_equal(outline.coverage(), 255 * MASK[1:4, 1:])
+
+
+@pytest.mark.parametrize(
+    ('text', 'counts'),
+    [
+        ('', []),
+        ('5', [5]),
+        ('g0X12K', [23, 40, 2, 35]),  # 23 = 16 + 7 needs a second character, or 16 were its sign; 35 = 40 - 5
+        ('O', [-1]),
+        ('PP1', [1024]),
+    ],
+)
+def test_the_short_form_of_run_lengths(text: str, counts: list[int]) -> None:
+    assert short_counts(text) == counts
+
+
+def in_short(counts: list[int]) -> str:
+    """The short form, as its description says."""
+    text = ''
+    for index, count in enumerate(counts):
+        value, more = count - (counts[index - 2] if index > 2 else 0), True
+        while more:
+            chunk, value = value & 31, value >> 5
+            more = value != (-1 if chunk & 16 else 0)
+            text += chr(chunk + (32 if more else 0) + 48)
+    return text
+
+
+@given(st.lists(st.integers(0, 1 << 40)))
+def test_the_short_form_is_read_as_it_is_written(counts: list[int]) -> None:
+    assert short_counts(in_short(counts)) == counts
+
+
+@pytest.mark.parametrize(
+    ('segmentation', 'reason'),
+    [
+        (None, coco.NO_OUTLINE),
+        ([], coco.NO_OUTLINE),
+        ('polygon', coco.NO_OUTLINE),
+        ([[1, 1, 5, 5]], coco.BROKEN_POLYGONS),
+        ([[1, 1, 5, 5, 1, 5, 3]], coco.BROKEN_POLYGONS),
+        ([[1, 1, 5, 5, 1, float('nan')]], coco.BROKEN_POLYGONS),
+        ([1, 1, 5, 5, 1, 5], coco.BROKEN_POLYGONS),
+        ([[1, 1, 5, 5, 1, 'x']], coco.BROKEN_POLYGONS),
+        ([[[1, 1], [5, 5], [1, 5]]], coco.BROKEN_POLYGONS),
+        ([[-9, 1, -5, 1, -5, 5]], coco.OUTSIDE),
+        ([[1, 70, 5, 70, 5, 75]], coco.OUTSIDE),
+        ([[1, 1, 1e9, 1, 5, 5]], coco.OUTSIDE),
+        ([[1, 1, 5, 5, 9, 9]], coco.EMPTY),
+        ({'size': [60, 80], 'counts': [4800]}, coco.EMPTY),
+        ({'size': [60, 80], 'counts': [10, 10]}, coco.BROKEN_RUNS),
+        ({'size': [80, 60], 'counts': [0, 4800]}, coco.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': [5000, -200]}, coco.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': [0, 4800.0]}, coco.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': 'g'}, coco.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': 'ö!'}, coco.BROKEN_RUNS),
+        ({'size': [60, 80]}, coco.BROKEN_RUNS),
+    ],
+)
+def test_outlines_that_are_none_are_told_apart(segmentation: Any, reason: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        read_outline(segmentation, height=HEIGHT, width=WIDTH)
+    assert str(caught.value) == reason
