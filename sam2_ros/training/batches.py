@@ -124,7 +124,7 @@ class ClipBatches(Dataset[ClipBatch]):
         self, settings: BatchSettings, *, seed: int, split: str = 'train', material: Material | None = None
     ) -> None:
         if settings.cutouts and material is None:
-            raise ValueError('the recipe takes cut-outs: give their folder and one of backgrounds')
+            raise ValueError('these settings take cut-outs, and no material was given')
         self.settings, self.seed, self.split, self.material = settings, seed, split, material
 
     def __getitem__(self, index: int) -> ClipBatch:

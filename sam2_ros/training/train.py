@@ -271,8 +271,13 @@ def train(settings: TrainSettings, run: RunSettings) -> Path:
         ValueError: if recipe and folders do not go together, or a checkpoint is of another run.
     """
     run = replace(run, device=str(choose_device(run.device)))
-    if run.cutouts is not None and not any(stage.batch.cutouts for stage in settings.stages):
-        raise ValueError('no stage of the recipe takes cut-outs; give one that does, such as config/train_cutouts.yaml')
+    wanted = any(stage.batch.cutouts for stage in settings.stages)
+    if wanted != (run.cutouts is not None):
+        raise ValueError(
+            'the recipe takes cut-outs: give --cutouts and --backgrounds'
+            if wanted
+            else 'no stage of the recipe takes cut-outs: give one that does (cutouts in its batch), or no folders'
+        )
     run.folder.mkdir(parents=True, exist_ok=True)
     if run.processes == 1:
         _process(0, settings, run, 0)

@@ -1,6 +1,7 @@
 """Batches: item i is always the same, objects are worth tracking, prompts fit them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from sam2_ros.training.batches import (
     ClipBatches,
     batch_loader,
 )
+from tests.synthetic.material import draw_material, flat
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +96,19 @@ def test_an_item_is_always_the_same_and_items_differ() -> None:
     assert equal(batches[3], again[3])
     others = [batches[4], ClipBatches(SMALL, seed=10)[3], ClipBatches(SMALL, seed=9, split='heldout')[3]]
     assert not any(torch.equal(batches[3].images, other.images) for other in others)
+
+
+def test_clips_of_cutouts_come_in_their_share(tmp_path: Path) -> None:
+    # drawn scenes have no frame in which every pixel is one of these two colours
+    material = draw_material(tmp_path, lambda _: flat(40, 30, (250, 0, 0)), lambda _: (0, 0, 250))
+    settings = replace(SMALL, clips=1, cutouts=0.5, presets=('plain',))
+    made = [ClipBatches(settings, seed=4, material=material)[index].images[0, 0] for index in range(40)]
+    share = np.mean([int(image[..., 1].max()) < 60 for image in made])
+    assert 0.3 < share < 0.7
+    alike = ClipBatches(settings, seed=4, material=material)[3].images[0, 0]
+    assert torch.equal(alike, made[3])
+    with pytest.raises(ValueError, match='these settings take cut-outs, and no material was given'):
+        ClipBatches(settings, seed=4)
 
 
 @pytest.mark.parametrize('workers', [0, 1])

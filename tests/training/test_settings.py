@@ -10,6 +10,7 @@ import torch
 from sam2_ros.training.batches import BatchSettings
 from sam2_ros.training.settings import StageSettings, TrainSettings, load_settings
 from sam2_ros.training.train import RunSettings, main
+from tests.common import REPOSITORY
 
 STAGE = 'stages: [{name: images, share: 1.0}]\n'
 
@@ -110,6 +111,20 @@ def test_weights_to_begin_with_are_not_written_over(tmp_path: Path, capsys: pyte
         assert main(['--steps', '1', '--folder', str(tmp_path), '--start', str(start)]) == 1
         assert f'{start} is an input and would be overwritten' in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == [link, weights]
+
+
+def test_recipe_and_folders_of_cutouts_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    takes = str(REPOSITORY / 'config/train_gpu.yaml')
+    folders = ['--cutouts', str(tmp_path / 'sprites'), '--backgrounds', str(tmp_path / 'backgrounds')]
+    run = ['--steps', '1', '--folder', str(tmp_path / 'run')]
+    assert main([*run, '--config', takes]) == 1
+    assert 'the recipe takes cut-outs: give --cutouts and --backgrounds' in capsys.readouterr().err
+    assert main([*run, *folders]) == 1
+    assert 'no stage of the recipe takes cut-outs' in capsys.readouterr().err
+    assert main([*run, '--config', takes, *folders[:2]]) == 1
+    assert 'give both or neither' in capsys.readouterr().err
+    assert main([*run, '--config', takes, *folders]) == 1
+    assert f'{tmp_path / "sprites"} is no folder with' in capsys.readouterr().err
 
 
 def test_a_missing_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
