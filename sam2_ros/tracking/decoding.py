@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Network
+from sam2_ros.model import ImageFeatures, MaskDecoding, Network
 from sam2_ros.model.config import MASK_STRIDE
-from sam2_ros.tracking.memory_bank import MemoryPolicy, MemorySelection
+from sam2_ros.tracking.memory_bank import MemoryPolicy
+from sam2_ros.tracking.memory_reads import by_group, condition_on_reads
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.postprocessing import clean_logits, masks_at
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.track import Track
-
-Item = TypeVar('Item')
-Row = TypeVar('Row')
 
 # With at most this many points the decoder chooses among three masks. More points are not ambiguous (a box counts as
 # two), so one mask is decoded. This is the configuration of SAM 2.1. DAM4SAM configures 3, but without effect: it takes
@@ -89,24 +86,7 @@ class ObjectDecoder:
         """Features (N, C, h, w) of this image after attention to each object's memory."""
         length = self._options.video_length
         reads = [track.bank.read(track.next_index, video_length=length) for track in tracks]
-
-        def condition(group: Sequence[MemorySelection]) -> list[Tensor]:
-            return list(self._model.condition_on_memory(stride16, self._stack(group)).split(1))
-
-        return torch.cat(_by_group(reads, key=_read_shape, compute=condition))
-
-    def _stack(self, reads: Sequence[MemorySelection]) -> MemoryRead:
-        """Reads of equal shape as one batch."""
-        device = self._model.device
-        features = [[entry.features for entry, _ in read.spatial if entry.features is not None] for read in reads]
-        return MemoryRead(
-            spatial=torch.stack([torch.stack(one) for one in features]),
-            temporal_index=torch.tensor([[index for _, index in read.spatial] for read in reads], device=device),
-            pointers=torch.stack([torch.stack([entry.pointer for entry, _ in read.pointers]) for read in reads]),
-            pointer_position=torch.tensor(
-                [[position for _, position in read.pointers] for read in reads], device=device
-            ),
-        )
+        return condition_on_reads(self._model, stride16, reads)
 
     def _decode_unprompted(self, features: ImageFeatures, conditioned: Tensor) -> FrameDecoding:
         count, device = len(conditioned), conditioned.device
@@ -133,7 +113,7 @@ class ObjectDecoder:
                 decoding = self._decode_points(features, size, group)
             return _rows(self._clean(decoding))
 
-        return _by_group(requests, key=_kind, compute=compute)
+        return by_group(requests, key=_kind, compute=compute)
 
     def _use_masks(self, features: ImageFeatures, requests: Sequence[_Request]) -> MaskDecoding:
         """Take given masks as results.
@@ -219,25 +199,8 @@ class _Request:
     estimate: float = 1.0
 
 
-def _read_shape(read: MemorySelection) -> Hashable:
-    return read.shape
-
-
 def _kind(request: _Request) -> Hashable:
     return 'mask' if request.prompt.mask is not None else len(request.prompt.network_points()[1])
-
-
-def _by_group(
-    items: Sequence[Item], *, key: Callable[[Item], Hashable], compute: Callable[[Sequence[Item]], list[Row]]
-) -> list[Row]:
-    """Compute items of equal key together. Results come in the order of the items."""
-    groups: dict[Hashable, list[int]] = {}
-    for position, item in enumerate(items):
-        groups.setdefault(key(item), []).append(position)
-    results: dict[int, Row] = {}
-    for positions in groups.values():
-        results.update(zip(positions, compute([items[position] for position in positions]), strict=True))
-    return [results[position] for position in range(len(items))]
 
 
 def _rows(batch: FrameDecoding) -> list[FrameDecoding]:

@@ -14,6 +14,9 @@ from sam2_ros.model.config import NO_OBJECT_LOGIT
 from sam2_ros.model.normalization import normalize
 from sam2_ros.model.prompt_encoder import PADDING, PromptEmbedding
 from sam2_ros.tracking.decoding import MAX_MULTIMASK_POINTS, MAX_PREVIOUS_LOGIT
+from sam2_ros.tracking.memory_bank import EntryKind
+from sam2_ros.tracking.memory_reads import condition_on_reads
+from sam2_ros.tracking.policies import make_policy
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, ClipBatch
 from sam2_ros.training.losses import FrameLoss, LossWeights, frame_loss
 from sam2_ros.training.memory import ClipMemory
@@ -29,14 +32,17 @@ class RolloutSettings:
     """How clips are run in training.
 
     Attributes:
-        true_visibility: probability that the spatial memory of a frame gets the true visibility instead of the
-            predicted one. The object pointer always has the predicted one.
+        true_visibility: probability that memory is told the true visibility in a frame instead of the predicted one:
+            the spatial memory is that of a hidden object where it is hidden, and the distractor-aware policy does not
+            write it. The object pointer always has the predicted one.
         correction: probability that a batch has a corrected frame. With the same probability, its first frame is
             corrected.
         clicks: number of correction clicks on a corrected frame, one after the other.
         gradient_frames: number of consecutive frames that learn, besides the first frame. They start anywhere after it.
             Frames before them only fill the memory; frames after them are not run.
-        dam_memory: probability of reading memory as the distractor-aware policy does, instead of as SAM 2 does.
+        dam_memory: probability that a batch has the distractor-aware memory (`dam`) instead of that of SAM 2 (`sam2`).
+        anchors: with the distractor-aware memory, probability that a frame that may be an anchor becomes one; see
+            `ClipMemory`.
         no_pointers: probability that a batch reads no object pointers. Otherwise the network may soon read nothing
             else.
         loss_stride: stride, in pixels of the input, of the grid on which losses are computed.
@@ -50,15 +56,15 @@ class RolloutSettings:
     clicks: int = 1
     gradient_frames: int = 16
     dam_memory: float = 0.5
+    anchors: float = 0.2
     no_pointers: float = 0.0
     loss_stride: int = 2
 
     def __post_init__(self) -> None:
-        chances = (self.true_visibility, self.correction, self.dam_memory, self.no_pointers)
+        names = ('true_visibility', 'correction', 'dam_memory', 'anchors', 'no_pointers')
+        chances = tuple(getattr(self, name) for name in names)
         if not all(0 <= chance <= 1 for chance in chances):
-            raise ValueError(
-                f'true_visibility, correction, dam_memory and no_pointers are probabilities in 0..1, got {chances}'
-            )
+            raise ValueError(f'{", ".join(names[:-1])} and {names[-1]} are probabilities in 0..1, got {chances}')
         if min(self.clicks, self.gradient_frames, self.loss_stride) < 1:
             raise ValueError(
                 'clicks, gradient_frames and loss_stride must be 1 or more, got '
@@ -95,12 +101,12 @@ class Rollout:
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.size = batch.images.shape[2]
-        self.memory = ClipMemory()
         self.losses: list[FrameLoss] = []
         self.logits: list[Tensor] = []
         self.scores: list[Tensor] = []
         self.area = batch.masks.flatten(2).sum(-1)  # (N, T)
-        self.dam = bool(self.rng.random() < settings.dam_memory)
+        policy = make_policy('dam' if self.rng.random() < settings.dam_memory else 'sam2')
+        self.memory = ClipMemory(policy, len(batch.clip), anchors=settings.anchors, rng=self.rng)
         self.reads_pointers = bool(self.rng.random() >= settings.no_pointers)
         length = batch.images.shape[1]
         self.window = int(self.rng.integers(1, max(2, length - settings.gradient_frames + 1)))
@@ -161,7 +167,7 @@ class Rollout:
         exact = F.interpolate(
             masks * 2 * MASK_LOGIT - MASK_LOGIT, size=decoding.mask_logits.shape[-2:], mode='bilinear', antialias=True
         )[:, 0]
-        answer = self._answer(decoding, exact, pointer=decoding.object_pointer)
+        answer = self._answer(self._boxes_as_masks(features, decoding), exact, pointer=decoding.object_pointer)
         if self.settings.correction > self.rng.random():
             corrected = self._correct(features, fresh, answer, 0, batch.points, labels)
             # the correction of a given mask is not kept
@@ -187,12 +193,35 @@ class Rollout:
             object_pointer=torch.where(given[:, None], pointer, decoding.object_pointer),
         )
 
+    def _boxes_as_masks(self, features: ImageFeatures, decoding: MaskDecoding) -> MaskDecoding:
+        """A decoding of frame 0 in which boxes are what the memory policy makes of them.
+
+        With the distractor-aware memory, the tracker gives the mask of a box to the network again, as a mask prompt.
+        """
+        boxes = torch.nonzero(self.batch.kind == BOX_PROMPT)[:, 0]
+        if not self.memory.policy.box_starts_as_mask or not len(boxes):
+            return decoding
+        size = (self.size, self.size)
+        masks = F.interpolate(decoding.mask_logits[boxes, None], size=size, mode='bilinear')[:, 0] > 0
+        given = self.model.use_mask_as_output(features.select(boxes), masks)
+
+        def put(name: str) -> Tensor:
+            before = getattr(decoding, name)
+            return before.index_copy(0, boxes, getattr(given, name).to(before.dtype))
+
+        return replace(
+            decoding,
+            mask_logits=put('mask_logits'),
+            object_score_logit=put('object_score_logit'),
+            object_pointer=put('object_pointer'),
+        )
+
     def _tracked(self, frame: int) -> None:
         model, features = self.model, self.features[frame]
         nothing = torch.zeros(len(self.batch.clip), 0, 2, device=features.stride16.device)
         prompt = model.embed_prompts(nothing, nothing[..., 0].long())
-        read = self.memory.read(frame, self.rng, dam=self.dam, with_pointers=self.reads_pointers)
-        conditioned = model.condition_on_memory(features.stride16, read)
+        reads = self.memory.read(frame, with_pointers=self.reads_pointers)
+        conditioned = condition_on_reads(model, features.stride16, reads)
         multimask = torch.ones(len(nothing), dtype=torch.bool, device=nothing.device)
         decoding = self._decode(features, conditioned, prompt, multimask)
         if self.learns(frame):
@@ -319,9 +348,10 @@ class Rollout:
         if frame + 1 == self.frames:
             return
         high = F.interpolate(gated[:, None], size=(self.size, self.size), mode='bilinear')[:, 0]
-        binarize = torch.full((len(high),), conditioning, device=high.device)
+        kinds = self.memory.plan(frame, gated.flatten(1).amax(1) > 0, conditioning=conditioning)
+        binarize = torch.tensor([kind is not EntryKind.RECENT for kind in kinds], device=high.device)
         spatial = self.model.encode_memory(self.features[frame].stride16, high, score, binarize)
-        self.memory.write(spatial, decoding.object_pointer, conditioning=conditioning)
+        self.memory.write(frame, kinds, spatial, decoding.object_pointer)
 
 
 def _gated(decoding: MaskDecoding) -> Tensor:

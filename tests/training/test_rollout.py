@@ -7,59 +7,25 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from sam2_ros.model import Sam2Network
+from sam2_ros.model import MemoryRead, Sam2Network
 from sam2_ros.tracking import ObjectResult, Prompt, TrackerOptions, VideoTracker
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import LossWeights
-from sam2_ros.training.memory import read_order
-from sam2_ros.training.prompts import random_error_click
+from sam2_ros.training.prompts import first_click, random_error_click
 from sam2_ros.training.rollout import Rollout, RolloutSettings, network_input
+from tests.training.policies import PLAIN, POLICIES
 
 pytestmark = pytest.mark.slow
 
-PLAIN = RolloutSettings(true_visibility=0.0, correction=0.0, dam_memory=0.0)
 EASY = BatchSettings(size=128, clips=1, frames=8, objects=3, presets=('plain',), photos=0.0)
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
+VANISHING = BatchSettings(size=64, clips=2, frames=12, objects=2, max_stride=3, presets=('re_entry',), photos=0.0)
 
 
 def run(model: Sam2Network, batch: ClipBatch, how: RolloutSettings, *, seed: int = 0) -> tuple[Rollout, Tensor]:
     rollout = Rollout(model, batch, how, LossWeights(), seed)
     return rollout, rollout.run()
-
-
-@pytest.mark.parametrize(
-    ('frame', 'conditioning', 'frames', 'indices'),
-    [
-        (1, {0}, [0], [6]),
-        (3, {0}, [0, 1, 2], [6, 1, 0]),
-        (10, {0}, [0, 4, 5, 6, 7, 8, 9], [6, 5, 4, 3, 2, 1, 0]),
-        (10, {0, 9}, [0, 9, 4, 5, 6, 7, 8], [6, 6, 5, 4, 3, 2, 1]),  # a gap where the conditioning frame is
-    ],
-)
-def test_sam2_reads_by_distance(frame: int, conditioning: set[int], frames: list[int], indices: list[int]) -> None:
-    assert read_order(frame, conditioning, rng(), dam=False) == (frames, indices)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.integers(1, 40), st.sets(st.integers(1, 39), max_size=1), st.integers(0, 1 << 32))
-def test_the_distractor_aware_policy_reads_by_rank(frame: int, corrected: set[int], seed: int) -> None:
-    conditioning = {0, *(past for past in corrected if past < frame)}
-    frames, indices = read_order(frame, conditioning, np.random.default_rng(seed), dam=True)
-    assert len(frames) == len(indices) == len(set(frames)) <= 7
-    assert max(frames) < frame and conditioning <= set(frames)
-    anchors = [past for past, index in zip(frames, indices, strict=True) if index == 6]
-    recent = [past for past, index in zip(frames, indices, strict=True) if index != 6]
-    assert conditioning <= set(anchors) and len(anchors) <= len(conditioning) + 2
-    assert recent == sorted(recent) and indices[len(anchors) :] == list(range(len(recent)))[::-1]
-    newest = [past for past in range(frame - 1, -1, -1) if past not in conditioning][:1]
-    assert recent[-1:] == newest  # the frame before is always read
 
 
 def test_normalised_images_are_what_the_network_expects() -> None:
@@ -167,7 +133,7 @@ def test_the_pointer_of_a_mask_prompt_is_that_of_the_mask(untrained: Sam2Network
     pointers = []
     for correction in (0.0, 1.0):
         rollout, _ = run(untrained, masks, replace(PLAIN, correction=correction))
-        pointers.append(rollout.memory.pointers[0])
+        pointers.append(torch.stack([bank.conditioning[0].pointer for bank in rollout.memory.banks]))
     torch.testing.assert_close(*pointers)
 
 
@@ -198,8 +164,7 @@ def test_a_rollout_is_repeated_by_its_seed(untrained: Sam2Network, batch: ClipBa
 
 
 def test_true_visibility_is_what_memory_is_told(untrained: Sam2Network) -> None:
-    vanishing = BatchSettings(size=64, clips=2, frames=12, objects=2, max_stride=3, presets=('re_entry',), photos=0.0)
-    clips = ClipBatches(vanishing, seed=3)[0]
+    clips = ClipBatches(VANISHING, seed=3)[0]
     with torch.no_grad():
         rollout, _ = run(untrained, clips, replace(PLAIN, true_visibility=1.0))
     told = torch.stack(rollout.scores, dim=1) > 0
@@ -207,6 +172,17 @@ def test_true_visibility_is_what_memory_is_told(untrained: Sam2Network) -> None:
     assert torch.equal(told, clips.masks.flatten(2).any(-1))
     hidden = torch.stack(rollout.logits, dim=1)[~told]
     assert bool((hidden == -1024).all())
+
+
+def test_of_frames_that_are_called_hidden_the_distractor_aware_memory_keeps_nothing(untrained: Sam2Network) -> None:
+    clips = ClipBatches(VANISHING, seed=3)[0]
+    with torch.no_grad():
+        rollout, _ = run(untrained, clips, replace(PLAIN, true_visibility=1.0, dam_memory=1.0))
+    seen = (torch.stack(rollout.logits, dim=1) > 0).flatten(2).any(2)
+    assert not bool(seen[~clips.masks.flatten(2).any(-1)].any()) and bool(seen[:, 1:-1].any())
+    for bank, row in zip(rollout.memory.banks, seen[:, :-1], strict=True):
+        frames = {entry.frame_index for entry in (*bank.conditioning, *bank.recent)}
+        assert frames == {0, *row.nonzero()[:, 0].tolist()}
 
 
 def _prompt(clips: ClipBatch, index: int, *clicks: tuple[list[float], int]) -> Prompt:
@@ -223,31 +199,61 @@ def _prompt(clips: ClipBatch, index: int, *clicks: tuple[list[float], int]) -> P
 def _assert_same(rollout: Rollout, results: list[Mapping[str, ObjectResult]]) -> None:
     """Masks and scores of all frames are those of the tracker."""
     logits, scores = torch.stack(rollout.logits, dim=1), torch.stack(rollout.scores, dim=1)
-    for index, (mask, score) in enumerate(zip(logits > 0, scores, strict=True)):
+    for index, (ours, score) in enumerate(zip(logits, scores, strict=True)):
         tracked = [result[str(index)] for result in results]
-        theirs = torch.stack([each.low_res_logits for each in tracked]) > 0
-        assert (mask & theirs).sum() > 0.995 * (mask | theirs).sum() > 50
+        low = torch.stack([each.low_res_logits for each in tracked])
+        torch.testing.assert_close(ours, low, rtol=0, atol=0.05)  # of up to 30
+        assert (ours > 0).sum() > 50
         scores = torch.tensor([each.object_score_logit for each in tracked])
         torch.testing.assert_close(score, scores, rtol=0, atol=0.01)
 
 
-@pytest.mark.parametrize('shares', [(1, 0, 0), (0, 1, 0), (0, 0, 1)], ids=['mask', 'box', 'point'])
-def test_it_tracks_as_the_tracker_does(micro128: Sam2Network, shares: tuple[float, float, float]) -> None:
-    """With SAM 2's memory, at the network's own size: nothing but rounding is different."""
-    clips = ClipBatches(replace(EASY, prompt_shares=shares), seed=14)[0]
-    rolled = Rollout(micro128, clips, PLAIN, LossWeights(), 0)
-    tracker = VideoTracker(micro128, 'sam2')
-    prompts = [_prompt(clips, index) for index in range(len(clips.kind))]
+@pytest.fixture(scope='module')
+def hiding() -> ClipBatch:
+    """A clip longer than the horizon of pointers. Its objects are given as mask, box and point; two of them hide."""
+    shares = {'presets': ('occlusion',), 'prompt_shares': (0, 1, 0)}
+    boxes = ClipBatches(replace(EASY, frames=24, **shares), seed=15)[0]
+    boxes.points[2, 0] = torch.from_numpy(first_click(boxes.masks[2, 0].numpy(), np.random.default_rng(0)))[0]
+    boxes.labels[2] = torch.tensor([1, -1])
+    return replace(boxes, kind=torch.tensor([MASK_PROMPT, BOX_PROMPT, POINT_PROMPT]))
+
+
+@pytest.mark.parametrize('memory', POLICIES)
+def test_it_tracks_as_the_tracker_does(
+    micro128: Sam2Network, hiding: ClipBatch, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the network's own size, on a clip with hidden objects that is longer than the horizon of pointers.
+
+    Nothing but rounding is different. It is largest in the spatial memories, which are bfloat16.
+    """
+    policy, how = POLICIES[memory]
+    rolled = Rollout(micro128, hiding, how, LossWeights(), 0)
+    tracker = VideoTracker(micro128, policy)
+    prompts = [_prompt(hiding, index) for index in range(len(hiding.kind))]
+    reads: list[MemoryRead] = []
+    condition = micro128.condition_on_memory
+    monkeypatch.setattr(
+        micro128, 'condition_on_memory', lambda maps, read: (reads.append(read), condition(maps, read))[1]
+    )
     with torch.no_grad():
         rolled.run()
-    _assert_same(
-        rolled, [tracker.step(image.numpy(), () if frame else prompts) for frame, image in enumerate(clips.images[0])]
-    )
+    ours = reads.copy()
+    reads.clear()
+    tracked = [tracker.step(image.numpy(), () if frame else prompts) for frame, image in enumerate(hiding.images[0])]
+    _assert_same(rolled, tracked)
+    assert sum(not result.mask.any() for results in tracked for result in results.values()) > 10
+    assert len(ours) == len(reads) >= len(tracked) - 1
+    for one, other in zip(ours, reads, strict=True):
+        assert torch.equal(one.temporal_index, other.temporal_index)
+        assert torch.equal(one.pointer_position, other.pointer_position)
+        torch.testing.assert_close(one.spatial, other.spatial, rtol=2**-7, atol=0.05)  # of up to 70
+        torch.testing.assert_close(one.pointers, other.pointers, rtol=0, atol=0.01)  # of up to 12
 
 
+@pytest.mark.parametrize('memory', ['sam2', 'dam, anchors'])
 @pytest.mark.parametrize('shares', [(0, 1, 0), (0, 0, 1)], ids=['box', 'point'])
 def test_corrections_are_those_of_the_tracker(
-    micro128: Sam2Network, shares: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
+    micro128: Sam2Network, shares: tuple[float, float, float], memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same clicks, on the first frame and on a later one, give the same masks, then and after."""
     clicks: list[list[tuple[list[float], int]]] = []  # of each turn, one for every object
@@ -259,12 +265,13 @@ def test_corrections_are_those_of_the_tracker(
 
     monkeypatch.setattr('sam2_ros.training.rollout.random_error_click', remember)
     clips = ClipBatches(replace(EASY, prompt_shares=shares), seed=14)[0]
-    rolled = Rollout(micro128, clips, replace(PLAIN, correction=1.0, clicks=2), LossWeights(), 5)
+    policy, how = POLICIES[memory]
+    rolled = Rollout(micro128, clips, replace(how, correction=1.0, clicks=2), LossWeights(), 5)
     with torch.no_grad():
         rolled.run()
     assert rolled.corrected is not None and rolled.corrected < rolled.frames - 1 and len(clicks) == 4
 
-    tracker = VideoTracker(micro128, 'sam2', options=TrackerOptions(clear_on_correction=False))
+    tracker = VideoTracker(micro128, policy, options=TrackerOptions(clear_on_correction=False))
     everyone = range(len(clips.kind))
     first = [
         _prompt(clips, index, *(turn[index] for turn in clicks[:count])) for count, index in product(range(3), everyone)
@@ -285,6 +292,7 @@ def test_corrections_are_those_of_the_tracker(
     [
         ({'true_visibility': 1.2}, 'probabilities in 0..1'),
         ({'correction': -0.1}, 'probabilities in 0..1'),
+        ({'anchors': 1.01}, 'probabilities in 0..1'),
         ({'no_pointers': 2.0}, 'probabilities in 0..1'),
         ({'gradient_frames': 0}, 'gradient_frames and loss_stride must be 1 or more'),
         ({'loss_stride': 0}, 'gradient_frames and loss_stride must be 1 or more'),
