@@ -65,7 +65,7 @@ class ClipMemory:
         # `unbind`, not indices: its backward pass does not make a batch of zeros for every row
         rows = zip(self.banks, kinds, spatial.unbind(), pointers.unbind(), strict=True)
         self.banks = [
-            bank if kind is None else bank.write(MemoryEntry(frame, kind, features, pointer))
+            bank if kind is None else _kept(bank, kind).write(MemoryEntry(frame, kind, features, pointer))
             for bank, kind, features, pointer in rows
         ]
 
@@ -73,6 +73,11 @@ class ClipMemory:
         """What each object reads on `frame`; without object pointers if so wanted."""
         reads = [bank.read(frame) for bank in self.banks]
         return reads if with_pointers else [replace(read, pointers=()) for read in reads]
+
+
+def _kept(bank: MemoryBank, kind: EntryKind) -> MemoryBank:
+    """What stays when an entry of `kind` comes: a correction says that the recent memories were wrong."""
+    return bank.drop_recent() if kind is EntryKind.CORRECTION else bank
 
 
 def _since_anchor(bank: MemoryBank, frame: int) -> float:

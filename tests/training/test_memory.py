@@ -10,7 +10,7 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead, Sam2Network
 from sam2_ros.model.config import NO_OBJECT_LOGIT
 from sam2_ros.model.prompt_encoder import PromptEmbedding
-from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker, make_policy
+from sam2_ros.tracking import Prompt, VideoTracker, make_policy
 from sam2_ros.tracking.memory_bank import EntryKind
 from sam2_ros.tracking.memory_reads import condition_on_reads
 from sam2_ros.training.batches import MASK_PROMPT, ClipBatch
@@ -121,7 +121,7 @@ def test_training_reads_what_the_tracker_reads(name: str, data: st.DataObject) -
     rollout.window, rollout.frames, rollout.corrected = 1, frames, corrected
     rollout.run()
 
-    tracker = VideoTracker(theirs, policy, options=TrackerOptions(clear_on_correction=False))
+    tracker = VideoTracker(theirs, policy)
     for frame, image in enumerate(clip.images[0]):
         given_masks = [Prompt(str(number), mask=mask.numpy()) for number, mask in enumerate(clip.masks[:, 0])]
         tracker.step(image.numpy(), () if frame else given_masks)

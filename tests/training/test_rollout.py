@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sam2_ros.model import MemoryRead, Sam2Network
-from sam2_ros.tracking import ObjectResult, Prompt, TrackerOptions, VideoTracker
+from sam2_ros.tracking import ObjectResult, Prompt, VideoTracker
 from sam2_ros.training.batches import BOX_PROMPT, MASK_PROMPT, POINT_PROMPT, BatchSettings, ClipBatch, ClipBatches
 from sam2_ros.training.losses import LossWeights
 from sam2_ros.training.prompts import first_click, random_error_click
@@ -271,7 +271,7 @@ def test_corrections_are_those_of_the_tracker(
         rolled.run()
     assert rolled.corrected is not None and rolled.corrected < rolled.frames - 1 and len(clicks) == 4
 
-    tracker = VideoTracker(micro128, policy, options=TrackerOptions(clear_on_correction=False))
+    tracker = VideoTracker(micro128, policy)
     everyone = range(len(clips.kind))
     first = [
         _prompt(clips, index, *(turn[index] for turn in clicks[:count])) for count, index in product(range(3), everyone)
