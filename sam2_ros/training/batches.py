@@ -19,7 +19,7 @@ from sam2_ros.synthetic.scene import PRESETS, Clip, make_clip
 from sam2_ros.training.prompts import first_click, noisy_box
 
 MASK_PROMPT, BOX_PROMPT, POINT_PROMPT = 0, 1, 2
-_STILLS_PER_SCENE, _STILLS_GAP = 4, 8
+_STILLS_PER_SCENE, _STILLS_GAP = 2, 16
 _UNEVEN_GAPS = (1, 1, 1, 2, 3, 5, 8)  # in frames of the scene; all equally likely
 _MOST_SCENES = 100  # most scenes that are made for each clip, when objects are too small
 _LEAST_AREA = 16  # least pixels of an object on frame 0, at 128 x 128
