@@ -73,8 +73,8 @@ def _summary(report: RealReport) -> str:
     runs = report.select(report.policies[0], report.prompts[0])
     vanishing = sum(not run.visible.all() for run in runs)
     introduction = (
-        f'{len(runs)} objects in {len(report.names)} clips. {vanishing} of them are hidden at times; of all frames, '
-        f'{_hidden(runs):.0%} hide their object.'
+        f'{len(runs)} objects in {len(report.names)} clips. Hidden at times: {vanishing} of them. '
+        f'Of all frames, {_hidden(runs):.0%} hide their object.'
     )
     return introduction + '\n\n' + markdown_table(['prompt', 'memory', 'per', *SUMMARY_HEADS], rows)
 
