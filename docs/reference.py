@@ -52,8 +52,8 @@ COMMANDS = {
     'sam2_ros.training.train': 'Needs `pip install .[train]`. Also as `sam2-train`. The model card says '
     '[how far an hour goes](../../sam2_ros/weights/README.md#recipe-and-how-these-weights-differ-from-it).',
     'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
-    'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label image, '
-    'a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',
+    'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label '
+    'image, a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',
     'sam2_ros.evaluation.input_size': "Accuracy by the size of the network's input, on clips of either kind; on "
     'synthetic ones also the time.',
     'sam2_ros.evaluation.corrections': 'What correction clicks change, on clips of either kind.',
