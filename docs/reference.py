@@ -55,8 +55,11 @@ COMMANDS = {
     'the same pictures. Ctrl-C and SIGTERM end it with whole files. Images are read as stored, without turning them by '
     'EXIF. [What is in the folder](../tutorials/train_a_small_model.md#train-on-real-objects).',
     'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
-    'sam2_ros.evaluation.input_size': "Accuracy and time by the size of the network's input, on such clips.",
-    'sam2_ros.evaluation.corrections': 'What correction clicks change, on such clips.',
+    'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label '
+    'image, a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',
+    'sam2_ros.evaluation.input_size': "Accuracy by the size of the network's input, on clips of either kind; on "
+    'synthetic ones also the time.',
+    'sam2_ros.evaluation.corrections': 'What correction clicks change, on clips of either kind.',
     'sam2_ros.evaluation.footage': 'For how long objects are followed that move before a still camera. Needs no '
     'labels.',
 }

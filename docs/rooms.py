@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
     'live': {'model', 'tracking'},
-    'evaluation': {'model', 'tracking', 'synthetic', 'video', 'drawing', 'interruption'},
+    'evaluation': {'model', 'tracking', 'synthetic', 'files', 'video', 'drawing', 'interruption'},
     'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation', 'interruption'},
     'nodes/edge': {'tracking', 'files', 'live'},
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'live', 'interruption', 'nodes/edge'},

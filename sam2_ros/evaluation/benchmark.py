@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sam2_ros.evaluation.datasets.synthetic import Subset, benchmark_clip
+from sam2_ros.evaluation.datasets.clips import ClipSet
 from sam2_ros.evaluation.measures.scores import RunScore, score_run
 from sam2_ros.evaluation.predictions import PredictionStore, RunKey
 from sam2_ros.evaluation.protocols.first_frame import track_clip
@@ -27,10 +26,12 @@ from sam2_ros.model import Sam2Network, build_sam2
 _SOURCES = (
     'model/*.py',
     'tracking/*.py',
-    'evaluation/datasets/synthetic.py',
+    'evaluation/datasets/*.py',
     'evaluation/protocols/first_frame.py',
     'evaluation/protocols/simulated_prompts.py',
     'synthetic/*.py',
+    'files/*.py',
+    'video/source.py',
 )
 
 
@@ -76,7 +77,7 @@ class Benchmark:
 
     Attributes:
         network: the network.
-        subsets: the clips, by name of the subset.
+        subsets: the clips, by name of the subset. Their targets are tracked together.
         policies, prompts: every clip is tracked with each of these memory policies from each of these kinds of prompts.
 
     Raises:
@@ -84,7 +85,7 @@ class Benchmark:
     """
 
     network: NetworkSource
-    subsets: Mapping[str, Subset]
+    subsets: Mapping[str, ClipSet]
     policies: tuple[str, ...]
     prompts: tuple[str, ...]
 
@@ -107,7 +108,7 @@ class Benchmark:
         size = f'{self.network.name}_{self.network.image_size}'
         return {
             name: PredictionStore(
-                folder / size / f'{name}_{subset.split}_{subset.scene.frames}',
+                folder / size / f'{name}_{subset.variant}',
                 self._config(subset),
                 overwrite=overwrite,
             )
@@ -121,9 +122,7 @@ class Benchmark:
             stores: from `open_stores`.
             workers: number of processes.
         """
-        jobs = [
-            (self, name, number, store) for name, store in stores.items() for number in range(self.subsets[name].clips)
-        ]
+        jobs = [(self, name, number, store) for name, store in stores.items() for number in self.subsets[name].numbers]
         if workers == 1:
             return [score for job in tqdm(jobs, unit='clip') for score in _run_clip(*job)]
         threads = max(1, (os.cpu_count() or 1) // workers)
@@ -131,7 +130,7 @@ class Benchmark:
             results = pool.map(_run_clip, *zip(*jobs, strict=True))
             return [score for scores in tqdm(results, total=len(jobs), unit='clip') for score in scores]
 
-    def _config(self, subset: Subset) -> dict[str, Any]:
+    def _config(self, subset: ClipSet) -> dict[str, Any]:
         """Everything that decides what is predicted for a subset."""
         return {
             'model': self.network.name,
@@ -140,10 +139,7 @@ class Benchmark:
             'torch': torch.__version__,
             'device': self.network.device,
             'image_size': self.network.image_size,
-            'scene': json.loads(json.dumps(asdict(subset.scene))),  # as it is read back: JSON has no tuples
-            'split': subset.split,
-            'first_seed': subset.first_seed,
-            'first_clip_digest': benchmark_clip(subset, 0).digest(),
+            **subset.config(),
         }
 
 
@@ -161,14 +157,19 @@ def code_digest() -> str:
 
 
 def _run_clip(benchmark: Benchmark, subset_name: str, number: int, store: PredictionStore) -> list[RunScore]:
-    clip = benchmark_clip(benchmark.subsets[subset_name], number)
-    runs = [RunKey(policy, prompt, number) for policy in benchmark.policies for prompt in benchmark.prompts]
-    missing = [run for run in runs if not store.has(run)]
+    targets = benchmark.subsets[subset_name].targets(number)
+    runs = {
+        RunKey(policy, prompt, number, label): target
+        for policy in benchmark.policies
+        for prompt in benchmark.prompts
+        for label, target in targets.items()
+    }
+    missing = {run: target for run, target in runs.items() if not store.has(run)}
     if missing:
         model = _loaded(benchmark.network, benchmark.network.weights_digest)
-        for run, track in track_clip(model, clip, missing).items():
+        for run, track in track_clip(model, missing).items():
             store.save(run, track)
-    return [score_run(subset_name, run, predicted=store.load(run), truth=clip.truth) for run in runs]
+    return [score_run(subset_name, run, predicted=store.load(run), truth=target.truth) for run, target in runs.items()]
 
 
 @lru_cache(maxsize=1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 import torch
 
 from sam2_ros.evaluation.benchmark import NetworkSource
+from sam2_ros.evaluation.datasets.annotated import HALVES, LAYOUTS, ClipFolder
+from sam2_ros.evaluation.datasets.clips import ClipSet
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset
 from sam2_ros.evaluation.machine import processor_name
 from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES
@@ -23,6 +26,7 @@ from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import choose_device
 from sam2_ros.synthetic.scene import SPLITS
+from sam2_ros.tracking import POLICY_NAMES
 
 
 def add_benchmark_arguments(
@@ -33,7 +37,7 @@ def add_benchmark_arguments(
     clips: int | None = None,
     frames: int | None = None,
 ) -> None:
-    """Add the arguments for clips, processes and kept predictions, and those of `add_network_arguments`.
+    """Add the arguments for synthetic clips, and those of `add_run_arguments`.
 
     Args:
         parser: gets the arguments.
@@ -48,14 +52,6 @@ def add_benchmark_arguments(
         default=list(subsets),
         metavar='NAME',
         help=f'of {", ".join(SUBSETS)} (default: {" ".join(subsets)})',
-    )
-    add(
-        '--prompts',
-        nargs='+',
-        choices=PROMPT_KINDS,
-        default=list(prompts),
-        metavar='KIND',
-        help=f'of {", ".join(PROMPT_KINDS)} (default: {" ".join(prompts)})',
     )
     add(
         '--clips',
@@ -76,6 +72,25 @@ def add_benchmark_arguments(
         choices=SPLITS,
         default='heldout',
         help='train: clips made of what the bundled weights were trained on (default: %(default)s)',
+    )
+    add_run_arguments(parser, prompts=prompts)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, *, prompts: Sequence[str]) -> None:
+    """Add the arguments for prompts, processes and kept predictions, and those of `add_network_arguments`.
+
+    Args:
+        parser: gets the arguments.
+        prompts: default.
+    """
+    add = parser.add_argument
+    add(
+        '--prompts',
+        nargs='+',
+        choices=PROMPT_KINDS,
+        default=list(prompts),
+        metavar='KIND',
+        help=f'of {", ".join(PROMPT_KINDS)} (default: {" ".join(prompts)})',
     )
     add(
         '--workers',
@@ -108,6 +123,40 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FOLDER',
         help='where the result page goes (default: %(default)s)',
     )
+
+
+def add_policies_argument(parser: argparse.ArgumentParser, *, policies: Sequence[str]) -> None:
+    """Add the argument for the memory policies that are compared, `policies` by default."""
+    default = 'all' if len(policies) == len(POLICY_NAMES) else ' '.join(policies)
+    parser.add_argument(
+        '--policies',
+        nargs='+',
+        choices=POLICY_NAMES,
+        default=list(policies),
+        metavar='NAME',
+        help=f'memory policies, the baseline first, of {", ".join(POLICY_NAMES)} (default: {default})',
+    )
+
+
+def add_half_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument for the half of the filmed clips."""
+    parser.add_argument(
+        '--half',
+        choices=HALVES,
+        default='all',
+        help='of the filmed clips, which belong to the first and the second half by turns (default: %(default)s)',
+    )
+
+
+def add_real_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for filmed clips instead of synthetic ones."""
+    parser.add_argument(
+        '--real',
+        type=Path,
+        metavar='FOLDER',
+        help=f'filmed clips with their label images, instead of synthetic clips: {LAYOUTS}',
+    )
+    add_half_argument(parser)
 
 
 def chosen_output(options: argparse.Namespace) -> Path:
@@ -153,6 +202,29 @@ def chosen_subsets(options: argparse.Namespace) -> dict[str, Subset]:
     }
 
 
+def chosen_clips(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, *, synthetic: Callable[[], Mapping[str, ClipSet]]
+) -> Mapping[str, ClipSet]:
+    """The clips of --real and --half; without --real the synthetic ones.
+
+    Args:
+        options: with the arguments of `add_real_arguments`.
+        parser: where they come from.
+        synthetic: gives the clips of the other arguments.
+
+    Raises:
+        ValueError: if arguments of both kinds are given, or the folder holds no clips.
+    """
+    if options.real is None:
+        if options.half != parser.get_default('half'):
+            raise ValueError('--half is of filmed clips; give their folder with --real')
+        return synthetic()
+    for name in ('subsets', 'clips', 'frames', 'split'):
+        if getattr(options, name, None) != parser.get_default(name):
+            raise ValueError(f'--{name} is for synthetic clips; it cannot be given with --real')
+    return {'real': ClipFolder(options.real, options.half)}
+
+
 def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> NetworkSource:
     """The network of --model, --checkpoint and --device. It is built once here, so that an error comes before the work.
 
@@ -172,18 +244,18 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
     return source
 
 
-def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], split: str | None = None) -> str:
+def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], clips: str | None = None) -> str:
     """How to repeat a run, and on which machine it was made, as a Markdown list.
 
     Args:
         network: the network of the run.
         module: the Python module that ran.
-        arguments: its command line.
-        split: of the synthetic clips, if there were any.
+        arguments: its command line. Of absolute paths only the last part is told.
+        clips: which ones, if that is not plain from the command.
     """
     # the folder of the predictions does not matter for the result
     kept = [
-        word
+        re.sub(r'(^|=)/(.*/)?(?=[^/])', r'\1', word.rstrip('/'))
         for before, word in zip(['', *arguments], arguments, strict=False)
         if '--predictions' not in (before, word) and not word.startswith('--predictions=')
     ]
@@ -195,5 +267,4 @@ def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], s
         f'torch {torch.__version__}, {torch.get_num_threads()} threads',
         f'Date: {date.today().isoformat()}',
     )
-    clips = () if split is None else (f'Clips: of the split {split}',)
-    return '\n'.join(f'- {fact}' for fact in (*facts, *clips))
+    return '\n'.join(f'- {fact}' for fact in (*facts, *([f'Clips: {clips}'] if clips else [])))

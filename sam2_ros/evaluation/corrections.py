@@ -9,25 +9,41 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, describe, positive
-from sam2_ros.evaluation.datasets.synthetic import SUBSETS, benchmark_clip
+from sam2_ros.evaluation.command_line import (
+    add_network_arguments,
+    add_real_arguments,
+    chosen_clips,
+    chosen_network,
+    chosen_output,
+    describe,
+    positive,
+)
+from sam2_ros.evaluation.datasets.clips import ClipSet
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset
 from sam2_ros.evaluation.measures.scores import mean_over_clips
 from sam2_ros.evaluation.pages.markdown import markdown_table
 from sam2_ros.evaluation.protocols.corrections import Correction, correct
+from sam2_ros.model import Network
 from sam2_ros.tracking import POLICY_NAMES
 
 MODULE = 'sam2_ros.evaluation.corrections'
-PAGE = 'corrections.md'
+PAGE, REAL_PAGE = 'corrections.md', 'corrections_real.md'
 EXPLANATION = """In every clip one target is prompted with its box in the first frame and corrected on a later one. If
 that frame hides the target, the next frame that shows it is corrected. Figures are J, intersection over union with the
 truth: of the corrected frame before the clicks, after each click, and with a new box instead of clicks; then the mean
 over the frames after it, left alone and with all clicks. In brackets: the difference from before, or from left alone,
 on the same clips. ± is the standard error over clips. A clip of another length is another film: compare only figures of
 clips with equally many frames."""
+REAL_EXPLANATION = """
+
+Each object is tracked in a clip of its own, which begins with the first frame that shows it. "per object": all objects
+have the same weight. "per clip": all filmed clips have the same weight, and figures of a clip are means over its
+objects."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,19 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         network = chosen_network(options, image_size=None)
-        page = chosen_output(options) / PAGE
-        length = options.frame + 1 + options.after
+        page = chosen_output(options) / (REAL_PAGE if options.real else PAGE)
+        sets = chosen_clips(options, parser, synthetic=partial(_subsets, options))
         model, rows = network.load(), []
-        for name in options.subsets:
-            subset = replace(SUBSETS[name], scene=replace(SUBSETS[name].scene, frames=length))
-            numbers = tqdm(range(options.clips), desc=name, unit='clip', disable=None)
-            clips = (benchmark_clip(subset, number) for number in numbers)
-            runs = [
-                correct(model, options.policy, clip, frame=options.frame, clicks=options.clicks)
-                for clip in clips
-                if clip.truth[options.frame : -1].any()
-            ]
-            rows.append(_row(name, runs, clips=options.clips))
+        for name, clips in sets.items():
+            numbers = tqdm(clips.numbers, desc=name, unit='clip', disable=None)
+            runs = [_correct_clip(model, options, clips, number) for number in numbers]
+            if options.real:
+                rows.append(_row(f'{name}, per object', [[run] if run else [] for clip in runs for run in clip]))
+                name += ', per clip'
+            rows.append(_row(name, [[run for run in clip if run] for clip in runs]))
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
     heads = [
@@ -64,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     sections = [
         '# Correction clicks',
-        describe(network, module=MODULE, arguments=arguments),
-        EXPLANATION,
+        describe(network, module=MODULE, arguments=arguments, clips=sets['real'].description if options.real else None),
+        EXPLANATION + (REAL_EXPLANATION if options.real else ''),
         f'Memory: {options.policy}. Clips end with frame {options.frame + options.after}.',
         markdown_table(heads, rows),
     ]
@@ -73,23 +86,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(page)
 
 
-def _row(name: str, runs: Sequence[Correction], *, clips: int) -> list[str]:
-    """Figures of a subset. `clips`: number of clips; some of them may hide the target to their end."""
-    if not runs:
+def _subsets(options: argparse.Namespace) -> dict[str, Subset]:
+    frames = options.frame + 1 + options.after
+    return {
+        name: replace(SUBSETS[name], clips=options.clips, scene=replace(SUBSETS[name].scene, frames=frames))
+        for name in options.subsets
+    }
+
+
+def _correct_clip(model: Network, options: argparse.Namespace, clips: ClipSet, number: int) -> list[Correction | None]:
+    """What was measured for each target of a clip; None for one that is hidden to the end."""
+    runs = []
+    for target in clips.targets(number).values():
+        begun = target.from_start()
+        kept = slice(options.frame + 1 + options.after)
+        clip = replace(begun, images=begun.images[kept], truth=begun.truth[kept])
+        seen = clip.truth[options.frame : -1].any()
+        runs.append(correct(model, options.policy, clip, frame=options.frame, clicks=options.clicks) if seen else None)
+    return runs
+
+
+def _row(name: str, groups: Sequence[Sequence[Correction]]) -> list[str]:
+    """Figures of a subset, in which all groups of runs have the same weight; some groups may be empty."""
+    filled = [group for group in groups if group]
+    if not filled:
         raise ValueError(
             f'no clip of {name} shows its target in time; choose another --frame, or more frames with --after'
         )
-    before, alone = [run.by_click[0] for run in runs], [run.left_alone for run in runs]
-    clicks = list(zip(*(run.by_click for run in runs), strict=True))[1:]
-    frames = sorted({run.frame for run in runs})
+
+    means = [
+        np.mean([(*run.by_click, run.by_box, run.left_alone, run.corrected) for run in group], axis=0).tolist()
+        for group in filled
+    ]
+    before, *corrections, alone, corrected = zip(*means, strict=True)
+    frames = sorted({run.frame for group in filled for run in group})
     return [
         name,
-        str(len(runs)) if len(runs) == clips else f'{len(runs)} of {clips}',
+        str(len(groups)) if len(filled) == len(groups) else f'{len(filled)} of {len(groups)}',
         str(frames[0]) if len(frames) == 1 else f'{frames[0]} to {frames[-1]}',
         str(mean_over_clips(before)),
-        *(_against(before, values) for values in (*clicks, [run.by_box for run in runs])),
+        *(_against(before, values) for values in corrections),
         str(mean_over_clips(alone)),
-        _against(alone, [run.corrected for run in runs]),
+        _against(alone, corrected),
     ]
 
 
@@ -101,7 +139,8 @@ def _against(baseline: Sequence[float], values: Sequence[float]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f'python -m {MODULE}', description='Track held-out synthetic clips and correct them with clicks.'
+        prog=f'python -m {MODULE}',
+        description='Track held-out synthetic clips, or filmed ones, and correct them with clicks.',
     )
     add = parser.add_argument
     add(
@@ -117,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--after', type=positive, default=10, metavar='N', help='frames tracked after it (default: %(default)s)')
     add('--clicks', type=positive, default=3, metavar='N', help='clicks on that frame (default: %(default)s)')
     add('--policy', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
+    add_real_arguments(parser)
     add_network_arguments(parser)
     return parser
 

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import product
 
 from sam2_ros.evaluation.benchmark import Benchmark
 from sam2_ros.evaluation.command_line import (
     add_benchmark_arguments,
+    add_real_arguments,
+    chosen_clips,
     chosen_network,
     chosen_output,
     chosen_subsets,
     describe,
     positive,
 )
-from sam2_ros.evaluation.datasets.synthetic import benchmark_clip
-from sam2_ros.evaluation.measures.scores import Mean, RunScore, mean_over_clips, paired_difference
+from sam2_ros.evaluation.measures.scores import Per, RunScore, mean_figure, paired_difference
 from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
+from sam2_ros.evaluation.pages import real
 from sam2_ros.evaluation.pages.markdown import markdown_table
 from sam2_ros.evaluation.pages.synthetic import DEFINITIONS, time_table
 from sam2_ros.tracking import POLICY_NAMES, VideoTracker
 
 MODULE = 'sam2_ros.evaluation.input_size'
-PAGE = 'input_size.md'
+PAGE, REAL_PAGE = 'input_size.md', 'input_size_real.md'
 TIMED_CLIPS = 3
 
 
@@ -35,24 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         networks = [chosen_network(options, image_size=size) for size in options.sizes]
-        subsets, prompts = chosen_subsets(options), tuple(options.prompts)
-        benchmarks = [Benchmark(network, subsets, (options.policy,), prompts) for network in networks]
-        page = chosen_output(options) / PAGE
+        subsets = chosen_clips(options, parser, synthetic=partial(chosen_subsets, options))
+        benchmarks = [Benchmark(network, subsets, (options.policy,), tuple(options.prompts)) for network in networks]
+        page = chosen_output(options) / (REAL_PAGE if options.real else PAGE)
         stores = [benchmark.open_stores(options.predictions, overwrite=options.overwrite) for benchmark in benchmarks]
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         parser.error(str(error))
     scores = [
         benchmark.run(store, workers=options.workers) for benchmark, store in zip(benchmarks, stores, strict=True)
     ]
+    clips = next(iter(subsets.values())).description
     sections = [
         "# Size of the network's input",
-        describe(networks[0], module=MODULE, arguments=arguments, split=options.split),
-        DEFINITIONS,
+        describe(networks[0], module=MODULE, arguments=arguments, clips=clips),
+        real.DEFINITIONS if options.real else DEFINITIONS,
         f'Memory: {options.policy}. In brackets, the difference from the first size on the same clips.',
-        _accuracy_table(benchmarks, scores),
-        '## Time per frame',
-        time_table(_time_sizes(benchmarks)),
+        _accuracy_table(benchmarks, scores, means=real.MEANS if options.real else {'': 'clip'}),
     ]
+    if not options.real:  # the time hardly depends on what is filmed
+        sections += ['## Time per frame', time_table(_time_sizes(benchmarks))]
     page.write_text('\n\n'.join(sections) + '\n')
     print(page)
 
@@ -65,33 +69,36 @@ def _time_sizes(benchmarks: Sequence[Benchmark]) -> list[FrameTime]:
         )
         for benchmark in benchmarks
     }
-    clips = [benchmark_clip(subset, number) for number in range(min(TIMED_CLIPS, subset.clips))]
+    clips = [subset.targets(number)[0] for number in subset.numbers[:TIMED_CLIPS]]
     return time_trackers(trackers, clips=clips)
 
 
-def _accuracy_table(benchmarks: Sequence[Benchmark], scores: Sequence[Sequence[RunScore]]) -> str:
+def _accuracy_table(
+    benchmarks: Sequence[Benchmark], scores: Sequence[Sequence[RunScore]], *, means: Mapping[str, Per]
+) -> str:
+    """J and R for each size. `means`: of what, by the name that tells them apart."""
     rows = []
     for subset in benchmarks[0].subsets:
-        for prompt in benchmarks[0].prompts:
+        for prompt, (name, per) in product(benchmarks[0].prompts, means.items()):
             first, *others = (
                 [run for run in runs if (run.subset, run.key.prompt) == (subset, prompt)] for runs in scores
             )
-            for name, measure in (('J', 'mean_region'), ('R', 'robustness')):
+            for letter, measure in (('J', 'mean_region'), ('R', 'robustness')):
                 cells = [
-                    f'{_mean(runs, measure).value:.3f} ({paired_difference(runs, first, measure):+})' for runs in others
+                    f'{mean_figure(runs, measure, per=per).value:.3f} '
+                    f'({paired_difference(runs, first, measure, per=per):+})'
+                    for runs in others
                 ]
-                rows.append([subset, prompt, name, str(_mean(first, measure)), *cells])
+                group = f'{subset}, per {name}' if name else subset
+                rows.append([group, prompt, letter, str(mean_figure(first, measure, per=per)), *cells])
     sizes = [str(benchmark.network.image_size) for benchmark in benchmarks]
     return markdown_table(['subset', 'prompt', 'measure', *sizes], rows)
 
 
-def _mean(runs: Sequence[RunScore], measure: str) -> Mean:
-    return mean_over_clips([getattr(run, measure) for run in runs])
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f'python -m {MODULE}', description='Track held-out synthetic clips with several sizes of input.'
+        prog=f'python -m {MODULE}',
+        description='Track held-out synthetic clips, or filmed ones, with several sizes of input.',
     )
     parser.add_argument(
         '--sizes',
@@ -105,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add_benchmark_arguments(
         parser, subsets=('plain', 'small', 'lookalikes'), prompts=('box', 'point'), clips=8, frames=60
     )
+    add_real_arguments(parser)
     return parser
 
 

@@ -24,15 +24,18 @@ class RunKey:
         policy: name of the memory policy.
         prompt: kind of prompt.
         clip: number of the clip in its subset.
+        target: label of the target in its clip; 0 if it is the only one.
     """
 
     policy: str
     prompt: str
     clip: int
+    target: int = 0
 
     @property
     def file_name(self) -> str:
-        return f'{self.policy}_{self.prompt}_{self.clip:03}.npz'
+        target = f'_{self.target}' if self.target else ''
+        return f'{self.policy}_{self.prompt}_{self.clip:03}{target}.npz'
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +43,8 @@ class Prediction:
     """What was predicted for the target in the T frames of a clip.
 
     Attributes:
-        masks: (T, H, W) bool.
-        object_score: (T,) float32 logits; > 0 where the tracker sees the target.
+        masks: (T, H, W) bool; empty in frames before the target was prompted.
+        object_score: (T,) float32 logits; > 0 where the tracker sees the target, NaN before it was prompted.
     """
 
     masks: np.ndarray

@@ -14,13 +14,14 @@ from functools import partial
 from sam2_ros.evaluation.benchmark import Benchmark
 from sam2_ros.evaluation.command_line import (
     add_benchmark_arguments,
+    add_policies_argument,
     chosen_network,
     chosen_output,
     chosen_subsets,
     describe,
     positive,
 )
-from sam2_ros.evaluation.datasets.synthetic import TargetClip, benchmark_clip
+from sam2_ros.evaluation.datasets.clips import TargetClip
 from sam2_ros.evaluation.measures.scores import RunScore
 from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
 from sam2_ros.evaluation.pages.synthetic import SyntheticReport, write_report
@@ -48,10 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(error))
 
     def load(run: RunScore) -> tuple[TargetClip, Prediction]:
-        return benchmark_clip(benchmark.subsets[run.subset], run.key.clip), stores[run.subset].load(run.key)
+        clip = benchmark.subsets[run.subset].targets(run.key.clip)[run.key.target]
+        return clip, stores[run.subset].load(run.key)
 
     report = SyntheticReport(
-        introduction=describe(network, module=MODULE, arguments=arguments, split=options.split),
+        introduction=describe(
+            network, module=MODULE, arguments=arguments, clips=next(iter(benchmark.subsets.values())).description
+        ),
         subsets=list(benchmark.subsets),
         policies=benchmark.policies,
         prompts=benchmark.prompts,
@@ -67,7 +71,7 @@ def _time_policies(benchmark: Benchmark) -> list[FrameTime]:
     model = benchmark.network.load()
     return time_trackers(
         {policy: partial(VideoTracker, model, memory=policy) for policy in benchmark.policies},
-        clips=[benchmark_clip(subset, number) for number in range(min(TIMED_CLIPS, subset.clips))],
+        clips=[subset.targets(number)[0] for number in subset.numbers[:TIMED_CLIPS]],
     )
 
 
@@ -77,14 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         description='Track held-out synthetic clips, score the tracks, write a result page.',
     )
     parser.add_argument('--quick', action='store_true', help='two policies on two clips of 40 frames by default')
-    parser.add_argument(
-        '--policies',
-        nargs='+',
-        choices=POLICY_NAMES,
-        default=list(POLICY_NAMES),
-        metavar='NAME',
-        help=f'memory policies, the baseline first, of {", ".join(POLICY_NAMES)} (default: all)',
-    )
+    add_policies_argument(parser, policies=POLICY_NAMES)
     parser.add_argument(
         '--image-size', type=positive, metavar='PIXELS', help="side of the network's input (default: as trained)"
     )

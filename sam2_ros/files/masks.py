@@ -1,4 +1,4 @@
-"""Reads masks from image files."""
+"""Reads masks and labels from image files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ WHERE_OBJECT_IS = (
     'a label image of 8 or 16 bits or a palette PNG (not 0 where the object is), a colour image (not '
     'black), or one with transparency (not transparent)'
 )
+LABEL_IMAGES = 'a palette PNG or a label image of 8 or 16 bits'
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _COLOUR_TYPE, _PALETTE = 25, 3  # position of the colour type in a PNG file, and its value for a palette
@@ -25,19 +26,13 @@ def read_mask(file: Path) -> np.ndarray:
     Raises:
         ValueError: if the file cannot be read, or does not tell where the object is.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ValueError(f'{file} cannot be read: {error.strerror}') from error
-    pixels = decode_image(data, cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ValueError(f'{file} cannot be read as an image; accepted is {WHERE_OBJECT_IS}')
+    data, pixels = _read(file, accepted=WHERE_OBJECT_IS)
     if pixels.ndim == 2:
         return pixels != 0
     if pixels.shape[2] == 4 and np.ptp(pixels[..., 3]):
         return pixels[..., 3] > 0
     not_black = np.any(pixels[..., :3], axis=2)
-    if not data.startswith(_PNG) or data[_COLOUR_TYPE] != _PALETTE:
+    if not _has_palette(data):
         return not_black
     first_is_black, labels = _palette_labels(data)
     if not first_is_black and not not_black.all():  # programs that sort the palette give label 0 any colour
@@ -46,6 +41,36 @@ def read_mask(file: Path) -> np.ndarray:
             'object; save it without a palette'
         )
     return labels > 0
+
+
+def read_labels(file: Path) -> np.ndarray:
+    """(H, W) uint8 or uint16: of which object each pixel is, 0 where none is; pixels in the order of the file.
+
+    Raises:
+        ValueError: if the file cannot be read, or holds no labels.
+    """
+    data, pixels = _read(file, accepted=LABEL_IMAGES)
+    if _has_palette(data):
+        return _palette_labels(data)[1]
+    if pixels.ndim != 2:
+        raise ValueError(f'{file} has colours without a palette, which are no labels; accepted is {LABEL_IMAGES}')
+    return pixels
+
+
+def _read(file: Path, *, accepted: str) -> tuple[bytes, np.ndarray]:
+    """The bytes of an image file, and its pixels as OpenCV reads them."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ValueError(f'{file} cannot be read: {error.strerror}') from error
+    pixels = decode_image(data, cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError(f'{file} cannot be read as an image; accepted is {accepted}')
+    return data, pixels
+
+
+def _has_palette(data: bytes) -> bool:
+    return data.startswith(_PNG) and data[_COLOUR_TYPE] == _PALETTE
 
 
 def _palette_labels(data: bytes) -> tuple[bool, np.ndarray]:

@@ -129,12 +129,12 @@ def _folder(folder: Path, width: int, height: int) -> FrameSource:
     files = _images_of(folder)
     if not files:
         raise SourceError(f'the folder {folder} holds no images; accepted are {", ".join(IMAGE_SUFFIXES)}')
-    own_size = _read_image(files[0]).shape[:2]
+    own_size = read_image(files[0]).shape[:2]
     size = _target_size(own_size, width, height)
 
     def read() -> Iterator[np.ndarray]:
         for file in files:
-            rgb = _read_image(file)
+            rgb = read_image(file)
             if rgb.shape[:2] != own_size:
                 raise SourceError(
                     f'{file} is {rgb.shape[1]} x {rgb.shape[0]} pixels, but {files[0].name} is '
@@ -145,8 +145,14 @@ def _folder(folder: Path, width: int, height: int) -> FrameSource:
     return FrameSource(str(folder), size, FRAME_RATE, len(files), read)
 
 
-def _read_image(file: Path) -> np.ndarray:
-    """Pixels in the order of the file. EXIF orientation is ignored, so that masks and calibration fit."""
+def read_image(file: Path) -> np.ndarray:
+    """The RGB pixels (H, W, 3) uint8 of an image file.
+
+    They have the order of the file: EXIF orientation is ignored, so that masks and calibration fit.
+
+    Raises:
+        SourceError: if the file cannot be read, or is no whole image.
+    """
     try:
         bgr = decode_image(file.read_bytes(), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except OSError as error:

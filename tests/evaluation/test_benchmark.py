@@ -12,7 +12,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from sam2_ros.evaluation.benchmark import Benchmark, NetworkSource
-from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset, TargetClip, benchmark_clip
+from sam2_ros.evaluation.datasets.clips import TargetClip
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset, benchmark_clip
 from sam2_ros.evaluation.measures import speed
 from sam2_ros.evaluation.measures.scores import RunScore
 from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
@@ -82,7 +83,7 @@ def test_prompts_are_made_from_the_true_mask() -> None:
 def test_runs_that_share_the_encoder_give_what_each_gives_alone(network: NetworkSource, clip: TargetClip) -> None:
     model = network.load()
     runs = [RunKey(policy, prompt, 0) for policy in ('sam2', 'dam') for prompt in PROMPT_KINDS]
-    together = track_clip(model, clip, runs)
+    together = track_clip(model, dict.fromkeys(runs, clip))
     assert list(together) == runs
     for run in runs:
         tracker = VideoTracker(model, memory=run.policy)

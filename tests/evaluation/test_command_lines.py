@@ -6,6 +6,7 @@ import pytest
 
 from sam2_ros.evaluation import command_line, corrections, input_size, synthetic
 from sam2_ros.evaluation.measures import speed
+from tests.evaluation.filmed import draw_labels, write_clip
 
 
 @pytest.mark.parametrize('main', [synthetic.main, input_size.main])
@@ -138,3 +139,47 @@ def test_sizes_are_compared_on_the_same_clips(
             float(row[4].split()[0]) - float(row[3].split()[0]), abs=0.0011
         )
     assert [row[0] for row in table(page, ' | median ms')] == ['64 pixels', '96 pixels']
+
+
+@pytest.mark.slow
+def test_sizes_are_compared_on_filmed_clips(
+    micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in 'ab':
+        write_clip(tmp_path / 'films' / name, draw_labels({1: range(3), 2: range(3)}, frames=3))
+    input_size.main(
+        [
+            *('--real', str(tmp_path / 'films'), '--half', 'first', '--prompts', 'box', '--sizes', '64', '96'),
+            *('--checkpoint', str(micro_weights), '--workers', '1'),
+            *('--predictions', str(tmp_path / 'kept'), '--output', str(tmp_path)),
+        ]
+    )
+    page = Path(capsys.readouterr().out.strip())
+    assert page.name == 'input_size_real.md'  # beside that of synthetic clips
+    rows = table(page.read_text(), 'subset | prompt | measure | 64 | 96')
+    assert [row[:3] for row in rows] == [
+        [f'real, per {name}', 'box', measure] for name in ('object', 'clip') for measure in 'JR'
+    ]
+    assert rows[0][3].split()[0] == rows[2][3] and '±' in rows[0][3]  # two objects, one clip
+    assert '1 of the 2 in films' in page.read_text() and str(tmp_path) not in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ('main', 'arguments', 'message'),
+    [
+        (input_size.main, ['--half', 'first'], '--half is of filmed clips; give their folder with --real'),
+        (input_size.main, ['--real', 'nowhere'], 'nowhere holds no clips; a clip is NAME/00000.jpg with'),
+        (
+            input_size.main,
+            ['--real', 'nowhere', '--frames', '9'],
+            '--frames is for synthetic clips; it cannot be given',
+        ),
+        (corrections.main, ['--real', 'nowhere', '--clips', '3'], '--clips is for synthetic clips; it cannot be given'),
+    ],
+)
+def test_synthetic_and_filmed_clips_are_not_mixed(
+    main, arguments, message, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*arguments, '--output', str(tmp_path)])
+    assert message in capsys.readouterr().err

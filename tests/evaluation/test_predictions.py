@@ -26,7 +26,7 @@ def test_a_track_comes_back_as_it_was(tmp_path: Path, width: int) -> None:
 
 def test_runs_are_kept_apart(tmp_path: Path) -> None:
     store = PredictionStore(tmp_path, {})
-    others = [RunKey('sam2', 'box', 3), RunKey('dam', 'point', 3), RunKey('dam', 'box', 4)]
+    others = [RunKey('sam2', 'box', 3), RunKey('dam', 'point', 3), RunKey('dam', 'box', 4), RunKey('dam', 'box', 3, 1)]
     store.save(KEY, some_track())
     assert store.has(KEY)
     assert not any(store.has(other) for other in others)

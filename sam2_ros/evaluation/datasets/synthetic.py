@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from sam2_ros.evaluation.datasets.clips import TargetClip
 from sam2_ros.synthetic.scene import PRESETS, SceneSettings, make_clip
 
 IMAGE_SIZE = (480, 640)  # height, width in pixels: usual for a camera driver
@@ -32,6 +35,30 @@ class Subset:
     first_seed: int
     split: str = 'heldout'
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        return range(self.clips)
+
+    @property
+    def variant(self) -> str:
+        return f'{self.split}_{self.scene.frames}'
+
+    @property
+    def description(self) -> str:
+        return f'of the split {self.split}'
+
+    def config(self) -> Mapping[str, Any]:
+        return {
+            'scene': json.loads(json.dumps(asdict(self.scene))),  # as it is read back: JSON has no tuples
+            'split': self.split,
+            'first_seed': self.first_seed,
+            'first_clip_digest': benchmark_clip(self, 0).digest(),
+        }
+
+    def targets(self, number: int) -> dict[int, TargetClip]:
+        """The one target of clip `number`, under the label 0."""
+        return {0: benchmark_clip(self, number)}
+
 
 def _subset(preset: str, *, frames: int, clips: int, first_seed: int) -> Subset:
     height, width = IMAGE_SIZE
@@ -46,25 +73,6 @@ SUBSETS: dict[str, Subset] = {
     're_entry': _subset('re_entry', frames=200, clips=6, first_seed=4_000_000),
     'small': _subset('small', frames=60, clips=10, first_seed=5_000_000),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class TargetClip:
-    """A video and the one object to track in it.
-
-    Attributes:
-        images: (T, H, W, 3) uint8 RGB.
-        truth: (T, H, W) bool, the visible part of the target.
-        seed: of the generator.
-    """
-
-    images: np.ndarray
-    truth: np.ndarray
-    seed: int
-
-    def digest(self) -> str:
-        """A short fingerprint of images and truth."""
-        return hashlib.sha256(self.images.tobytes() + np.packbits(self.truth).tobytes()).hexdigest()[:16]
 
 
 def benchmark_clip(subset: Subset, number: int) -> TargetClip:

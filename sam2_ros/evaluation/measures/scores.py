@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from sam2_ros.evaluation.datasets.clips import first_shown
 from sam2_ros.evaluation.measures.metrics import (
     contour_accuracy,
     region_similarity,
@@ -17,16 +19,18 @@ from sam2_ros.evaluation.measures.metrics import (
 )
 from sam2_ros.evaluation.predictions import Prediction, RunKey
 
+Per = Literal['clip', 'target']
+
 
 @dataclass(frozen=True, eq=False)
 class RunScore:
-    """How well the target was tracked in one run. The prompted first frame is left out, because it was given.
+    """How well the target was tracked in one run, in the N frames after the prompted one, which is left out.
 
     Attributes:
         subset, key: which run.
-        region, contour: (T - 1,) J and F of each frame.
-        visible: (T - 1,) bool, whether any pixel of the target is visible.
-        object_score: (T - 1,) the tracker's object score logit.
+        region, contour: (N,) J and F of each frame.
+        visible: (N,) bool, whether any pixel of the target is visible.
+        object_score: (N,) the tracker's object score logit.
     """
 
     subset: str
@@ -41,6 +45,10 @@ class RunScore:
         return float(self.region.mean())
 
     @property
+    def mean_contour(self) -> float:
+        return float(self.contour.mean())
+
+    @property
     def visible_region(self) -> float:
         """Mean J of the frames that show the target; NaN if none does."""
         return float(self.region[self.visible].mean()) if self.visible.any() else math.nan
@@ -52,7 +60,7 @@ class RunScore:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over clips and its standard error, which tells how much it would change with other seeds."""
+    """A mean over clips and its standard error, which tells how much it would change with other clips."""
 
     value: float
     error: float
@@ -87,24 +95,30 @@ def score_run(subset: str, key: RunKey, *, predicted: Prediction, truth: np.ndar
     Args:
         subset, key: which run.
         predicted: the track.
-        truth: (T, H, W) bool.
+        truth: (T, H, W) bool. The target was prompted in the first frame that shows it.
 
     Raises:
         ValueError: if track and truth differ in shape.
     """
-    masks, truth = predicted.masks[1:], truth[1:]
+    after = slice(first_shown(truth) + 1, None)
+    masks, truth = predicted.masks[after], truth[after]
     return RunScore(
         subset,
         key,
         region=region_similarity(masks, truth),
         contour=contour_accuracy(masks, truth),
         visible=np.any(truth, axis=(1, 2)),
-        object_score=predicted.object_score[1:],
+        object_score=predicted.object_score[after],
     )
 
 
-def summarise(scores: Sequence[RunScore]) -> Summary:
+def summarise(scores: Sequence[RunScore], *, per: Per = 'clip') -> Summary:
     """Summarise the runs of one subset, policy and kind of prompt.
+
+    Args:
+        scores: of the runs.
+        per: 'clip': every clip has the same weight, and figures of a clip are the mean of those of its targets; or
+            'target': every target has the same weight.
 
     Raises:
         ValueError: if there are no runs.
@@ -112,44 +126,74 @@ def summarise(scores: Sequence[RunScore]) -> Summary:
     if not scores:
         raise ValueError('there are no runs to summarise')
     return Summary(
-        region=mean_over_clips([score.mean_region for score in scores]),
-        visible_region=mean_over_clips([score.visible_region for score in scores]),
-        contour=mean_over_clips([float(score.contour.mean()) for score in scores]),
-        robustness=mean_over_clips([score.robustness for score in scores]),
-        roc_auc=_visibility_auc(scores),
+        region=mean_figure(scores, 'mean_region', per=per),
+        visible_region=mean_figure(scores, 'visible_region', per=per),
+        contour=mean_figure(scores, 'mean_contour', per=per),
+        robustness=mean_figure(scores, 'robustness', per=per),
+        roc_auc=_visibility_auc(_groups(scores, per)),
     )
 
 
-def _visibility_auc(scores: Sequence[RunScore]) -> Mean:
-    """ROC AUC over the frames of all clips together, with its jackknife error over clips."""
+def mean_figure(scores: Sequence[RunScore], measure: str, *, per: Per = 'clip') -> Mean:
+    """Mean of one measure.
 
-    def area(runs: Sequence[RunScore]) -> float:
+    Args:
+        scores: of the runs.
+        measure: 'mean_region', 'mean_contour', 'visible_region' or 'robustness'.
+        per: as in `summarise`.
+    """
+    return mean_over_clips(
+        [float(np.mean([getattr(score, measure) for score in group])) for group in _groups(scores, per)]
+    )
+
+
+def _groups(scores: Iterable[RunScore], per: Per) -> list[list[RunScore]]:
+    """The runs of each clip, or of each target."""
+    groups: dict[tuple[int, int], list[RunScore]] = {}
+    for score in scores:
+        groups.setdefault((score.key.clip, score.key.target if per == 'target' else 0), []).append(score)
+    return list(groups.values())
+
+
+def _visibility_auc(groups: Sequence[Sequence[RunScore]]) -> Mean:
+    """ROC AUC over the frames of all runs together, with its jackknife error over groups of runs."""
+
+    def area(chosen: Sequence[Sequence[RunScore]]) -> float:
+        runs = [run for group in chosen for run in group]
         score, visible = (np.concatenate([getattr(run, name) for run in runs]) for name in ('object_score', 'visible'))
         return roc_auc(score, visible)
 
-    count = len(scores)
-    without_one = [area([*scores[:index], *scores[index + 1 :]]) for index in range(count)] if count > 1 else [math.nan]
-    return Mean(area(scores), math.sqrt((count - 1) * np.var(without_one)))
+    count = len(groups)
+    without_one = [area([*groups[:index], *groups[index + 1 :]]) for index in range(count)] if count > 1 else [math.nan]
+    return Mean(area(groups), math.sqrt((count - 1) * np.var(without_one)))
 
 
-def paired_difference(scores: Sequence[RunScore], baseline: Sequence[RunScore], measure: str) -> Mean:
+def paired_difference(
+    scores: Sequence[RunScore], baseline: Sequence[RunScore], measure: str, *, per: Per = 'clip'
+) -> Mean:
     """How far `scores` lie above `baseline` on the same clips.
 
-    The difference is taken clip by clip. So what makes a clip hard or easy for both cancels out.
+    The difference is taken target by target. So what makes a clip hard or easy for both cancels out.
 
     Args:
         scores, baseline: runs on the same clips.
-        measure: 'mean_region', 'visible_region' or 'robustness'.
+        measure, per: as in `mean_figure`.
 
     Raises:
         ValueError: if the runs are not of the same clips.
     """
-    ours, theirs = ({score.key.clip: getattr(score, measure) for score in runs} for runs in (scores, baseline))
+    ours, theirs = (
+        {(score.key.clip, score.key.target): getattr(score, measure) for score in runs} for runs in (scores, baseline)
+    )
     if ours.keys() != theirs.keys():
         raise ValueError(f'the runs are of different clips: {sorted(ours)} and {sorted(theirs)}')
-    return mean_over_clips([ours[clip] - theirs[clip] for clip in ours])
+    differences = [
+        [ours[score.key.clip, score.key.target] - theirs[score.key.clip, score.key.target] for score in group]
+        for group in _groups(scores, per)
+    ]
+    return mean_over_clips([float(np.mean(group)) for group in differences])
 
 
 def mean_over_clips(values: Sequence[float]) -> Mean:
-    """Mean and standard error of values, one for each clip."""
+    """Mean and standard error of values, one for each clip or target."""
     return Mean(float(np.mean(values)), standard_error(np.array(values)))

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from sam2_ros.evaluation.datasets.synthetic import TargetClip
+from sam2_ros.evaluation.datasets.clips import TargetClip
 from sam2_ros.evaluation.measures.metrics import standard_error
 from sam2_ros.evaluation.protocols.first_frame import box_prompt
 from sam2_ros.tracking import VideoTracker

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from sam2_ros.drawing.charts import film_strip, line_chart, save_picture
-from sam2_ros.evaluation.datasets.synthetic import TargetClip
-from sam2_ros.evaluation.measures.scores import Mean, RunScore, paired_difference, summarise
+from sam2_ros.evaluation.datasets.clips import TargetClip
+from sam2_ros.evaluation.measures.scores import Mean, RunScore, Summary, paired_difference, summarise
 from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES, FrameTime
 from sam2_ros.evaluation.pages.markdown import markdown_table
 from sam2_ros.evaluation.predictions import Prediction
@@ -20,12 +20,16 @@ PAGE = 'synthetic.md'
 
 _WORST_CLIPS, _STRIP_FRAMES = 3, 6
 _COMPARED = 'mean_region', 'visible_region', 'robustness'
-DEFINITIONS = """\
-In every clip one target is prompted in the first frame and never corrected. All frames but the first are scored, also
-the last one, which DAVIS leaves out. J: intersection over union; 1 where the target is hidden and the mask is empty.
+SUMMARY_HEADS = 'J', 'J visible', 'F', 'J&F', 'R', 'AUC'
+MEASURES = """\
+J: intersection over union; 1 where the target is hidden and the mask is empty.
 "J visible": J over the frames that show the target. F: contour accuracy as in DAVIS. R, robustness: of the frames that
 show the target, the share in which mask and target overlap at all. AUC: area under the ROC curve of the object score
-against visibility, over all frames of the subset. ± is the standard error over clips, each of which has its own seed;
+against visibility,"""
+DEFINITIONS = f"""\
+In every clip one target is prompted in the first frame and never corrected. All frames but the first are scored, also
+the last one, which DAVIS leaves out. {MEASURES}\
+ over all frames of the subset. ± is the standard error over clips, each of which has its own seed;
 for AUC it is that of the jackknife. A clip of another length is another film: compare only figures of clips with
 equally many frames. The memories are those of sam2_ros/tracking/policies.py."""
 
@@ -91,24 +95,23 @@ def _table(report: SyntheticReport, subset: str) -> str:
     rows = []
     for prompt in report.prompts:
         for policy in report.policies:
-            summary = summarise(report.select(subset, policy, prompt))
-            area = '' if math.isnan(summary.roc_auc.value) else str(summary.roc_auc)
-            rows.append(
-                [
-                    prompt,
-                    policy,
-                    str(summary.region),
-                    str(summary.visible_region),
-                    str(summary.contour),
-                    f'{summary.region_and_contour:.3f}',
-                    str(summary.robustness),
-                    area,
-                ]
-            )
+            rows.append([prompt, policy, *summary_cells(summarise(report.select(subset, policy, prompt)))])
     runs = report.select(subset, report.policies[0], report.prompts[0])
     hidden = 1 - np.mean(np.concatenate([run.visible for run in runs]))
     introduction = f'{len(runs)} clips of {len(runs[0].visible) + 1} frames, target hidden in {hidden:.0%} of them.'
-    return introduction + '\n\n' + markdown_table(['prompt', 'memory', 'J', 'J visible', 'F', 'J&F', 'R', 'AUC'], rows)
+    return introduction + '\n\n' + markdown_table(['prompt', 'memory', *SUMMARY_HEADS], rows)
+
+
+def summary_cells(summary: Summary) -> list[str]:
+    """The figures of a summary, in the order of `SUMMARY_HEADS`; empty where there is nothing to measure."""
+    return [
+        str(summary.region),
+        str(summary.visible_region),
+        str(summary.contour),
+        f'{summary.region_and_contour:.3f}',
+        str(summary.robustness),
+        '' if math.isnan(summary.roc_auc.value) else str(summary.roc_auc),
+    ]
 
 
 def _comparison(report: SyntheticReport) -> str:

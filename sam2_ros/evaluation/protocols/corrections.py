@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sam2_ros.evaluation.datasets.synthetic import TargetClip
+from sam2_ros.evaluation.datasets.clips import TargetClip
 from sam2_ros.evaluation.measures.metrics import region_similarity
 from sam2_ros.evaluation.protocols.first_frame import box_prompt
 from sam2_ros.evaluation.protocols.shared_encoder import SharedEncoder
@@ -52,7 +52,7 @@ def correct(model: Network, policy: str, clip: TargetClip, *, frame: int, clicks
     """
     shown = [index for index in range(frame, len(clip.truth) - 1) if clip.truth[index].any()]
     if not shown:
-        raise ValueError(f'the target of seed {clip.seed} cannot be seen from frame {frame} on')
+        raise ValueError(f'the target cannot be seen in frame {frame} or a later one that has a next frame')
     at, truth = shown[0], clip.truth
     shared = SharedEncoder(model)
     alone, tracker, boxed = (VideoTracker(shared, policy) for _ in range(3))

@@ -9,10 +9,10 @@ from sam2_ros.evaluation.measures.scores import Mean, RunScore, paired_differenc
 from sam2_ros.evaluation.predictions import Prediction, RunKey
 
 
-def run(clip: int, *, region: list[float], visible: list[int], object_score: list[float]) -> RunScore:
+def run(clip: int, *, region: list[float], visible: list[int], object_score: list[float], target: int = 0) -> RunScore:
     return RunScore(
         'plain',
-        RunKey('dam', 'box', clip),
+        RunKey('dam', 'box', clip, target),
         np.array(region),
         np.zeros(len(region)),
         np.array(visible, bool),
@@ -53,6 +53,46 @@ def test_a_summary_gives_every_clip_the_same_weight() -> None:
     assert summary.roc_auc.value == pytest.approx(0.8)  # the one hidden frame scores 2: below 4 of 5 visible ones
     assert math.isnan(summary.roc_auc.error)  # without the second clip nothing is hidden
     assert summary.region_and_contour == 0.3125
+
+
+def some_targets(*, region: list[float]) -> list[RunScore]:
+    """Two targets of a clip, then the one of another clip, with J as given."""
+    return [
+        run(clip, target=target, region=[own], visible=[1], object_score=[0])
+        for (clip, target), own in zip(((0, 1), (0, 2), (1, 1)), region, strict=True)
+    ]
+
+
+def test_targets_of_a_clip_share_its_weight_unless_each_is_to_count() -> None:
+    scores = some_targets(region=[0.0, 0.5, 1.0])
+    assert summarise(scores).region == Mean(0.625, pytest.approx(0.375))  # type: ignore[arg-type]  # of 0.25 and 1
+    assert summarise(scores, per='target').region == Mean(0.5, pytest.approx(0.5 / math.sqrt(3)))  # type: ignore[arg-type]
+    baseline = some_targets(region=[0.0, 0.25, 0.75])
+    assert paired_difference(scores, baseline, 'mean_region') == Mean(0.1875, 0.0625)  # of 0.125 and 0.25
+    assert paired_difference(scores, baseline, 'mean_region', per='target').value == pytest.approx(1 / 6)
+    with pytest.raises(ValueError, match='different clips'):
+        paired_difference(scores, baseline[:2], 'mean_region')
+
+
+def test_the_auc_of_targets_is_that_of_all_their_frames() -> None:
+    scores = [
+        run(0, target=1, region=[1, 1], visible=[1, 0], object_score=[2, 1]),
+        run(0, target=2, region=[1, 1], visible=[1, 0], object_score=[4, 3]),
+        run(1, target=1, region=[1, 1], visible=[1, 0], object_score=[6, 7]),
+    ]
+    by_clip, by_target = summarise(scores).roc_auc, summarise(scores, per='target').roc_auc
+    assert by_clip.value == by_target.value == pytest.approx(5 / 9)  # as in the next test
+    # without the clips 0, 1: 0 of 1, 3 of 4
+    assert by_clip.error == pytest.approx(3 / 8)
+
+
+def test_a_target_is_scored_from_the_frame_after_its_first_one() -> None:
+    truth = np.zeros((4, 20, 20), bool)
+    truth[1:, 5:15, 5:15] = True
+    predicted = Prediction(truth, np.array([math.nan, 1, 2, 3], np.float32))
+    score = score_run('real', RunKey('dam', 'box', 0, 1), predicted=predicted, truth=truth)
+    np.testing.assert_array_equal(score.object_score, [2, 3])
+    np.testing.assert_array_equal(score.region, [1, 1])
 
 
 def test_the_error_of_the_auc_is_the_jackknife_s() -> None:
