@@ -1,0 +1,165 @@
+"""Points of a depth image or a cloud, each with the label of the object whose mask it falls into.
+
+There is one path for all sensors: points are projected into the camera whose image the masks are of, and the label is
+looked up there. A depth image that lies upon that image pixel by pixel takes a short cut to the same result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sam2_ros.spatial.camera import Camera
+from sam2_ros.spatial.labels import LabelImage, Layer
+from sam2_ros.spatial.transforms import is_identity
+
+GAP_SLOPE = 0.02  # metres per metre of distance: how much more points of one surface may be apart further away
+_AROUND = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if (row, column) != (0, 0)]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPoints:
+    """The points that fall into a mask or its margin.
+
+    Attributes:
+        labels: (N,) uint16, as in LabelImage.
+        points: (N, 3) float32, metres in the frame of the sensor.
+        depth: (N,) float32, metres along the axis of the camera whose image the masks are of.
+        places: (N,) where each is in the depth image, row * width + column; None for a cloud.
+        alone: (N,) bool: most neighbours of the pixel are much nearer or further; such pixels fly at an edge. None for
+            a cloud.
+        outermost: (N,) bool: at the border of the depth image; None for a cloud.
+    """
+
+    labels: np.ndarray
+    points: np.ndarray
+    depth: np.ndarray
+    places: np.ndarray | None = None
+    alone: np.ndarray | None = None
+    outermost: np.ndarray | None = None
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """(N,) number of the object of each point, counted from 1."""
+        return self.labels >> 2
+
+    @cached_property
+    def layers(self) -> np.ndarray:
+        """(N,) Layer of each point."""
+        return self.labels & 3
+
+
+def gap_at(depth: np.ndarray | float, gap: float) -> np.ndarray | float:
+    """How far points of one surface may be apart along the ray, in metres; `gap` is that at the camera."""
+    return gap + GAP_SLOPE * depth
+
+
+def label_depth(
+    depth: np.ndarray,
+    camera: Camera,
+    labels: LabelImage,
+    *,
+    image_camera: Camera,
+    image_from_depth: np.ndarray,
+    gap: float,
+) -> LabelledPoints:
+    """The labelled points of a depth image.
+
+    Args:
+        depth: (H, W) float32 as of `in_metres`.
+        camera: that sees the depth.
+        labels: of the image that the masks are of.
+        image_camera: that sees that image.
+        image_from_depth: (4, 4), from the frame of the depth camera to that of the other.
+        gap: metres, see `gap_at`.
+    """
+    same_place = is_identity(image_from_depth)
+    if same_place and camera.is_like(image_camera):
+        x0, y0, x1, y1 = labels.box
+        values = labels.values[y0:y1, x0:x1]
+        rows, columns = np.nonzero((values != 0) & ~np.isnan(depth[y0:y1, x0:x1]))
+        found = values[rows, columns]
+        places = (rows + y0) * camera.width + columns + x0
+        along = depth.ravel()[places]
+    else:
+        across, down = camera.rays
+        if same_place and camera.shift == (0.0, 0.0):
+            x, y, z = depth * across, depth * down, depth
+        else:
+            turn, shift = image_from_depth[:3, :3], image_from_depth[:3, 3]
+            shift = shift - turn[:, :2] @ np.array(camera.shift)
+            # the rays, turned, times the depth: less work than to turn each point
+            x, y, z = (
+                depth * (across * np.float32(row[0]) + down * np.float32(row[1]) + np.float32(row[2])) + np.float32(way)
+                for row, way in zip(turn, shift, strict=True)
+            )
+        places, found = _looked_up(labels, *image_camera.project(x.ravel(), y.ravel(), z.ravel()))
+        along = z.ravel()[places]
+    own = depth.ravel()[places]
+    points = np.stack([own * ray.ravel()[places] for ray in camera.rays] + [own], -1)
+    points[:, :2] -= np.array(camera.shift, np.float32)
+    rows, columns = np.divmod(places, camera.width)
+    return LabelledPoints(
+        found,
+        points,
+        along,
+        places,
+        _alone(depth, rows, columns, own, gap),
+        (rows == 0) | (rows == camera.height - 1) | (columns == 0) | (columns == camera.width - 1),
+    )
+
+
+def label_cloud(
+    points: np.ndarray,
+    labels: LabelImage,
+    *,
+    image_camera: Camera,
+    image_from_cloud: np.ndarray,
+    low: float,
+    high: float,
+) -> LabelledPoints:
+    """The labelled points of a cloud, such as that of a LiDAR.
+
+    Args:
+        points: (N, 3) float32, metres in the frame of the sensor; what is not finite is left out.
+        labels: of the image that the masks are of.
+        image_camera: that sees that image.
+        image_from_cloud: (4, 4), from the frame of the sensor to that of the camera.
+        low, high: metres from the sensor, the accepted range.
+    """
+    x, y, z = (points @ row[:3].astype(np.float32) + np.float32(row[3]) for row in image_from_cloud[:3])
+    places, found = _looked_up(labels, *image_camera.project(x, y, z))
+    kept = points[places]
+    away = np.einsum('ij,ij->i', kept, kept)
+    within = (away >= low * low) & (away <= high * high)
+    return LabelledPoints(found[within], kept[within], z[places[within]])
+
+
+def _looked_up(labels: LabelImage, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the pixels (N,) have a label, and it."""
+    x0, y0, x1, y1 = labels.box
+    inside = (columns >= x0 - 0.5) & (columns < x1 - 0.5) & (rows >= y0 - 0.5) & (rows < y1 - 0.5)
+    places = np.flatnonzero(inside)
+    found = labels.values[(rows[places] + 0.5).astype(np.intp), (columns[places] + 0.5).astype(np.intp)]
+    labelled = found != 0
+    return places[labelled], found[labelled]
+
+
+def _alone(depth: np.ndarray, rows: np.ndarray, columns: np.ndarray, own: np.ndarray, gap: float) -> np.ndarray:
+    """Whether more of the 8 neighbours are apart from the pixel than near to it. Those without a value do not count."""
+    height, width = depth.shape
+    limit = gap_at(own, gap)
+    balance = np.zeros(len(own), np.int8)
+    for down, across in _AROUND:
+        row, column = np.clip(rows + down, 0, height - 1), np.clip(columns + across, 0, width - 1)
+        apart = np.abs(depth[row, column] - own)
+        balance += (apart <= limit).view(np.int8)
+        balance -= (apart > limit).view(np.int8)
+    return balance < 0
+
+
+def margin_of(points: LabelledPoints) -> np.ndarray:
+    """(N,) bool: the points beside the masks."""
+    return points.layers == Layer.MARGIN
