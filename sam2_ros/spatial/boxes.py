@@ -8,9 +8,9 @@ from itertools import permutations
 import numpy as np
 
 TAIL = 0.25  # percent of the points at either end that a box leaves out
-MOST_POINTS = 8000  # that a box is fitted to; evenly spread ones are taken of more
-MOST_ANGLE_POINTS = 800  # that its angle is found with
-LOOSER = 1.1  # a box stays turned as before while it does not fit worse than another by this factor
+MOST_ANGLE_POINTS = 400  # that the angle of an upright box is found with
+JUMP = 1.2  # a box turned as before may fit worse by this factor before it jumps to another angle ...
+TURN = 1.02  # ... and by this one before it turns by a few degrees
 KINDS = ('upright', 'axis_aligned', 'oriented')
 # Axes of a camera, x right, y down, z ahead, as those of a body: ahead, left, up.
 BODY_OF_CAMERA = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
@@ -41,7 +41,7 @@ def fit_box(points: np.ndarray, kind: str, *, previous: np.ndarray | None = None
         previous: (3, 3) rotation of the box before. Of all ways to name the axes the one nearest to it is taken.
         optical: the frame is that of a camera, in which up is -y.
     """
-    points = points[:: -(-len(points) // MOST_POINTS)].astype(float)
+    points = points.astype(float)
     body = BODY_OF_CAMERA if optical else np.eye(3)
     if kind == 'axis_aligned':
         rotation = np.eye(3)
@@ -78,11 +78,11 @@ def _upright_angle(points: np.ndarray, previous: np.ndarray | None) -> float:
     ground = points[:: -(-len(points) // MOST_ANGLE_POINTS), :2]
     before = 0.0 if previous is None else float(np.arctan2(previous[1, 0], previous[0, 0]))
     angle = before
-    for reach, step in ((45.0, 3.0), (3.0, 0.5)):  # degrees
+    for reach, step, looser in ((45.0, 5.0, JUMP), (5.0, 1.0, TURN)):  # degrees
         angles = angle + np.radians(np.append(0.0, np.arange(-reach, reach, step)))
         misfits = _misfits(ground, angles)
         best = int(np.argmin(misfits))
-        if reach == 45.0 and misfits[0] <= LOOSER * misfits[best]:
+        if misfits[0] <= looser * misfits[best]:
             best = 0
         angle = float(angles[best])
     return angle
@@ -90,9 +90,9 @@ def _upright_angle(points: np.ndarray, previous: np.ndarray | None) -> float:
 
 def _misfits(ground: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """How far points (N, 2) lie from the nearest side of the rectangle around them, in metres, on average: by angle."""
-    cosines, sines = np.cos(angles)[:, None], np.sin(angles)[:, None]
-    x, y = ground.T
-    nearest = np.full((len(angles), len(ground)), np.inf)
+    cosines, sines = (turn(angles)[:, None].astype(np.float32) for turn in (np.cos, np.sin))
+    x, y = ground.T.astype(np.float32)
+    nearest = np.full((len(angles), len(ground)), np.inf, np.float32)
     for along in (cosines * x + sines * y, cosines * y - sines * x):
         low, high = _ends(along.T)
         for side in (along - low[:, None], high[:, None] - along):

@@ -12,6 +12,7 @@ from sam2_ros.spatial.labels import Layer
 from sam2_ros.spatial.points import LabelledPoints
 from sam2_ros.spatial.transforms import moved
 
+MOST_POINTS = 4000  # of an object that are looked at; evenly spread ones are taken of more
 CAMERA_NOISE = 0.002  # per metre: depth at z metres is wrong by this times z squared
 LIDAR_NOISE = 0.02  # metres, at any distance
 MASK_NOISE = 1.0  # pixels by which the outline of a mask is wrong
@@ -105,16 +106,17 @@ def measure(
         previous: (3, 3) rotation of its box before, in the target frame.
         optical: the target frame is that of a camera.
     """
-    surface = moved(points.points[kept], target_from_sensor)
+    chosen = kept[:: -(-len(kept) // MOST_POINTS)]
+    surface = moved(points.points[chosen], target_from_sensor)
     middle = np.median(surface, axis=0).astype(float)
-    distance = float(np.median(points.depth[kept]))
+    distance = float(np.median(points.depth[chosen]))
     fitted = fit_box(surface, box, previous=previous, optical=optical)
     truncated = truncated or (points.outermost is not None and bool(points.outermost[kept].any()))
     sensor = target_from_sensor[:3, 3]
     along = (middle - sensor) / max(float(np.linalg.norm(middle - sensor)), 1e-6)
     sideways = MASK_NOISE * distance / focal
     depth_noise = CAMERA_NOISE * distance**2 if points.places is not None else LIDAR_NOISE
-    spread = np.atleast_2d(np.cov(surface.T.astype(float))) / len(kept) if len(kept) > 1 else np.zeros((3, 3))
+    spread = np.atleast_2d(np.cov(surface.T)) / len(kept) if len(kept) > 1 else np.zeros((3, 3))
     covariance = (
         (sideways**2 + LEAST_NOISE**2) * np.eye(3)
         + max(0.0, depth_noise**2 - sideways**2) * np.outer(along, along)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from sam2_ros.spatial.camera import Camera
-from sam2_ros.spatial.labels import LabelImage, Layer
+from sam2_ros.spatial.labels import LabelImage
 from sam2_ros.spatial.transforms import is_identity
 
 GAP_SLOPE = 0.02  # metres per metre of distance: how much more points of one surface may be apart further away
-_AROUND = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if (row, column) != (0, 0)]
+_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # down and across; the other four are the same pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +52,11 @@ class LabelledPoints:
         return self.labels & 3
 
 
-def gap_at(depth: np.ndarray | float, gap: float) -> np.ndarray | float:
-    """How far points of one surface may be apart along the ray, in metres; `gap` is that at the camera."""
+def gap_at(depth: Any, gap: float) -> Any:
+    """How far points of one surface may be apart along the ray, in metres, at a depth (number or array) in metres.
+
+    `gap` is that at the camera.
+    """
     return gap + GAP_SLOPE * depth
 
 
@@ -106,7 +110,7 @@ def label_depth(
         points,
         along,
         places,
-        _alone(depth, rows, columns, own, gap),
+        _alone(depth, rows, columns, gap),
         (rows == 0) | (rows == camera.height - 1) | (columns == 0) | (columns == camera.width - 1),
     )
 
@@ -147,19 +151,19 @@ def _looked_up(labels: LabelImage, columns: np.ndarray, rows: np.ndarray) -> tup
     return places[labelled], found[labelled]
 
 
-def _alone(depth: np.ndarray, rows: np.ndarray, columns: np.ndarray, own: np.ndarray, gap: float) -> np.ndarray:
+def _alone(depth: np.ndarray, rows: np.ndarray, columns: np.ndarray, gap: float) -> np.ndarray:
     """Whether more of the 8 neighbours are apart from the pixel than near to it. Those without a value do not count."""
-    height, width = depth.shape
-    limit = gap_at(own, gap)
-    balance = np.zeros(len(own), np.int8)
-    for down, across in _AROUND:
-        row, column = np.clip(rows + down, 0, height - 1), np.clip(columns + across, 0, width - 1)
-        apart = np.abs(depth[row, column] - own)
-        balance += (apart <= limit).view(np.int8)
-        balance -= (apart > limit).view(np.int8)
-    return balance < 0
-
-
-def margin_of(points: LabelledPoints) -> np.ndarray:
-    """(N,) bool: the points beside the masks."""
-    return points.layers == Layer.MARGIN
+    if not len(rows):
+        return np.zeros(0, bool)
+    top, left = max(int(rows.min()) - 1, 0), max(int(columns.min()) - 1, 0)
+    part = depth[top : int(rows.max()) + 2, left : int(columns.max()) + 2]
+    limit, balance = gap_at(part, gap), np.zeros(part.shape, np.int8)
+    height, width = part.shape
+    for down, across in _NEIGHBOURS:
+        here = slice(0, height - down), slice(max(0, -across), width - max(0, across))
+        there = slice(down, height), slice(max(0, across), width - max(0, -across))
+        apart = np.abs(part[here] - part[there])
+        vote = (apart <= limit[here]).view(np.int8) - (apart > limit[here]).view(np.int8)
+        balance[here] += vote
+        balance[there] += vote
+    return balance[rows - top, columns - left] < 0

@@ -76,7 +76,7 @@ class DepthScene:
         self.bodies = tuple(bodies)
         self.wall = wall
 
-    def look(self, rays: np.ndarray, pose: np.ndarray, *, time: float = 0.0) -> View:
+    def look(self, rays: np.ndarray, pose: np.ndarray, *, time: float = 0.0, paint: bool = True) -> View:
         """What is seen along rays.
 
         Args:
@@ -84,6 +84,7 @@ class DepthScene:
                 axis of a camera, with length 1 the distance.
             pose: (4, 4), from the sensor to the world.
             time: in seconds.
+            paint: make the colours; without, they are black.
         """
         shape, origin = rays.shape[:-1], pose[:3, 3]
         ways = (rays.reshape(-1, 3) @ pose[:3, :3].T).astype(np.float64)
@@ -94,14 +95,21 @@ class DepthScene:
                 away = (place - origin[axis]) / ways[:, axis]
             hit = (away > 0) & (away < nearest)
             nearest[hit], normals[hit] = away[hit], normal
+        lengths = np.einsum('ij,ij->i', ways, ways)
         for number, body in enumerate(self.bodies, 1):
-            away, facing = (_ball if body.ball else _box)(body, origin, ways, time)
-            hit = away < nearest
-            nearest[hit], normals[hit], numbers[hit] = away[hit], facing[hit], number
+            towards = body.centre(time) - origin
+            along = ways @ towards
+            # only the rays that pass the middle within half the diagonal can hit
+            reach = towards @ towards - sum(length**2 for length in body.size) / 4
+            near = np.flatnonzero((along > 0) & (along * along >= reach * lengths))
+            away, facing = (_ball if body.ball else _box)(body, origin, ways[near], time)
+            hit = away < nearest[near]
+            nearest[near[hit]], normals[near[hit]], numbers[near[hit]] = away[hit], facing[hit], number
         found = np.isfinite(nearest)
-        at = origin + ways * np.where(found, nearest, 0)[:, None]
-        rgb = self._paint(at, normals, numbers, time)
-        rgb[~found] = 0
+        rgb = np.zeros((len(ways), 3), np.uint8)
+        if paint:
+            at = origin + ways[found] * nearest[found, None]
+            rgb[found] = self._paint(at, normals[found], numbers[found], time)
         nearest[~found] = np.nan
         return View(nearest.reshape(shape).astype(np.float32), numbers.reshape(shape), rgb.reshape(*shape, 3))
 

@@ -67,7 +67,7 @@ class Rig:
     def view(self, time: float) -> View:
         """What the colour camera sees."""
         rays = pinhole_rays(self.image.height, self.image.width, focal=self.focal)
-        return self.scene.look(rays, self.pose(time), time=time)
+        return self.scene.look(rays, self.pose(time), time=time, paint=False)
 
     def masks(self, view: View, *, hidden: Sequence[str] = ()) -> list[TrackedMask]:
         """Of each body: hidden ones and those without a pixel have none."""
@@ -99,7 +99,7 @@ class Rig:
         )
         if self.kind == 'lidar':
             rays = lidar_rays()
-            cloud = rays * self.scene.look(rays, pose @ extrinsic, time=time).depth[:, None]
+            cloud = rays * self.scene.look(rays, pose @ extrinsic, time=time, paint=False).depth[:, None]
             points = label_cloud(
                 cloud.astype(np.float32),
                 labels,
@@ -110,7 +110,7 @@ class Rig:
             )
         else:
             rays = pinhole_rays(HEIGHT, WIDTH, focal=FOCAL)
-            depth = self.degrade(self.scene.look(rays, pose @ extrinsic, time=time).depth)
+            depth = self.degrade(self.scene.look(rays, pose @ extrinsic, time=time, paint=False).depth)
             points = label_depth(
                 in_metres(depth, unit=0.001, low=0.1, high=10.0),
                 camera(),
@@ -147,7 +147,7 @@ class Rig:
     def surface(self, name: str, time: float) -> np.ndarray:
         """(N, 3) the visible surface of a body in the world, without any error."""
         rays, pose = pinhole_rays(HEIGHT, WIDTH, focal=FOCAL), self.pose(time)
-        view = self.scene.look(rays, pose, time=time)
+        view = self.scene.look(rays, pose, time=time, paint=False)
         number = 1 + [body.name for body in self.scene.bodies].index(name)
         own = view.numbers == number
         return (rays[own] * view.depth[own][:, None]) @ pose[:3, :3].T + pose[:3, 3]
@@ -156,5 +156,3 @@ class Rig:
 def true_middle(surface: np.ndarray) -> np.ndarray:
     """What `position` is defined as: the median of the visible surface, axis by axis."""
     return np.median(surface, axis=0)
-
-
