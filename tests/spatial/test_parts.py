@@ -110,7 +110,7 @@ def test_the_angle_goes_on_where_it_was() -> None:
 def test_a_round_thing_keeps_its_angle() -> None:
     random, rotation = np.random.default_rng(0), None
     for _ in range(10):
-        angle = random.uniform(0, 2 * np.pi, 500)
+        angle = np.linspace(0, 2 * np.pi, 500) + random.uniform(0, 0.1, 500)
         points = np.column_stack([np.cos(angle), np.sin(angle), angle])
         found = fit_box(points, 'upright', previous=rotation)
         assert rotation is None or abs(np.arctan2(*(rotation.T @ found.rotation)[1::-1, 0])) < np.radians(10)
