@@ -81,6 +81,12 @@ class StampedRing(Generic[Item]):
         self._kept.clear()
         self._steps.clear()
 
+    def go_back(self, stamp_ns: int) -> None:
+        """Others say that stamps went back to this one, in nanoseconds: forget what is of the time before that."""
+        if self.newest_ns is not None and self.newest_ns > stamp_ns + STEP_BACK * NANOSECONDS:
+            self.clear()
+            self.went_back += 1
+
     def add(self, item: Item, *, stamp_ns: int, nbytes: int, most: int, most_bytes: int) -> None:
         """Keep a message; forget the oldest ones beyond either limit.
 
@@ -90,11 +96,8 @@ class StampedRing(Generic[Item]):
             nbytes: that it takes.
             most, most_bytes: the limits.
         """
+        self.go_back(stamp_ns)
         newest = self.newest_ns
-        if newest is not None and stamp_ns < newest - STEP_BACK * NANOSECONDS:
-            self.clear()
-            self.went_back += 1
-            newest = None
         kept = _Kept(stamp_ns, nbytes, item)
         if newest is None or stamp_ns >= newest:
             if newest is not None and stamp_ns > newest:

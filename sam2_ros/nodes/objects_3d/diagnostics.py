@@ -88,9 +88,10 @@ class Diagnostics:
         level, message = OK, f'{sum(found.measured for found in objects)} of {len(objects)} objects are measured'
         if snapshot.inputs is None:
             level, message = WARN, f'the node is {snapshot.state}'
-        elif failed and newest is not None:
-            level = WARN
-            message = f'{failed} times lately nothing was measured: {self._journal.last_refusal}'
+        elif newest is not None and newest.problem:
+            level, message = WARN, f'nothing was measured: {newest.problem}'
+        elif failed:
+            level, message = WARN, f'{failed} times lately nothing was measured: {self._journal.last_refusal}'
         elif fresh.get('overtaken'):
             level, message = (
                 WARN,

@@ -61,6 +61,7 @@ DEPTH_INFO = Endpoint(
     type=CameraInfo,
     description='Beside the depth images, in the namespace that depth/image_rect is remapped to.',
 )
+INPUTS = (OBJECTS, CAMERA_INFO, *SOURCES.values(), DEPTH_INFO)
 
 
 class Calibration:

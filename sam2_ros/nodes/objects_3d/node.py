@@ -48,6 +48,7 @@ class Objects3DNode(LifecycleNode):
         self._journal = Journal(self.get_logger())
         self._outputs: Outputs | None = None  # while the node is configured
         self._inputs: Inputs | None = None  # while it is active, as all below
+        self._ring: StampedRing[Any] = StampedRing('depth image')
         self._frames: FrameTree | None = None
         self._lifting: Lifting | None = None
         self._waiting: WaitingObjects | None = None
@@ -101,7 +102,7 @@ class Objects3DNode(LifecycleNode):
         self._outputs = Outputs(self, publish_tf=self._settings['publish_tf'])
 
     def _activate(self) -> None:
-        ring: StampedRing[Any] = StampedRing('cloud' if self._settings['source'] == 'points' else 'depth image')
+        ring = self._ring = StampedRing('cloud' if self._settings['source'] == 'points' else 'depth image')
         self._frames = FrameTree(self)
         self._inputs = Inputs(
             self,
@@ -144,6 +145,7 @@ class Objects3DNode(LifecycleNode):
             self._journal.note('time_jumps', 'stamps jump back: what is known of the objects is forgotten')
             self._lifting.reset()
             self._frames.forget()
+            self._ring.go_back(stamp_ns)
         self._newest_ns = stamp_ns or self._newest_ns
         self._waiting.add(message)
         self._wait_or_rest()
