@@ -125,7 +125,8 @@ of the depth they are made of. With the parameter `publish_tf` each object is al
 ## The node video_player
 
 It publishes `image` (sensor_msgs/Image), `camera_info` beside it (sensor_msgs/CameraInfo) and, with the parameter
-`compressed`, `<image>/compressed` (sensor_msgs/CompressedImage).
+`compressed`, `<image>/compressed` (sensor_msgs/CompressedImage). The source `bodies` also has depth:
+`depth/image_rect` (sensor_msgs/Image, 32FC1) and `depth/camera_info`.
 
 ## The node recorder
 
