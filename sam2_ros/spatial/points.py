@@ -14,7 +14,7 @@ import numpy as np
 
 from sam2_ros.spatial.camera import Camera
 from sam2_ros.spatial.labels import LabelImage
-from sam2_ros.spatial.transforms import is_identity
+from sam2_ros.spatial.transforms import inverse, is_identity, moved
 
 GAP_SLOPE = 0.02  # metres per metre of distance: how much more points of one surface may be apart further away
 _NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # down and across; the other four are the same pairs
@@ -88,19 +88,20 @@ def label_depth(
         places = (rows + y0) * camera.width + columns + x0
         along = depth.ravel()[places]
     else:
-        across, down = camera.rays
-        if same_place and camera.shift == (0.0, 0.0):
-            x, y, z = depth * across, depth * down, depth
-        else:
-            turn, shift = image_from_depth[:3, :3], image_from_depth[:3, 3]
-            shift = shift - turn[:, :2] @ np.array(camera.shift)
-            # the rays, turned, times the depth: less work than to turn each point
-            x, y, z = (
-                depth * (across * np.float32(row[0]) + down * np.float32(row[1]) + np.float32(row[2])) + np.float32(way)
-                for row, way in zip(turn, shift, strict=True)
-            )
-        places, found = _looked_up(labels, *image_camera.project(x.ravel(), y.ravel(), z.ravel()))
-        along = z.ravel()[places]
+        window = _window(depth, camera, labels, image_camera, image_from_depth)
+        part = depth[window]
+        across, down = (ray[window] for ray in camera.rays)
+        turn, shift = image_from_depth[:3, :3], image_from_depth[:3, 3]
+        shift = shift - turn[:, :2] @ np.array(camera.shift)
+        # the rays, turned, times the depth: less work than to turn each point
+        x, y, z = (
+            part * (across * np.float32(row[0]) + down * np.float32(row[1]) + np.float32(row[2])) + np.float32(way)
+            for row, way in zip(turn, shift, strict=True)
+        )
+        within, found = _looked_up(labels, *image_camera.project(x.ravel(), y.ravel(), z.ravel()))
+        along = z.ravel()[within]
+        rows, columns = np.divmod(within, max(1, part.shape[1]))
+        places = (rows + window[0].start) * camera.width + columns + window[1].start
     own = depth.ravel()[places]
     points = np.stack([own * ray.ravel()[places] for ray in camera.rays] + [own], -1)
     points[:, :2] -= np.array(camera.shift, np.float32)
@@ -112,6 +113,40 @@ def label_depth(
         places,
         _alone(depth, rows, columns, gap),
         (rows == 0) | (rows == camera.height - 1) | (columns == 0) | (columns == camera.width - 1),
+    )
+
+
+def _window(
+    depth: np.ndarray, camera: Camera, labels: LabelImage, image_camera: Camera, image_from_depth: np.ndarray
+) -> tuple[slice, slice]:
+    """The part of the depth image that can fall onto the labels, which saves work; all of it where that is not known.
+
+    What the labels cover is seen between the nearest and the furthest depth: a pyramid without its top, whose corners
+    bound it in the depth image, too.
+    """
+    whole = slice(0, camera.height), slice(0, camera.width)
+    x0, y0, x1, y1 = labels.box
+    if x0 == x1:
+        return slice(0, 0), slice(0, 0)
+    valid = depth[~np.isnan(depth)]
+    if camera.lens is not None or not valid.size:
+        return whole
+    sides = [ray[y0:y1, x0:x1] for ray in image_camera.rays]
+    (left, right), (top, bottom) = ((float(side.min()), float(side.max())) for side in sides)
+    # by as much the axes of the two cameras may differ, the depth along them does
+    tilt = (1 + left**2 + right**2 + top**2 + bottom**2) ** 0.5 * float(
+        np.abs(image_from_depth[2] - (0, 0, 1, 0)).sum()
+    )
+    nearest, furthest = float(valid.min()) * (1 - tilt) - tilt, float(valid.max()) * (1 + tilt) + tilt
+    if not (np.isfinite((left, right, top, bottom)).all() and nearest > 0):
+        return whole
+    corners = np.array([(x * z, y * z, z) for x in (left, right) for y in (top, bottom) for z in (nearest, furthest)])
+    columns, rows = camera.project(*moved(corners, inverse(image_from_depth)).T)
+    if not np.isfinite(columns).all():
+        return whole
+    return (
+        slice(*(int(np.clip(edge, 0, camera.height)) for edge in (rows.min() - 1, rows.max() + 3))),
+        slice(*(int(np.clip(edge, 0, camera.width)) for edge in (columns.min() - 1, columns.max() + 3))),
     )
 
 
