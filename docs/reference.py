@@ -18,6 +18,10 @@ from rosidl_adapter.parser import MessageSpecification, parse_message_string, pa
 from sam2_ros.nodes.edge.decode_images import LAYOUTS, PLANES
 from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.parameters import ParameterRow
+from sam2_ros.nodes.objects_3d import diagnostics as diagnostics_3d
+from sam2_ros.nodes.objects_3d import inputs as inputs_3d
+from sam2_ros.nodes.objects_3d.outputs import OUTPUTS as OUTPUTS_3D
+from sam2_ros.nodes.objects_3d.parameters import OBJECTS_3D_PARAMETERS
 from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
 from sam2_ros.nodes.tracker.diagnostics import DIAGNOSTICS
 from sam2_ros.nodes.tracker.image_source import IMAGES
@@ -37,6 +41,7 @@ PARAMETERS: dict[str, tuple[Sequence[ParameterRow], str, str]] = {
     'tracker': (TRACKER_PARAMETERS, 'sam2_ros/nodes/tracker/parameters.py', 'config/tracker.yaml'),
     'video_player': (PLAYER_PARAMETERS, 'sam2_ros/nodes/video_player/parameters.py', 'config/video_player.yaml'),
     'recorder': (RECORDER_PARAMETERS, 'sam2_ros/nodes/recorder/parameters.py', ''),
+    'objects_3d': (OBJECTS_3D_PARAMETERS, 'sam2_ros/nodes/objects_3d/parameters.py', 'config/objects_3d.yaml'),
 }
 
 # Command lines, and what their help does not say.
@@ -106,10 +111,28 @@ Every output carries the header of the image it describes.
 
 {_endpoint_table(SERVICES)}
 
+## The node objects_3d
+
+Here `~` stands for `/objects_3d`. [Objects in 3D](../tutorials/objects_3d.md) says how to use it.
+
+### What it listens to
+
+{_endpoint_table(inputs_3d.INPUTS)}
+
+It also listens to tf, where tf2_ros is installed; otherwise all frames have to be equal.
+
+### What it publishes
+
+{_endpoint_table((*OUTPUTS_3D, diagnostics_3d.DIAGNOSTICS))}
+
+`~/objects`, `~/detections` and `~/markers` carry the stamp of the image and target_frame, the depth images the header
+of the depth they are made of. With the parameter `publish_tf` each object is also sent to tf as `object_<id>`.
+
 ## The node video_player
 
 It publishes `image` (sensor_msgs/Image), `camera_info` beside it (sensor_msgs/CameraInfo) and, with the parameter
-`compressed`, `<image>/compressed` (sensor_msgs/CompressedImage).
+`compressed`, `<image>/compressed` (sensor_msgs/CompressedImage). The source `bodies` also has depth:
+`depth/image_rect` (sensor_msgs/Image, 32FC1) and `depth/camera_info`.
 
 ## The node recorder
 

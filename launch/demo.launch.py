@@ -1,10 +1,14 @@
-"""A camera made of a video, the tracker and RViz: ros2 launch sam2_ros demo.launch.py source:=video.mp4"""
+"""A camera made of a video, the tracker and RViz: ros2 launch sam2_ros demo.launch.py source:=video.mp4
+
+With source:=bodies the camera has depth, and objects_3d shows boxes in space: depth:=true.
+"""
 
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -20,6 +24,9 @@ IMAGE = '/camera/image_raw'
 def generate_launch_description() -> LaunchDescription:
     arguments = (
         DeclareLaunchArgument('source', default_value='synthetic', description=f'Video to track in: {ACCEPTED}.'),
+        DeclareLaunchArgument(
+            'depth', default_value='false', description='Find objects in space; for source:=bodies, which has depth.'
+        ),
         DeclareLaunchArgument('rviz', default_value='true', description='Start RViz: image, overlay, click tool.'),
     )
     tracker = IncludeLaunchDescription(
@@ -36,4 +43,9 @@ def generate_launch_description() -> LaunchDescription:
         remappings=[('image', IMAGE)],
         additional_env=large_image_environment(),
     )
-    return LaunchDescription([*arguments, tracker, player])
+    objects_3d = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(SHARE / 'launch/objects_3d.launch.py')),
+        launch_arguments={'camera_info': '/camera/camera_info', 'namespace': ''}.items(),
+        condition=IfCondition(LaunchConfiguration('depth')),
+    )
+    return LaunchDescription([*arguments, tracker, player, objects_3d])

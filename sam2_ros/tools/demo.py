@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sam2_ros.files.overwriting import check_inputs_stay
+from sam2_ros.synthetic.depth_demo import DepthDemoScene
 from sam2_ros.synthetic.sprites import SpriteScene
 from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, node_parameters
 from sam2_ros.tracking import Prompt, VideoTracker
@@ -38,6 +39,8 @@ LOOK_PERIOD = 0.1  # seconds between two looks at the processes
 LOG_LINES = 15  # shown of the log of a process that failed
 OTHER_FILES = ('objects.csv', 'summary.md', 'tracker.log', 'video_player.log')  # written besides the video
 IMAGE_TOPIC = '/camera/image_raw'
+REMAPPINGS = {'objects_3d': ('objects:=/tracker/objects', 'camera_info:=/camera/camera_info')}
+DEPTH_FILES = ('objects_3d.csv', 'objects_3d.log')  # written besides where the video has depth
 
 Parameter = str | float | bool
 
@@ -70,6 +73,7 @@ class Child:
             '--ros-args',
             '-r',
             f'image:={IMAGE_TOPIC}',
+            *(word for rule in REMAPPINGS.get(module, ()) for word in ('-r', rule)),
             *words,
         ]
         with ExitStack() as stack:
@@ -141,6 +145,7 @@ def run_demo(
         'player': '/video_player',
         'frame_rate': source.frame_rate,
         'frames': frames or source.frame_count or 0,
+        'objects_3d': source.depth is not None,
     }
     children: list[Child] = []
     # signals are only noted: one must not come between the start of a process and its entry in the list
@@ -151,6 +156,8 @@ def run_demo(
     }
     try:
         children.append(node := Child('tracker', tracker, env=env, log=out / 'tracker.log'))
+        if source.depth is not None:
+            children.append(Child('objects_3d', {}, env=env, log=out / 'objects_3d.log'))
         children.append(player := Child('video_player', playing, env=env, log=out / 'video_player.log'))
         children.append(recorder := Child('recorder', recording, env=env, log=None))
         while recorder.exit_code is None:
@@ -207,7 +214,7 @@ def affordable_rate(source: FrameSource, tracker: VideoTracker, *, prompts: Sequ
     return min(source.frame_rate, round(1 / (RATE_MARGIN * step_seconds + OVERHEAD), 1))
 
 
-def scene_prompts(scene: SpriteScene) -> list[PromptPart]:
+def scene_prompts(scene: SpriteScene | DepthDemoScene) -> list[PromptPart]:
     """Boxes of the objects to track in the first frame of a drawn scene, each with its name.
 
     Raises:
@@ -250,7 +257,10 @@ def main(args: Sequence[str] | None = None) -> int:
         source = open_source(options.video)
         check_inputs_stay(
             files_of(options.video),
-            files=[*video_files(options.out / 'overlay'), *(options.out / name for name in OTHER_FILES)],
+            files=[
+                *video_files(options.out / 'overlay'),
+                *(options.out / name for name in (*OTHER_FILES, *DEPTH_FILES)),
+            ],
         )
         scene = SCENES.get(options.video)
         frames = options.frames or (SCENE_FRAMES if scene else None)
@@ -279,6 +289,8 @@ def main(args: Sequence[str] | None = None) -> int:
         f'Look at {video}; the objects are in {options.out / "objects.csv"}, the figures in '
         f'{options.out / "summary.md"}'
     )
+    if source.depth is not None:
+        print(f'Where they are in space, and how they move: {options.out / "objects_3d.csv"}')
     return 0
 
 

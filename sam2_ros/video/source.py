@@ -15,20 +15,41 @@ import numpy as np
 
 from sam2_ros.files.decoding import decode_image
 from sam2_ros.synthetic.demo_scene import DemoScene
+from sam2_ros.synthetic.depth_demo import RATE as DEPTH_RATE
+from sam2_ros.synthetic.depth_demo import SIZE as DEPTH_SIZE
+from sam2_ros.synthetic.depth_demo import DepthDemoScene
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.synthetic.sprites import FRAME_RATE, SpriteScene
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 LEAST_SHARE = 0.9  # of the announced frames must be there; without an index, containers only estimate the number
-SCENES: dict[str, type[SpriteScene]] = {'synthetic': DemoScene, 'ladybirds': LadybirdScene}
+SCENES: dict[str, type[SpriteScene] | type[DepthDemoScene]] = {
+    'synthetic': DemoScene,
+    'ladybirds': LadybirdScene,
+    'bodies': DepthDemoScene,
+}
+SCENE_SIZE = (720, 1280)  # height and width of those without depth
 ACCEPTED = (
     'a video file, a folder of images, a webcam (/dev/video0), the URL of a stream, or one of the drawn scenes '
-    "'synthetic' and 'ladybirds'"
+    "'synthetic', 'ladybirds' and 'bodies' (with depth)"
 )
 
 
 class SourceError(OSError):
     """A source of frames cannot be opened or read. The message says why and what is accepted."""
+
+
+@dataclass(frozen=True)
+class SourceDepth:
+    """The depth that a source knows.
+
+    Attributes:
+        of: (H, W) float32 metres of the frame of this index, NaN where nothing is.
+        horizontal_fov: of the camera, in degrees.
+    """
+
+    of: Callable[[int], np.ndarray]
+    horizontal_fov: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,7 @@ class FrameSource:
         frame_rate: frames per second.
         frame_count: number of frames; None if the source is endless or the number is not known.
         read: starts an iteration.
+        depth: None for sources without.
     """
 
     name: str
@@ -52,6 +74,7 @@ class FrameSource:
     frame_rate: float
     frame_count: int | None
     read: Callable[[], Iterator[np.ndarray]]
+    depth: SourceDepth | None = None
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self.read()
@@ -61,7 +84,7 @@ def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
     """Open a source of frames.
 
     Args:
-        source: see `ACCEPTED`. Drawn scenes are 1280 x 720 by default.
+        source: see `ACCEPTED`. Drawn scenes are 1280 x 720 by default, the one with depth 640 x 480.
         width, height: size of the frames in pixels. If one is 0, it follows from the other and the aspect ratio. If
             both are 0, frames keep their size.
 
@@ -73,7 +96,8 @@ def open_source(source: str, *, width: int = 0, height: int = 0) -> FrameSource:
         raise ValueError(f'the size {width} x {height} is negative; give 0 to keep the size of the source')
     path = Path(source).expanduser()
     if source in SCENES:
-        return _scene(source, *_target_size((720, 1280), width, height))
+        size = DEPTH_SIZE if SCENES[source] is DepthDemoScene else SCENE_SIZE
+        return _scene(source, *_target_size(size, width, height))
     if source and path.is_dir():  # Path('') is the current folder
         return _folder(path, width, height)
     if source.isdecimal() or path.is_char_device() or '://' in source:
@@ -114,7 +138,11 @@ def _scene(name: str, height: int, width: int) -> FrameSource:
         scene = SCENES[name](height, width)
     except ValueError as error:
         raise SourceError(str(error)) from error
-    return FrameSource(name, (height, width), FRAME_RATE, None, lambda: map(scene.frame, itertools.count()))
+    depth = None
+    if isinstance(scene, DepthDemoScene):
+        depth = SourceDepth(scene.depth, scene.horizontal_fov)
+    rate = DEPTH_RATE if depth else FRAME_RATE
+    return FrameSource(name, (height, width), rate, None, lambda: map(scene.frame, itertools.count()), depth)
 
 
 def _images_of(folder: Path) -> list[Path]:

@@ -91,7 +91,9 @@ def test_the_library_imports_without_ros_and_changes_nothing() -> None:
     assert run.stdout == f'{len(names)} imported\n', run.stderr
 
 
-@pytest.mark.parametrize('module', ['sam2_ros.nodes.recorder.node', 'sam2_ros.nodes.video_player.node'])
+@pytest.mark.parametrize(
+    'module', ['sam2_ros.nodes.objects_3d.node', 'sam2_ros.nodes.recorder.node', 'sam2_ros.nodes.video_player.node']
+)
 def test_nodes_that_compute_nothing_do_without_torch(module: str) -> None:
     code = f'import sys, {module}; sys.exit("torch" in sys.modules and "torch was imported")'
     run = subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)

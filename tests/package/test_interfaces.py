@@ -8,12 +8,20 @@ from rosidl_adapter.parser import MessageSpecification, parse_message_string, pa
 
 from tests.common import REPOSITORY
 
-MESSAGES = ('OcclusionScore', 'OcclusionScoreArray', 'Prompt', 'TrackedObject', 'TrackedObjectArray')
+MESSAGES = (
+    'Object3D',
+    'Object3DArray',
+    'OcclusionScore',
+    'OcclusionScoreArray',
+    'Prompt',
+    'TrackedObject',
+    'TrackedObjectArray',
+)
 SERVICES = ('RemoveObject', 'SetPrompt')
-UNIT = re.compile(r'\b(pixels?|seconds|a count|a logit|from 0|0 to 1|[Oo]ne of|label)\b')
-FRAME = re.compile(r'\b(of the image|of that image|of the camera|its pixels)\b')
+UNIT = re.compile(r'\b(pixels?|metres|seconds|a count|a logit|from 0|0 to 1|[Oo]ne of|label)\b')
+FRAME = re.compile(r'\b(of the image|of the header|of that image|of the camera|its pixels)\b')
 EMPTY = re.compile(r'\b(Empty|Never empty|Zeros?|False|empty value|0:|0 is|Never 0|zero)', re.ASCII)
-IN_AN_IMAGE = {'Point32', 'Image'}
+IN_A_FRAME = {'Point', 'Point32', 'Image', 'PoseWithCovariance', 'TwistWithCovariance'}
 WITHOUT_UNIT = {'bool', 'string'}
 
 
@@ -30,7 +38,7 @@ def _complaints(message: MessageSpecification) -> list[str]:
     complaints = [f'{c.name}: no comment' for c in message.constants if not _comment(c)]
     for field in message.fields:
         comment = _comment(field)
-        spatial = field.type.type in IN_AN_IMAGE or field.name == 'box'
+        spatial = field.type.type in IN_A_FRAME or field.name == 'box'
         wanted = [('empty value', EMPTY)]
         if field.type.is_primitive_type() and field.type.type not in WITHOUT_UNIT:
             wanted.insert(0, ('unit', UNIT))

@@ -25,7 +25,7 @@ ROSDEP_KEYS = {
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }
-CHOSEN = {'cv_bridge', 'sensor_msgs_py'}  # for this package, by its users; nothing calls them yet
+CHOSEN = {'cv_bridge'}  # for this package, by its users; nothing calls it yet
 # For rclpy's lifecycle nodes, the launch files and the generated messages.
 NOT_IMPORTED = {'lifecycle_msgs', 'ros2launch', 'rosidl_default_runtime', 'rviz2'}
 # Too old in the distributions' packages, or in none: the README says how they get in.

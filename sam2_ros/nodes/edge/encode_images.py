@@ -37,11 +37,11 @@ def array_to_image(pixels: np.ndarray, encoding: str, *, header: Header) -> Imag
         width=pixels.shape[1],
         encoding=encoding,
         step=pixels.shape[1] * channels * pixels.dtype.itemsize,
-        data=_byte_array(pixels.astype(np.dtype(layout.dtype).newbyteorder('<'), copy=False)),
+        data=byte_array(pixels.astype(np.dtype(layout.dtype).newbyteorder('<'), copy=False)),
     )
 
 
-def _byte_array(values: np.ndarray) -> array[int]:
+def byte_array(values: np.ndarray) -> array[int]:
     """A message takes an array.array as it is. It would check other bytes one by one: 0.2 s for an image of 720p."""
     data = array('B')
     data.frombytes(np.ascontiguousarray(values).data.cast('B'))
@@ -53,7 +53,7 @@ def rgb_to_compressed(rgb: np.ndarray, *, header: Header, jpeg_quality: int) -> 
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, jpeg_quality))
     # As image_transport writes it: the pixels were rgb8, and OpenCV stores them as bgr8.
-    return CompressedImage(header=header, format='rgb8; jpeg compressed bgr8', data=_byte_array(encoded))
+    return CompressedImage(header=header, format='rgb8; jpeg compressed bgr8', data=byte_array(encoded))
 
 
 def camera_info(*, height: int, width: int, horizontal_fov: float, header: Header) -> CameraInfo:

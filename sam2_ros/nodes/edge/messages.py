@@ -131,8 +131,18 @@ def mask_from_object(message: TrackedObject, *, image_height: int, image_width: 
         ConversionError: if the box leaves the image, or the mask cannot be read or has another size.
     """
     mask = np.zeros((image_height, image_width), bool)
-    if not message.has_box:
-        return mask
+    if message.has_box:
+        (left, top), crop = cropped_mask(message, image_height=image_height, image_width=image_width)
+        mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+    return mask
+
+
+def cropped_mask(message: TrackedObject, *, image_height: int, image_width: int) -> tuple[tuple[int, int], np.ndarray]:
+    """The mask of a TrackedObject that has a box: its corner (x, y) in the image, and the crop, (h, w) bool.
+
+    Raises:
+        ConversionError: if the box leaves the image, or the mask cannot be read or has another size.
+    """
     left, top, right, bottom = (int(edge) for edge in message.box)
     if not (0 <= left < right <= image_width and 0 <= top < bottom <= image_height):
         raise ConversionError(
@@ -143,8 +153,7 @@ def mask_from_object(message: TrackedObject, *, image_height: int, image_width: 
         raise ConversionError(
             'mask', f'{crop.shape[1]} x {crop.shape[0]} pixels, but the box is {right - left} x {bottom - top}'
         )
-    mask[top:bottom, left:right] = crop
-    return mask
+    return (left, top), crop
 
 
 def tracked_objects(

@@ -7,20 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sam2_ros.tracking.checks import quoted
+from sam2_ros.spatial.camera import sensor_to_image
+from sam2_ros.spatial.distortion import FISHEYE_MODELS, checked_coefficients
 
-_POLYNOMIAL = (0, 4, 5, 8, 12, 14)
-_FISHEYE = (0, 4)
-COEFFICIENTS = {
-    '': _POLYNOMIAL,
-    'none': (0,),
-    'plumb_bob': _POLYNOMIAL,
-    'rational_polynomial': _POLYNOMIAL,
-    'equidistant': _FISHEYE,
-    'fisheye': _FISHEYE,
-}
-FISHEYE_MODELS = ('equidistant', 'fisheye')
-SCALE_TOLERANCE = 0.02  # relative; between the scales of width and height of a resized image
 FOLD_STEPS = 64  # points between the axis and a point at which the distortion is looked at
 
 
@@ -65,34 +54,14 @@ def project_point(
 
 def _in_image(pixel: np.ndarray, camera_info: Any, image_size: tuple[int, int]) -> np.ndarray:
     """From a pixel of the whole sensor, which K and P mean, to a pixel of the image (height, width)."""
-    size, (height, width) = (camera_info.width, camera_info.height), image_size
-    if not all(size):
-        return pixel
-    roi = camera_info.roi
-    if roi.width and roi.height:
-        pixel, size = pixel - (roi.x_offset, roi.y_offset), (roi.width, roi.height)
-    scale = np.array((width / size[0], height / size[1]))  # binning is one reason for it
-    across, down = scale * (max(1, camera_info.binning_x), max(1, camera_info.binning_y))
-    if abs(across / down - 1) > SCALE_TOLERANCE + 1 / min(height, width):  # sizes are rounded
-        raise ValueError(
-            f'the image of {width} x {height} is no scaled one of {size[0]} x {size[1]} pixels, for which '
-            'the CameraInfo is: is one of them turned or cropped?'
-        )
-    return pixel * scale
+    scale, offset = sensor_to_image(camera_info, image_size)
+    return pixel * scale + offset
 
 
 def _distorted(point: tuple[float, float, float], intrinsics: np.ndarray, camera_info: Any) -> np.ndarray:
     """The pixel on the sensor as the lens gives it."""
-    model, coefficients = camera_info.distortion_model, np.array(camera_info.d, float)
-    accepted = COEFFICIENTS.get(model)
-    if accepted is None:
-        names = ', '.join(name for name in COEFFICIENTS if name)
-        raise ValueError(f'the distortion model {quoted(model)} is unknown; accepted are {names}')
-    if coefficients.size not in accepted:
-        raise ValueError(
-            f'D of the CameraInfo has {coefficients.size} coefficients; the distortion model {model!r} '
-            f'has {" or ".join(map(str, accepted))}'
-        )
+    model = camera_info.distortion_model
+    coefficients = checked_coefficients(model, camera_info.d)
     ray = np.array(point[:2]) / point[2]
     rays = np.linspace(0, 1, FOLD_STEPS + 1)[:, None] * ray  # from the axis of the camera to the point
     distorted = _fisheye(rays, coefficients) if model in FISHEYE_MODELS else _polynomial(rays, coefficients)

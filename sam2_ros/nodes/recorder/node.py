@@ -20,12 +20,13 @@ from sensor_msgs.msg import Image
 from tqdm import tqdm
 
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
-from sam2_ros.msg import TrackedObjectArray
+from sam2_ros.msg import Object3DArray, TrackedObjectArray
 from sam2_ros.nodes.edge.messages import prompt_message
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import make_subscription
 from sam2_ros.nodes.edge.startup import refusals_as_sentences
 from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
+from sam2_ros.nodes.recorder.places import PlacesTable
 from sam2_ros.nodes.recorder.recording import Recording
 from sam2_ros.srv import SetPrompt
 from sam2_ros.tracking import Prompt
@@ -60,6 +61,10 @@ class Recorder(Node):
         )
         make_subscription(self, TrackedObjectArray, 'tracker/objects', self._on_objects, QUEUE_DEPTH)
         make_subscription(self, Image, 'tracker/overlay', self._on_overlay, QUEUE_DEPTH)
+        self.places = None
+        if self._settings['objects_3d']:
+            self.places = PlacesTable(Path(self._settings['folder']))
+            make_subscription(self, Object3DArray, 'objects_3d/objects', self._on_places, QUEUE_DEPTH)
         self._set_prompt = self.create_client(SetPrompt, 'tracker/set_prompt')
         self._player = None
         if self._settings['player']:
@@ -95,6 +100,13 @@ class Recorder(Node):
         self._news = time.monotonic()
         try:
             self.recording.take_overlay(message)
+        except OSError as error:
+            self._finish(str(error))
+
+    def _on_places(self, message: Object3DArray) -> None:
+        try:
+            if self.places is not None:
+                self.places.take(message)
         except OSError as error:
             self._finish(str(error))
 
@@ -179,6 +191,8 @@ def main(args: list[str] | None = None) -> None:
     finally:
         if recorder is not None:
             try:
+                if recorder.places is not None:
+                    recorder.places.close()
                 print(recorder.recording.close())
             except OSError as error:
                 failure = f'{failure}; {error}' if failure else str(error)

@@ -20,6 +20,7 @@ RECORDER_PARAMETERS = (
         'frames', 0, 'Images to come, for the progress bar. 0: unknown.', 'images', 0, 10**9, change=Change.NEVER
     ),
     ParameterRow('frame_rate', 30.0, 'Frame rate of the written video.', 'Hz', 0.1, 1000.0, change=Change.NEVER),
+    ParameterRow('objects_3d', False, 'Also record what objects_3d finds, in objects_3d.csv.', change=Change.NEVER),
     ParameterRow(
         'timeout',
         60.0,

@@ -18,6 +18,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from sam2_ros.nodes.edge.depth_messages import depth_image
 from sam2_ros.nodes.edge.encode_images import array_to_image, camera_info, rgb_to_compressed
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import make_publisher
@@ -32,6 +33,8 @@ FLUSH_SECONDS = 1.0  # that reliable subscribers get at the end to receive every
 
 class VideoPlayer(Node):
     """Publishes frames on `image`, with `camera_info` beside it, at an even rate.
+
+    A source that knows depth is an RGB-D camera: `depth/image_rect` (32FC1) and `depth/camera_info` come with a frame.
 
     Attributes:
         finished: is done at the end of the video.
@@ -64,6 +67,12 @@ class VideoPlayer(Node):
             if self._settings['compressed']
             else None
         )
+        self._depths = self._depth_infos = None
+        self._fov = math.radians(self._settings['horizontal_fov'])
+        if self._source.depth is not None:
+            self._fov = math.radians(self._source.depth.horizontal_fov)
+            self._depths = make_publisher(self, Image, 'depth/image_rect', profile)
+            self._depth_infos = make_publisher(self, CameraInfo, 'depth/camera_info', profile)
         rate = self._settings['rate'] or self._source.frame_rate
         # A timer that is late skips periods instead of catching up, so frames never come in bursts.
         self._timer = self.create_timer(1 / rate, self._publish_next)
@@ -91,14 +100,11 @@ class VideoPlayer(Node):
             return
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings['frame_id'])
         self._images.publish(array_to_image(rgb, 'rgb8', header=header))
-        self._infos.publish(
-            camera_info(
-                height=rgb.shape[0],
-                width=rgb.shape[1],
-                header=header,
-                horizontal_fov=math.radians(self._settings['horizontal_fov']),
-            )
-        )
+        info = camera_info(height=rgb.shape[0], width=rgb.shape[1], header=header, horizontal_fov=self._fov)
+        self._infos.publish(info)
+        if self._source.depth is not None and self._depths is not None and self._depth_infos is not None:
+            self._depths.publish(depth_image(self._source.depth.of(self._published), header=header))
+            self._depth_infos.publish(info)
         if self._compressed is not None:
             quality = self._settings['jpeg_quality']
             self._compressed.publish(rgb_to_compressed(rgb, header=header, jpeg_quality=quality))

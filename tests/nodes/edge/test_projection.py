@@ -62,7 +62,7 @@ def test_projection_of_a_fisheye() -> None:
         ((0.0, 0.0, 1.0), {'d': [0.1]}, 'D of the CameraInfo has 1 coefficients'),
         ((0.0, 0.0, 1.0), {'d': [0.1] * 3}, "'plumb_bob' has 0 or 4 or 5 or 8 or 12 or 14"),
         ((0.0, 0.0, 1.0), {'distortion_model': 'equidistant', 'd': [0.1]}, "1 coefficients.* 'equidistant' has 0 or 4"),
-        ((0.0, 0.0, 1.0), {'d': [np.nan] * 5}, 'outside the image'),
+        ((0.0, 0.0, 1.0), {'d': [np.nan] * 5}, 'not finite'),
     ],
 )
 def test_points_that_have_no_pixel(point: Sequence[float], changes: dict[str, object], sentence: str) -> None:
