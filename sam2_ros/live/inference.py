@@ -145,7 +145,7 @@ class InferenceThread:
         return stream
 
     def _give_turn(self, stream: CameraStream) -> None:
-        """One piece of its work. When the time for prompts is used up, objects that catch up skip the images between."""
+        """One piece of its work. When the time for prompts is used up, objects that catch up skip images."""
         started, image = time.monotonic(), False
         if not stream.prompts_due:
             image = stream.work_off()
