@@ -54,6 +54,15 @@ class ManagedNode(LifecycleNode):
         """Configure and activate the node after that time, if it is unconfigured then."""
         self._start = self.create_timer(seconds, self._start_now, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
+    def give_up(self, reason: str) -> None:
+        """End the process. Whoever started it starts it anew: a GPU that failed does not recover within a process.
+
+        Any thread may call this.
+        """
+        self.get_logger().fatal(reason)
+        self.failure = reason
+        self.context.try_shutdown()
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         if self._done('configured', self.configure):
             self.state = 'inactive'

@@ -26,7 +26,7 @@ class Change(Enum):
 @dataclass(frozen=True)
 class ParameterRow:
     """One parameter. Ranges include both ends; `choices` lists the accepted texts. A tuple stands for a list of
-    texts.
+    texts; an empty one says that they have to be given.
     """
 
     name: str
@@ -48,7 +48,7 @@ class ParameterRow:
             int: 'a whole number',
             float: 'a number',
             str: 'a text',
-            tuple: 'a list of texts',
+            tuple: 'a list of texts, one at least',
         }
         kind = kinds[type(self.default)]
         limits = f' from {self.low:g} to {self.high:g}' if self.low is not None else ''
@@ -68,7 +68,7 @@ class ParameterRow:
         )
         fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(self.default, bool)
         if fits and isinstance(self.default, tuple):
-            fits = all(isinstance(text, str) for text in value)
+            fits = len(value) > 0 and all(isinstance(text, str) for text in value)
         if fits and self.choices:
             fits = value in self.choices
         if fits and self.low is not None and self.high is not None:

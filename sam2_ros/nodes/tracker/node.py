@@ -206,15 +206,6 @@ class TrackerNode(ManagedNode):
             newest=self.parts.outputs.newest if self.parts else None,
         )
 
-    def give_up(self, reason: str) -> None:
-        """End the process. Whoever started it starts it anew: a GPU that failed does not recover within a process.
-
-        Called in the inference thread.
-        """
-        self.get_logger().fatal(reason)
-        self.failure = reason
-        self.context.try_shutdown()
-
 
 def free_memory() -> None:
     """Give back the memory of the device that nobody uses any more."""

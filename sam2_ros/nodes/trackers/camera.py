@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rclpy.executors import SingleThreadedExecutor
 
@@ -21,9 +21,14 @@ Result = TypeVar('Result')
 class CameraNode(TrackerNode):
     """A tracker node beside others. If it fails while the device works, it alone starts anew."""
 
+    def __init__(self, *, end_process: Callable[[str], None], **options: Any) -> None:
+        """As a `TrackerNode`, with the function that is told why the process has to end."""
+        super().__init__(**options)
+        self._end_process = end_process
+
     def give_up(self, reason: str) -> None:
         if self.parts is not None and not device_works(self.parts.device):
-            super().give_up(f'{reason}; the device does not work any more')
+            self._end_process(f'{self.get_fully_qualified_name()}: {reason}; the device does not work any more')
             return
         self.get_logger().error(f'{reason}; this camera forgets everything, the others go on')
         if self.executor is not None:

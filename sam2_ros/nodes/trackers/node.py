@@ -143,6 +143,7 @@ class TrackersNode(ManagedNode):
         # Its own rules, which win over those of the process: all nodes of a process would get the same name.
         rules = ('__node:=tracker', f'__ns:={self._namespace_of(camera)}', f'image:={image}')
         return CameraNode(
+            end_process=self.give_up,
             engine=self._engine,
             network=self._settings,
             account=Account(lambda: self._settings[f'{camera}.weight']),
@@ -184,8 +185,6 @@ def _check_names(cameras: Sequence[str]) -> None:
     """Raises ValueError with a sentence if the cameras cannot be called so."""
     bad = [name for name in cameras if not re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', name)]
     double = [name for name, number in Counter(cameras).items() if number > 1]
-    if not cameras:
-        raise ValueError("cameras is empty: name each camera, as in -p cameras:='[front, left]'")
     if bad:
         raise ValueError(
             f'cameras holds {bad[0]!r}; names are words of letters, digits and _, which begin with no digit'

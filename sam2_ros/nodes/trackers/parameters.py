@@ -1,6 +1,7 @@
 """The parameters of the process trackers. `python -m sam2_ros.nodes.trackers.parameters` prints config/cameras.yaml."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sam2_ros.live.network import NETWORK_SETTINGS
 from sam2_ros.nodes.edge.parameters import Change, ParameterRow, yaml_text
@@ -56,14 +57,13 @@ def process_parameters(cameras: Sequence[str]) -> list[ParameterRow]:
     return rows
 
 
+_NAMES = ('front', 'left')
+EXAMPLE = [replace(CAMERAS, default=_NAMES), *process_parameters(_NAMES)[1:]]
 TITLE = (
-    'Parameters of the process trackers, for two cameras. Those of tracker.yaml that are not here may be given to all '
-    'cameras\n# in this place, or to one of them below /front/tracker.'
+    'Parameters of the process trackers, for two cameras. Those of tracker.yaml that are not here are given to all\n'
+    '# cameras in this place, or to one of them below /front/tracker.'
 )
 
 
 if __name__ == '__main__':
-    names = ('front', 'left')
-    rows = process_parameters(names)
-    rows[0] = ParameterRow(CAMERAS.name, names, CAMERAS.description, change=CAMERAS.change)
-    print(yaml_text(rows, title=TITLE), end='')
+    print(yaml_text(EXAMPLE, title=TITLE), end='')
