@@ -25,6 +25,8 @@ from sam2_ros.nodes.tracker.outputs import OUTPUTS
 from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
 from sam2_ros.nodes.tracker.prompt_inputs import INPUTS, SERVICES
 from sam2_ros.nodes.tracker.space_clicks import CAMERA_INFO
+from sam2_ros.nodes.trackers.node import CLICKS
+from sam2_ros.nodes.trackers.parameters import PROCESS_PARAMETERS, camera_parameters
 from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -35,6 +37,11 @@ MADE = '<!-- Made by `python docs/reference.py`. Change the table in the code, t
 # Node -> its parameters, the file they stand in, and the file in config/ that repeats them.
 PARAMETERS: dict[str, tuple[Sequence[ParameterRow], str, str]] = {
     'tracker': (TRACKER_PARAMETERS, 'sam2_ros/nodes/tracker/parameters.py', 'config/tracker.yaml'),
+    'trackers': (
+        (*PROCESS_PARAMETERS, *camera_parameters('<camera>', first=True)),
+        'sam2_ros/nodes/trackers/parameters.py',
+        'config/cameras.yaml',
+    ),
     'video_player': (PLAYER_PARAMETERS, 'sam2_ros/nodes/video_player/parameters.py', 'config/video_player.yaml'),
     'recorder': (RECORDER_PARAMETERS, 'sam2_ros/nodes/recorder/parameters.py', ''),
 }
@@ -88,7 +95,7 @@ after remapping. [Messages](messages.md) says what each field means.
 {_endpoint_table((*IMAGES, CAMERA_INFO, *INPUTS))}
 
 A tracker in a namespace has a `clicked_point` of its own (`/front/clicked_point`). Two trackers without a namespace
-share it unless one is remapped.
+share it unless one is remapped. The process `trackers` hands clicks on [to one of its cameras](#the-process-trackers).
 
 ### What it publishes
 
@@ -99,6 +106,14 @@ Every output carries the header of the image it describes.
 ### Its services
 
 {_endpoint_table(SERVICES)}
+
+## The process trackers
+
+Several cameras on one network. Each has a node `tracker` in the namespace of its name, with all of the above:
+`/front/tracker/objects`. The node `trackers` holds the network, listens to one topic and adds one status to
+`/diagnostics`: who had how much of the time, and what memory is used.
+
+{_endpoint_table((CLICKS,))}
 
 ## The node video_player
 

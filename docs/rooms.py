@@ -32,6 +32,7 @@ ROOMS: dict[str, set[str]] = {
     'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation'},
     'nodes/edge': {'tracking', 'files', 'live'},
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'live', 'interruption', 'nodes/edge'},
+    'nodes/trackers': {'model', 'live', 'nodes/edge', 'nodes/tracker'},
     'nodes/video_player': {'video', 'nodes/edge'},
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
     'nodes/bag': {'tracking', 'live', 'nodes/edge', 'nodes/tracker'},
