@@ -29,6 +29,8 @@ from sam2_ros.nodes.tracker.outputs import OUTPUTS
 from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
 from sam2_ros.nodes.tracker.prompt_inputs import INPUTS, SERVICES
 from sam2_ros.nodes.tracker.space_clicks import CAMERA_INFO
+from sam2_ros.nodes.trackers.node import CLICKS
+from sam2_ros.nodes.trackers.parameters import PROCESS_PARAMETERS, camera_parameters
 from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -39,6 +41,11 @@ MADE = '<!-- Made by `python docs/reference.py`. Change the table in the code, t
 # Node -> its parameters, the file they stand in, and the file in config/ that repeats them.
 PARAMETERS: dict[str, tuple[Sequence[ParameterRow], str, str]] = {
     'tracker': (TRACKER_PARAMETERS, 'sam2_ros/nodes/tracker/parameters.py', 'config/tracker.yaml'),
+    'trackers': (
+        (*PROCESS_PARAMETERS, *camera_parameters('<camera>', first=True)),
+        'sam2_ros/nodes/trackers/parameters.py',
+        'config/cameras.yaml',
+    ),
     'video_player': (PLAYER_PARAMETERS, 'sam2_ros/nodes/video_player/parameters.py', 'config/video_player.yaml'),
     'recorder': (RECORDER_PARAMETERS, 'sam2_ros/nodes/recorder/parameters.py', ''),
     'objects_3d': (OBJECTS_3D_PARAMETERS, 'sam2_ros/nodes/objects_3d/parameters.py', 'config/objects_3d.yaml'),
@@ -99,7 +106,7 @@ after remapping. [Messages](messages.md) says what each field means.
 {_endpoint_table((*IMAGES, CAMERA_INFO, *INPUTS))}
 
 A tracker in a namespace has a `clicked_point` of its own (`/front/clicked_point`). Two trackers without a namespace
-share it unless one is remapped.
+share it unless one is remapped. The process `trackers` hands clicks on [to one of its cameras](#the-process-trackers).
 
 ### What it publishes
 
@@ -127,6 +134,14 @@ It also listens to tf, where tf2_ros is installed; otherwise all frames have to 
 
 `~/objects`, `~/detections` and `~/markers` carry the stamp of the image and target_frame, the depth images the header
 of the depth they are made of. With the parameter `publish_tf` each object is also sent to tf as `object_<id>`.
+
+## The process trackers
+
+Several cameras on one network. Each has a node `tracker` in the namespace of its name, with all of the above:
+`/front/tracker/objects`. The node `trackers` holds the network, listens to one topic and adds one status to
+`/diagnostics`: who had how much of the time, and what memory is used.
+
+{_endpoint_table((CLICKS,))}
 
 ## The node video_player
 
@@ -171,7 +186,7 @@ def _parameter_rows(rows: Sequence[ParameterRow]) -> list[tuple[str, ...]]:
     return [
         (
             f'`{row.name}`',
-            f'`{row.default!r}`' if isinstance(row.default, str) else f'`{str(row.default).lower()}`',
+            f'`{row.default!r}`' if isinstance(row.default, str) else f'`{row.default_text}`',
             row.accepted,
             row.change.value,
             row.description,

@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation', 'interruption'},
     'nodes/edge': {'tracking', 'files', 'live', 'spatial'},
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'live', 'interruption', 'nodes/edge'},
+    'nodes/trackers': {'model', 'live', 'nodes/edge', 'nodes/tracker'},
     'nodes/video_player': {'video', 'nodes/edge'},
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},

@@ -51,6 +51,12 @@ ARGUMENTS = (
         choices=['true', 'false'],
         description='Start the tracker again when it ends by itself, as it does when the GPU fails.',
     ),
+    DeclareLaunchArgument(
+        'tracker',
+        default_value='true',
+        choices=['true', 'false'],
+        description='Start the tracker; false where it runs already and only RViz is wanted.',
+    ),
     DeclareLaunchArgument('rviz', default_value='false', description='Start RViz with image, overlay and click tool.'),
     DeclareLaunchArgument(
         'frame',
@@ -68,6 +74,8 @@ OVERRIDES = {'transport': 'image_transport', 'model': 'model', 'checkpoint': 'ch
 
 
 def _tracker(context: LaunchContext) -> list[Node]:
+    if LaunchConfiguration('tracker').perform(context) != 'true':
+        return []
     params_file = LaunchConfiguration('params_file').perform(context)
     if not Path(params_file).is_file():  # launch_ros would go on without it
         raise FileNotFoundError(f'params_file: there is no file {params_file!r}')

@@ -10,8 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
+from sam2_ros.live.account import Account
 from sam2_ros.live.arrived_images import ArrivedImage, ImageMessage, ImageStatus
 from sam2_ros.live.journal import Journal
+from sam2_ros.live.prompt_budget import PromptBudget
 from sam2_ros.live.prompt_jobs import PromptJobs
 from sam2_ros.live.requests import Answer, PromptRequest
 from sam2_ros.tracking import FrameResult, VideoTracker
@@ -19,7 +21,7 @@ from sam2_ros.tracking.checks import quoted
 
 NAMES_SHOWN = 10  # of the tracked objects, when another is asked for
 MAX_COMMANDS = 1000  # prompts that wait until the image in work is done
-MAX_FAILURES = 10  # failed images in a row after which the process is given up
+MAX_FAILURES = 10  # failed images in a row after which the camera is given up
 
 
 class Outputs(Protocol):
@@ -44,6 +46,8 @@ class CameraStream:
 
     Attributes:
         on_news: called when there is something to do.
+        account: of the time that the camera has had of the network.
+        budget: of the time that images may wait for its prompts.
         closing: the stream is about to end and tracks nothing more.
         waiting_since: since when an image waits, in seconds of the monotonic clock; None while none does. A newer image
             that takes its place does not change it.
@@ -58,14 +62,18 @@ class CameraStream:
         journal: Journal,
         to_rgb: Callable[[ImageMessage], np.ndarray],
         on_fatal: Callable[[str], None],
+        account: Account | None = None,
     ) -> None:
         """Make a stream that belongs to no thread yet.
 
         Args:
             to_rgb: turns an image message into (H, W, 3) uint8, or raises ValueError.
-            on_fatal: is told why the process has to end, which is after MAX_FAILURES failures of the network in a row.
+            on_fatal: is told why this camera cannot go on, which is after MAX_FAILURES failures of it in a row.
+            account: None: a new one.
         """
         self.on_news: Callable[[], None] = lambda: None
+        self.account = account or Account()
+        self.budget = PromptBudget()
         self.closing = False
         self.waiting_since: float | None = None
         self._tracker = tracker
@@ -77,6 +85,7 @@ class CameraStream:
         self._lock = threading.Lock()  # of the mailbox and the commands
         self._mailbox: ArrivedImage | None = None
         self._commands: list[_Command] = []
+        self._due = 0  # prompts that may have a turn before the next image
         self._failures = 0  # in a row
         self._unreported = 0  # images skipped before others that could not be processed
         self._format = ''  # size and encoding of the images
@@ -115,34 +124,40 @@ class CameraStream:
         self.closing = True
         self.on_news()
 
-    def has_work(self, *, prompts_too: bool) -> bool:
-        """Whether a turn would do something. Prompts count only where `prompts_too` says that there is time."""
-        return (
-            self.closing or bool(self._commands) or self._mailbox is not None or (prompts_too and self.prompts_ready())
-        )
+    def has_work(self) -> bool:
+        """Whether a turn would do something. Prompts count only while there is time for them."""
+        asked = self.closing or bool(self._commands) or self._mailbox is not None
+        return asked or self.prompts_due or (self.budget.left and self.prompts_ready())
 
     def prompts_ready(self) -> bool:
         """Whether `serve_prompt` would do something."""
         return self._jobs.ready()
 
-    def work_off(self) -> int:
-        """Do what was asked, then track the newest image. Returns how often `serve_prompt` may follow."""
+    @property
+    def prompts_due(self) -> bool:
+        """Whether the next turn is for a prompt."""
+        return self._due > 0 and self.prompts_ready()
+
+    def work_off(self) -> bool:
+        """Do what was asked, then track the newest image; then prompts are due. Returns whether there was an image."""
         with self._lock:
             commands, self._commands = self._commands, []
             image, self._mailbox, self.waiting_since = self._mailbox, None, None
         for command in commands:
             self._obey(command)
-        if image is None:
-            return 1
-        self._guarded(lambda: self._track(image))
-        return self._jobs.turns_after_live_image()
+        if image is not None:
+            self._guarded(lambda: self._track(image))
+        self._due = 1 if image is None else self._jobs.turns_after_live_image()
+        return image is not None
 
     def serve_prompt(self) -> None:
         """See `PromptJobs.serve`."""
+        self._due -= 1
         self._guarded(self._jobs.serve)
 
     def cut_short(self) -> None:
-        """See `PromptJobs.cut_short`."""
+        """See `PromptJobs.cut_short`. The next turn is for an image."""
+        self._due = 0
         self._guarded(self._jobs.cut_short)
 
     def refuse_what_waits(self) -> None:
@@ -162,7 +177,7 @@ class CameraStream:
         self.on_news()
 
     def _guarded(self, work: Callable[[], Answer | None]) -> Answer | None:
-        """Do a piece of work. If it fails, only this piece is lost; the process ends when failures go on."""
+        """Do a piece of work. If it fails, only this piece is lost; the camera is given up when failures go on."""
         try:
             return work()
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from weakref import WeakValueDictionary
 
 from sam2_ros.live.inference import InferenceThread
@@ -13,17 +14,19 @@ from sam2_ros.model import Sam2Network
 class Engine:
     """One inference thread, and one network for all who ask for the same one.
 
-    A network is freed when its last user is gone.
+    A network is freed when its last user is gone. Any thread may ask for it.
     """
 
     def __init__(self) -> None:
         self.thread = InferenceThread()
+        self._lock = threading.Lock()
         self._networks: WeakValueDictionary[tuple[object, ...], Sam2Network] = WeakValueDictionary()
 
     def network(self, settings: Settings) -> Sam2Network:
         """The network that the settings ask for (see `load_network`). It is loaded when nobody has it yet."""
         wanted = tuple(settings[name] for name in NETWORK_SETTINGS)
-        network = self._networks.get(wanted)
-        if network is None:
-            network = self._networks[wanted] = load_network(settings)
-        return network
+        with self._lock:
+            network = self._networks.get(wanted)
+            if network is None:
+                network = self._networks[wanted] = load_network(settings)
+            return network

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -41,8 +44,18 @@ def load_network(settings: Settings) -> Sam2Network:
     )
 
 
-def make_tracker(model: Sam2Network, settings: Settings) -> VideoTracker:
-    """A tracker that has run for some frames, so that the first image does not pay for what happens only once."""
+def _at_once(work: Callable[[], object]) -> object:
+    return work()
+
+
+def make_tracker(
+    model: Sam2Network, settings: Settings, *, run: Callable[[Callable[[], object]], object] = _at_once
+) -> VideoTracker:
+    """A tracker that has run for some frames, so that the first image does not pay for what happens only once.
+
+    Args:
+        run: carries out the work on each of these frames: `InferenceThread.call` where the network is shared.
+    """
     options = TrackerOptions(
         clear_on_correction=settings['clear_on_correction'],
         lost_after_seconds=settings['lost_after'],
@@ -55,11 +68,19 @@ def make_tracker(model: Sam2Network, settings: Settings) -> VideoTracker:
     tracker = VideoTracker(model, settings['memory'], options=options)
     black = np.zeros((model.image_size, model.image_size, 3), np.uint8)
     middle = [model.image_size / 4, model.image_size / 4, model.image_size / 2, model.image_size / 2]
-    tracker.step(black, [Prompt('warm-up', box=middle)])
-    for _ in range(WARM_UP_FRAMES - 1):
-        tracker.step(black)
+    prompt = Prompt('warm-up', box=middle)
+    for prompts in [[prompt], *[[]] * (WARM_UP_FRAMES - 1)]:
+        run(partial(tracker.step, black, prompts))
     tracker.reset()
     return tracker
+
+
+def device_works(device: str) -> bool:
+    """Whether the device still computes. After a fault of a GPU nothing does, in this process."""
+    try:
+        return bool(torch.ones(1, device=device).add(1).item() == 2)
+    except RuntimeError:
+        return False
 
 
 def describe(settings: Settings, model: Sam2Network) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 
-PROMPT_SHARE = 0.1  # of all time
-PROMPT_CREDIT = 0.5  # seconds
+PROMPT_SHARE = 0.1  # of all time; the cameras of a process divide it
+PROMPT_CREDIT = 0.5  # seconds, for each camera
 
 
 class PromptBudget:
-    """Limits the time that images wait for work on prompts to PROMPT_SHARE of all time, however many prompts come.
+    """Limits the time that images wait for work on the prompts of a camera, however many come.
 
     Unused time is saved up, PROMPT_CREDIT at most.
+
+    Attributes:
+        share: of all time that may be spent, in 0..1.
     """
 
     def __init__(self) -> None:
+        self.share = PROMPT_SHARE
         self._credit = PROMPT_CREDIT  # seconds
         self._updated = time.monotonic()
 
@@ -26,7 +30,7 @@ class PromptBudget:
     @property
     def wait(self) -> float:
         """Seconds until there is time again."""
-        return max(0.001, -self._earned() / PROMPT_SHARE)
+        return max(0.001, -self._earned() / self.share)
 
     def spend(self, started: float, waiting_since: float | None) -> None:
         """Charge work on prompts that began at `started` and ends now. Only the time counts that an image waited for
@@ -41,4 +45,4 @@ class PromptBudget:
         self._credit, self._updated = credit - waited, now
 
     def _earned(self) -> float:
-        return min(PROMPT_CREDIT, self._credit + PROMPT_SHARE * (time.monotonic() - self._updated))
+        return min(PROMPT_CREDIT, self._credit + self.share * (time.monotonic() - self._updated))

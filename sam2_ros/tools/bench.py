@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from sam2_ros.model import VARIANTS
 from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.synthetic.ladybirds import LadybirdScene
-from sam2_ros.tools.measurement import Case, Measurement, has_random_weights, measure_alone, prompts_for
+from sam2_ros.tools.camera_measurement import CamerasMeasurement, Served, measure_cameras
+from sam2_ros.tools.measurement import Case, Measurement, has_random_weights, measure, measure_alone, prompts_for
 from sam2_ros.tracking import POLICY_NAMES
 
 MEBIBYTE = 2**20
@@ -36,6 +38,11 @@ EARLY, LATE = slice(0, 500), slice(-500, None)  # ... these measured frames are 
 NOTES = """
 Time per frame: from the camera image in host memory to the masks of all objects in host memory, at the size of the
 camera image. It does not include opening and decoding of videos. Frames before the measurement fill the memory bank.
+"""
+CAMERAS_NOTES = """
+All cameras show the same scene, each at this rate, to a tracker of its own. They share the network and its thread. Time
+per image: from its arrival to the masks. A newer image takes the place of one that waits. One camera alone and all of
+them took turns, five times each. "all / alone" divides the rates, "most / least" those of the cameras.
 """
 OFFICIAL_NOTES = """
 The official video predictor ran in the same process, on the same frames, prompts and weights. It took turns with ours
@@ -49,7 +56,8 @@ class TableKind:
     """A kind of table: its headings and how a row is made."""
 
     headings: tuple[str, ...]
-    row: Callable[[Case, Measurement], list[str]]
+    row: Callable[[Case, Any], list[str]]
+    measure: Callable[[Case], Measurement | CamerasMeasurement] = measure
 
     def head(self) -> str:
         return markdown_table(self.headings, [])
@@ -87,11 +95,36 @@ def _soak_row(case: Case, measured: Measurement) -> list[str]:
     ]
 
 
+def _cameras_row(case: Case, measured: CamerasMeasurement) -> list[str]:
+    def percentiles(served: Served) -> np.ndarray:
+        return 1000 * np.percentile(served.latencies, (50, 90))
+
+    p50, p90 = np.transpose([percentiles(served) for served in measured.together])
+    rates = np.array([served.rate for served in measured.together])
+    return [
+        *_what(case),
+        str(case.cameras),
+        f'{case.rate:g}',
+        f'{measured.alone.rate:.3g}',
+        *(f'{value:.1f}' for value in percentiles(measured.alone)),
+        *(
+            ', '.join(f'{value:{form}}' for value in values)
+            for values, form in ((rates, '.3g'), (p50, '.1f'), (p90, '.1f'))
+        ),
+        f'{rates.sum() / measured.alone.rate:.2f}',
+        f'{rates.max() / rates.min():.2f}',
+    ]
+
+
 _WHAT = ('model', 'size', 'dtype', 'memory', 'objects')
 _SPEED = ('fps', 'p50 ms', 'p90 ms', 'p99 ms')
 PLAIN = TableKind((*_WHAT, *_SPEED, 'peak MiB'), _plain_row)
 OFFICIAL = TableKind((*_WHAT, *_SPEED, 'official fps', 'official p50 ms', 'official / ours', 'mask IoU'), _official_row)
 SOAK = TableKind((*_WHAT, 'frames', 'early p50 ms', 'late p50 ms', 'late / early', 'early MiB', 'end MiB'), _soak_row)
+
+_ALONE = ('alone fps', 'alone p50 ms', 'alone p90 ms')
+_EACH = ('each fps', 'each p50 ms', 'each p90 ms', 'all / alone', 'most / least')
+CAMERAS = TableKind((*_WHAT, 'cameras', 'Hz', *_ALONE, *_EACH), _cameras_row, measure_cameras)
 
 
 def machine(device: str, threads: int) -> str:
@@ -140,8 +173,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--camera', type=_camera, default=(720, 1280), metavar='WxH', help='default: 1280x720')
     parser.add_argument('--warmup', type=int, help=f'frames before the measurement ({WARMUP}; soak {SOAK_WARMUP})')
     parser.add_argument('--frames', type=int, help=f'frames measured ({FRAMES}; soak {SOAK_FRAMES})')
+    parser.add_argument('--rate', type=float, default=30.0, metavar='HZ', help='of each of --cameras (%(default)s)')
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument('--official', action='store_true', help='compare with the official video predictor')
+    kinds.add_argument('--cameras', type=int, metavar='N', help='so many cameras on one network, beside one alone')
     kinds.add_argument('--soak', action='store_true', help='many frames, to see whether time and memory grow')
     return parser
 
@@ -156,6 +191,8 @@ def cases(options: argparse.Namespace) -> list[Case]:
     warmup, frames = (default if number is None else number for number, default in zip(given, usual, strict=True))
     if warmup < 1 or frames < 1:
         raise ValueError('--warmup and --frames must be at least 1')
+    if (options.cameras is not None and options.cameras < 1) or not options.rate > 0:
+        raise ValueError('--cameras must be at least 1, and --rate more than 0')
     if options.official and find_spec('sam2') is None:
         raise ValueError('--official needs the official code: pip install sam2')
     prompts_for(max(options.objects), LadybirdScene(*options.camera))
@@ -174,6 +211,8 @@ def cases(options: argparse.Namespace) -> list[Case]:
             frames=frames,
             threads=options.threads,
             official=options.official,
+            cameras=options.cameras or 1,
+            rate=options.rate,
         )
         for model in options.models
         for size in options.image_sizes or [VARIANTS[model].image_size]
@@ -185,22 +224,22 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = sys.argv[1:] if args is None else args
     options = _parser().parse_args(args)
-    report = SOAK if options.soak else OFFICIAL if options.official else PLAIN
+    report = SOAK if options.soak else OFFICIAL if options.official else CAMERAS if options.cameras else PLAIN
     hidden: list[str] = []
     try:
         todo = cases(options)
         print(f'{machine(str(choose_device(options.device)), options.threads)}\n')
         print(f'    python -m sam2_ros.tools.bench {shlex.join(args)}\n\n{report.head()}', flush=True)
         for number, case in enumerate(tqdm(todo, unit='row'), start=1):
-            measured = measure_alone(case)
+            measured = measure_alone(case, report.measure)
             print(markdown_row(report.row(case, measured)), flush=True)  # at once: the rows may take hours
             if measured.visible < 1:
                 hidden.append(f'row {number}: objects were visible in {measured.visible:.0%} of their frames')
-    except (ValueError, OSError, BrokenExecutor) as error:
+    except (ValueError, OSError, RuntimeError, BrokenExecutor) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     random = [name for name in options.models if has_random_weights(name, options.checkpoint)]
-    print(NOTES)
+    print(CAMERAS_NOTES if report is CAMERAS else NOTES)
     for note in [
         *([OFFICIAL_NOTES.strip()] if options.official else []),
         *hidden,

@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from sam2_ros.model.normalization import normalize
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tracking import Prompt, VideoTracker
 from sam2_ros.tracking.preprocessing import shrink
+
+Result = TypeVar('Result')
 
 ALWAYS_VISIBLE = 10.0  # object score logit of random weights, so that the memory fills up as in real use
 
@@ -46,6 +49,8 @@ class Case:
     frames: int
     threads: int
     official: bool
+    cameras: int = 1  # that share the network
+    rate: float = 30.0  # of each camera in Hz, if there are several
 
 
 @dataclass(frozen=True)
@@ -198,11 +203,11 @@ def _mean_iou(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float
     return float(np.mean([region_similarity(*pair) for pair in pairs]))
 
 
-def measure_alone(case: Case) -> Measurement:
+def measure_alone(case: Case, how: Callable[[Case], Result]) -> Result:
     """Run one case in a fresh process, so that its memory use is its own."""
     os.environ['TQDM_DISABLE'] = '1'  # for that process, because the official predictor shows a progress bar
     with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), end_with_parent) as pool:
-        return pool.submit(measure, case).result()
+        return pool.submit(how, case).result()
 
 
 def current_memory(device: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages
 from sam2_ros.live.camera_stream import CameraStream
+from sam2_ros.live.inference import InferenceThread
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.prompt_jobs import PromptJobs
 from sam2_ros.live.stamps import NANOSECONDS
@@ -41,6 +42,7 @@ class PlainCamera:
     lines: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     jobs: Any = None  # in the place of PromptJobs
+    thread: InferenceThread | None = None  # that it was added to
     max_objects: int = 10
     max_points: int = 10
 

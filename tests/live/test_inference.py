@@ -38,6 +38,7 @@ def both(micro128: Sam2Network) -> Iterator[dict[str, PlainCamera]]:
     """Two cameras in one thread."""
     made, thread = cameras(micro128), InferenceThread()
     for camera in made.values():
+        camera.thread = thread
         thread.add(camera.stream)
     yield made
     for camera in made.values():
@@ -216,3 +217,55 @@ def test_nobody_waits_for_a_thread_that_has_died(micro128: Sam2Network, monkeypa
     monkeypatch.undo()
     thread.add(again := PlainCamera(camera.tracker).stream)  # it begins anew
     assert thread.remove(again, TIMEOUT)
+
+
+def test_a_call_is_carried_out_in_the_thread_between_two_images(
+    both: dict[str, PlainCamera], micro128: Sam2Network
+) -> None:
+    there, go_on = held(both['red'])
+    both['red'].show(scene.picture(0), 1)
+    assert there.wait(TIMEOUT)
+    names: list[str] = []
+    thread = both['red'].thread
+    caller = threading.Thread(target=lambda: thread.call(lambda: names.append(threading.current_thread().name)))
+    caller.start()
+    both['blue'].show(scene.picture(0), 1)
+    time.sleep(0.1)
+    assert not names and not both['blue'].results
+    go_on.set()
+    caller.join(TIMEOUT)
+    assert names == ['inference']
+    wait_until(lambda: both['blue'].results)
+
+
+def test_a_call_returns_and_raises_what_its_work_does() -> None:
+    thread = InferenceThread()  # it runs for the call only
+    assert thread.call(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        thread.call(lambda: 1 // 0)
+    wait_until(lambda: not any(thread.name == 'inference' for thread in threading.enumerate()))
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_a_call_does_not_wait_for_a_thread_that_dies(micro128: Sam2Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera, thread = PlainCamera(VideoTracker(micro128)), InferenceThread()
+    at_work, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(camera.stream, 'work_off', lambda: (at_work.set(), go_on.wait(TIMEOUT), 1 // 0))
+    thread.add(camera.stream)
+    camera.show(scene.picture(0), 1)
+    assert at_work.wait(TIMEOUT)
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            thread.call(lambda: None)
+        except RuntimeError as error:
+            errors.append(error)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    wait_until(lambda: thread._calls)
+    go_on.set()
+    caller.join(TIMEOUT)
+    assert 'the inference thread has died' in str(errors[0])
+    wait_until(lambda: not any(thread.name == 'inference' for thread in threading.enumerate()))

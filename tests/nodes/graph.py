@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +37,7 @@ from sam2_ros.live.settings import Settings
 from sam2_ros.live.stamps import NANOSECONDS
 from sam2_ros.model import Sam2Network
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.edge.managed_node import ManagedNode
 from sam2_ros.nodes.tracker import diagnostics
 from sam2_ros.nodes.tracker.node import TrackerNode, spin
 from sam2_ros.nodes.tracker.outputs import OUTPUTS
@@ -297,11 +298,12 @@ class SparingEngine(Engine):
 class Graph:
     """A context with a domain of its own; every node in it has a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[str] | None = None) -> None:
+        """`arguments`: for all nodes, as on a command line."""
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
         self.domain = next(DOMAINS)
         self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=self.domain)
+        rclpy.init(args=arguments, context=self.context, domain_id=self.domain)
         self._running: list[tuple[Node, SingleThreadedExecutor, threading.Thread]] = []
 
     def run(self, node: Node) -> None:
@@ -313,14 +315,14 @@ class Graph:
 
     def close(self) -> None:
         for node, executor, _ in self._running:
-            if isinstance(node, TrackerNode) and self.context.ok():  # in its own thread, like everything it does
+            if isinstance(node, ManagedNode) and self.context.ok():  # in its own thread, like everything it does
                 stopped = threading.Event()
                 executor.create_task(lambda node=node, stopped=stopped: (node.stop(), stopped.set()))
                 stopped.wait(TIMEOUT)
         self.context.try_shutdown()
         for node, _, thread in self._running:
             thread.join(TIMEOUT)
-            if isinstance(node, TrackerNode):
+            if isinstance(node, ManagedNode):
                 node.stop()
             node.destroy_node()
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from sam2_ros.live.inference import InferenceThread
 from sam2_ros.synthetic.ladybirds import LadybirdScene
-from sam2_ros.tools.bench import OFFICIAL, PLAIN, SOAK, main
+from sam2_ros.tools.bench import CAMERAS, OFFICIAL, PLAIN, SOAK, main
+from sam2_ros.tools.camera_measurement import CamerasMeasurement, Served, measure_cameras
 from sam2_ros.tools.measurement import Case, Feed, Measurement, build_model, measure, prompts_for
 from sam2_ros.tracking import VideoTracker
 
@@ -109,6 +111,34 @@ def test_known_times_give_known_rows(case):
     assert (row['frames'], row['early MiB'], row['end MiB']) == ('3000', '100', '110')
 
 
+def test_cameras_beside_one_alone_give_known_rows(case):
+    alone = Served(10.0, [0.05] * 99 + [0.06])
+    together = [Served(10.0, [0.1] * 60), Served(10.0, [0.12] * 40)]
+    row = cells(CAMERAS, replace(case, cameras=2, rate=5.0), CamerasMeasurement(alone, together, 1.0))
+    assert (row['cameras'], row['Hz'], row['alone fps'], row['alone p50 ms']) == ('2', '5', '10', '50.0')
+    assert (row['each fps'], row['each p50 ms'], row['each p90 ms']) == ('6, 4', '100.0, 120.0', '100.0, 120.0')
+    assert (row['all / alone'], row['most / least']) == ('1.00', '1.50')
+
+
+def test_cameras_share_the_network(case):
+    measured = measure_cameras(replace(case, cameras=2, rate=200.0, frames=25))
+    assert len(measured.alone.latencies) >= 25 and len(measured.together) == 2
+    rates = [served.rate for served in measured.together]
+    assert max(rates) < 1.5 * min(rates) and sum(rates) < 2 * measured.alone.rate
+
+
+def test_a_network_that_fails_ends_the_measurement(case, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError('out of memory')
+
+    thread = InferenceThread.add
+    monkeypatch.setattr(
+        InferenceThread, 'add', lambda self, stream: (setattr(stream, '_to_rgb', fail), thread(self, stream))
+    )
+    with pytest.raises(RuntimeError, match='out of memory'):
+        measure_cameras(replace(case, cameras=2))
+
+
 def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys):
     words = [
         '--checkpoint',
@@ -141,6 +171,8 @@ def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys
         (['--device', 'cuda:77'], 'cuda:77'),
         (['--checkpoint', 'x.pt', '--models', 'sam2.1_hiera_tiny,sam2.1_hiera_micro'], 'one model'),
         (['--warmup', '0'], 'at least 1'),
+        (['--cameras', '0'], '--cameras must be at least 1'),
+        (['--cameras', '2', '--rate', '0'], '--rate more than 0'),
     ],
 )
 def test_what_cannot_be_measured_is_said(words, reason, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +12,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[str, ...]
 
 
 class Change(Enum):
@@ -24,7 +25,9 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """One parameter. Ranges include both ends; `choices` lists the accepted texts."""
+    """One parameter. Ranges include both ends; `choices` lists the accepted texts. A tuple stands for a list of
+    texts; an empty one says that they have to be given.
+    """
 
     name: str
     default: Value
@@ -40,19 +43,32 @@ class ParameterRow:
         """What is accepted, in words: 'a number from 0 to 60 s'."""
         if self.choices:
             return 'one of ' + ', '.join(self.choices)
-        kind = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text'}[type(self.default)]
+        kinds = {
+            bool: 'true or false',
+            int: 'a whole number',
+            float: 'a number',
+            str: 'a text',
+            tuple: 'a list of texts, one at least',
+        }
+        kind = kinds[type(self.default)]
         limits = f' from {self.low:g} to {self.high:g}' if self.low is not None else ''
         return f'{kind}{limits}{" " + self.unit if self.unit else ""}'
 
     @property
     def default_text(self) -> str:
-        """The default as YAML has it, without quotes: 'true', '30.0', 'auto'."""
+        """The default as YAML has it, without quotes around a text: 'true', '30.0', 'auto', '["a", "b"]'."""
+        if isinstance(self.default, tuple):
+            return json.dumps(self.default)
         return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
 
     def problem(self, value: Any) -> str | None:
         """Why the value is refused, as a sentence; None when it is fine. 3 is accepted as 3.0."""
-        wanted: tuple[type, ...] = (int, float) if isinstance(self.default, float) else (type(self.default),)
+        wanted: tuple[type, ...] = {float: (int, float), tuple: (list, tuple)}.get(
+            type(self.default), (type(self.default),)
+        )
         fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(self.default, bool)
+        if fits and isinstance(self.default, tuple):
+            fits = len(value) > 0 and all(isinstance(text, str) for text in value)
         if fits and self.choices:
             fits = value in self.choices
         if fits and self.low is not None and self.high is not None:
@@ -63,7 +79,7 @@ class ParameterRow:
         descriptor = ParameterDescriptor(
             name=self.name,
             description=f'{self.description} ({self.accepted}; {self.change.value})',
-            type=Parameter.Type.from_parameter_value(self.default).value,
+            type=self._type().value,
             read_only=self.change is Change.NEVER,
             # 3 is taken for 3.0; the type is checked with everything else, in ParameterTable.check.
             dynamic_typing=isinstance(self.default, float),
@@ -74,6 +90,11 @@ class ParameterRow:
             else:
                 descriptor.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
         return descriptor
+
+    def _type(self) -> Parameter.Type:
+        if isinstance(self.default, tuple):  # an empty one would count as bytes
+            return Parameter.Type.STRING_ARRAY
+        return Parameter.Type.from_parameter_value(self.default)
 
 
 class ParameterTable:
@@ -91,7 +112,8 @@ class ParameterTable:
         self._node = node
         self._rows = {row.name: row for row in rows}
         for row in rows:
-            given = node.declare_parameter(row.name, row.default, _any_type(row), ignore_override=False).value
+            default = list(row.default) if isinstance(row.default, tuple) else row.default
+            given = node.declare_parameter(row.name, default, _any_type(row), ignore_override=False).value
             problem = row.problem(given)
             if problem:
                 raise ValueError(problem)
@@ -99,7 +121,8 @@ class ParameterTable:
 
     def __getitem__(self, name: str) -> Any:
         value = self._node.get_parameter(name).value
-        return float(value) if isinstance(self._rows[name].default, float) else value
+        kind = type(self._rows[name].default)
+        return kind(value) if kind in (float, tuple) else value
 
     def check(self, parameters: Sequence[Parameter], *, configured: bool) -> SetParametersResult:
         """Whether all these changes are accepted, for Node.add_on_set_parameters_callback."""

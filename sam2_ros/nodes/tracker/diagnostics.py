@@ -124,7 +124,7 @@ class Diagnostics:
             'skipped': counts.get('skipped', 0),
         }
         reasons = (*DROPS, 'stamp_outliers', 'unstamped', 'time_jumps', 'format_changes')
-        return _status('images', level, message, values | {reason: counts.get(reason, 0) for reason in reasons})
+        return make_status('images', level, message, values | {reason: counts.get(reason, 0) for reason in reasons})
 
     def _tracking(self, snapshot: Snapshot) -> DiagnosticStatus:
         level, message = OK, f'{self._journal.published.per_second():.1f} images/s processed'
@@ -151,10 +151,10 @@ class Diagnostics:
         values |= {f'objects {name}': states[state] for state, name in STATE_NAMES.items()}
         for stage, (median, high) in latencies.items():
             values |= {f'{stage} p50, ms': f'{median * 1e3:.1f}', f'{stage} p95, ms': f'{high * 1e3:.1f}'}
-        values['process memory, MB'] = f'{_process_memory() / MEGABYTE:.0f}'
+        values['process memory, MB'] = f'{process_memory() / MEGABYTE:.0f}'
         if snapshot.device.startswith('cuda'):
             values['device memory, MB'] = f'{torch.cuda.memory_reserved(snapshot.device) / MEGABYTE:.0f}'
-        return _status('tracking', level, message, values)
+        return make_status('tracking', level, message, values)
 
     def _namesakes(self) -> str | None:
         """That several nodes have our name, as a sentence; None if no other has."""
@@ -179,7 +179,7 @@ class Diagnostics:
         level, message = OK, 'no prompt was refused lately'
         if refused:
             level, message = WARN, f'{refused} refused, the last because: {self._journal.last_refusal}'
-        return _status(
+        return make_status(
             'prompts',
             level,
             message,
@@ -201,7 +201,8 @@ class Diagnostics:
         return (self._node.get_clock().now().nanoseconds - stamp_nanoseconds(newest.header.stamp)) / NANOSECONDS
 
 
-def _status(name: str, level: bytes, message: str, values: dict[str, Any]) -> DiagnosticStatus:
+def make_status(name: str, level: bytes, message: str, values: dict[str, Any]) -> DiagnosticStatus:
+    """A status with these values."""
     return DiagnosticStatus(
         name=name,
         level=level,
@@ -210,6 +211,6 @@ def _status(name: str, level: bytes, message: str, values: dict[str, Any]) -> Di
     )
 
 
-def _process_memory() -> int:
+def process_memory() -> int:
     """Resident bytes of this process."""
     return int(Path('/proc/self/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')

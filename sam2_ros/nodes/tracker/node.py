@@ -15,22 +15,23 @@ from typing import Any
 import rclpy
 import torch
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from sam2_ros.interruption import Interruption
+from sam2_ros.live.account import Account
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages
 from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.engine import Engine
 from sam2_ros.live.journal import Journal
-from sam2_ros.live.network import describe, make_tracker
+from sam2_ros.live.network import NETWORK_SETTINGS, describe, make_tracker
 from sam2_ros.live.prompt_jobs import PromptJobs
 from sam2_ros.live.requests import ignore
+from sam2_ros.live.settings import Settings
 from sam2_ros.live.stamps import StampOrder
 from sam2_ros.nodes.edge.image_converter import ImageConverter
+from sam2_ros.nodes.edge.managed_node import ManagedNode
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import make_publisher
 from sam2_ros.nodes.edge.startup import refusals_as_sentences
@@ -59,26 +60,38 @@ class TrackerParts:
     device: str
 
 
-class TrackerNode(LifecycleNode):
+class TrackerNode(ManagedNode):
     """A lifecycle node.
 
     configure loads the model and runs it once. activate listens to images. deactivate stops and keeps the objects.
-    cleanup forgets everything and frees the device.
+    cleanup forgets everything and frees the device. Transitions wait for the network: nodes that share one need an
+    executor each, in a thread of its own.
     """
 
-    def __init__(self, *, engine: Engine | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine | None = None,
+        network: Settings | None = None,
+        account: Account | None = None,
+        **options: Any,
+    ) -> None:
         """Declare the parameters; with `autostart` the node also configures and activates itself.
 
         Args:
             engine: shared with other trackers of the process. None: the node has its own.
+            network: the NETWORK_SETTINGS, if they are not for the node to declare.
+            account: of the time that the node has had of the network. None: a new one.
 
         Raises:
             ValueError: a sentence, if a parameter is not accepted.
         """
         super().__init__('tracker', **options)
-        self.failure = ''  # why the process has to end
         self._engine = engine or Engine()
-        self._settings = ParameterTable(self, TRACKER_PARAMETERS)
+        self.account = account or Account()
+        rows = [row for row in TRACKER_PARAMETERS if network is None or row.name not in NETWORK_SETTINGS]
+        self._settings = ParameterTable(self, rows)
+        self._network_settings: Settings = network or self._settings
         self.add_on_set_parameters_callback(self._check_parameters)
         self._journal = Journal(self.get_logger())
         self._ring = ArrivedImages()
@@ -87,41 +100,12 @@ class TrackerNode(LifecycleNode):
         self._output_publishers: list[Any] = []  # of the outputs
         self._source: ImageSource | None = None
         self._stream: CameraStream | None = None  # while the node is active
-        self._state = 'unconfigured'  # of the lifecycle
         self._diagnostics = Diagnostics(self, journal=self._journal, snapshot=self._snapshot)
         if self._settings['autostart']:
-            self._start = self.create_timer(0.0, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            self.start_in(0.0)
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if self._done('configured', self._configure):
-            self._state = 'inactive'
-            return TransitionCallbackReturn.SUCCESS
-        self._forget()
-        return TransitionCallbackReturn.FAILURE
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        if self._done('activated', self._activate):
-            self._state = 'active'
-            return TransitionCallbackReturn.SUCCESS
-        self._done('stopped', self.stop)
-        return TransitionCallbackReturn.FAILURE
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._success_or_error(self._done('deactivated', self.stop), 'inactive')
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._success_or_error(self._done('cleaned up', self._forget), 'unconfigured')
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        stopped, forgotten = self._done('stopped', self.stop), self._done('cleaned up', self._forget)
-        return self._success_or_error(stopped and forgotten, 'finalized')
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Back to unconfigured, never half active."""
-        ended = self.on_shutdown(state)
-        if ended is TransitionCallbackReturn.SUCCESS:
-            self._state = 'unconfigured'
-        return ended
+    def deactivate(self) -> None:
+        self.stop()
 
     def stop(self, timeout: float | None = None) -> bool:
         """Stop to listen and to track. False if the image in work was not done within `timeout` seconds."""
@@ -142,37 +126,22 @@ class TrackerNode(LifecycleNode):
         """Whether there are service calls whose answer was not sent yet."""
         return self.parts is not None and self.parts.inputs.answering
 
-    def _done(self, what: str, work: Callable[[], object]) -> bool:
-        """Whether a part of a transition went well. If not, the reason is logged, which rclpy would not do."""
-        try:
-            work()
-        except Exception as error:
-            self.get_logger().error(f'not {what}: {error}')
-            return False
-        return True
-
-    def _success_or_error(self, done: bool, state: str) -> TransitionCallbackReturn:
-        """The end of a transition to `state`."""
-        if done:
-            self._state = state
-        return TransitionCallbackReturn.SUCCESS if done else TransitionCallbackReturn.ERROR
-
-    def _configure(self) -> None:
-        network = self._engine.network(self._settings)
-        tracker = make_tracker(network, self._settings)
+    def configure(self) -> None:
+        network = self._engine.network(self._network_settings)
+        tracker = make_tracker(network, self._settings, run=self._engine.thread.call)
         converter = ImageConverter(self._settings)
         outputs = TrackerOutputs(self._settings, make_publisher=self._make_publisher)
         jobs = PromptJobs(tracker, ring=self._ring, messages=outputs, journal=self._journal, to_rgb=converter.to_rgb)
         inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
         self.parts = TrackerParts(tracker, converter, outputs, jobs, inputs, str(network.device))
-        self.get_logger().info(describe(self._settings, network))
+        self.get_logger().info(describe(self._network_settings, network))
 
     def _make_publisher(self, row: OutputTopic) -> Publisher:
         publisher: Publisher = make_publisher(self, row.type, row.name, OUTPUT_QUEUE)
         self._output_publishers.append(publisher)
         return publisher
 
-    def _activate(self) -> None:
+    def activate(self) -> None:
         parts = self.parts
         assert parts is not None, 'the lifecycle lets only configured nodes be activated'
         self._stream = CameraStream(
@@ -181,7 +150,8 @@ class TrackerNode(LifecycleNode):
             outputs=parts.outputs,
             journal=self._journal,
             to_rgb=parts.converter.to_rgb,
-            on_fatal=self._give_up,
+            on_fatal=self.give_up,
+            account=self.account,
         )
         self._engine.thread.add(self._stream)
         parts.inputs.stream = self._stream
@@ -195,12 +165,7 @@ class TrackerNode(LifecycleNode):
         )
         self.get_logger().info(f'listening to {self._source.topic}')
 
-    def _autostart(self) -> None:
-        self.destroy_timer(self._start)
-        if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
-
-    def _forget(self) -> None:
+    def forget(self) -> None:
         parts, self.parts = self.parts, None
         self._ring, self._order = ArrivedImages(), StampOrder()
         if parts is not None:
@@ -209,9 +174,7 @@ class TrackerNode(LifecycleNode):
             self.destroy_publisher(publisher)
         self._output_publishers = []
         del parts  # and with them the network
-        gc.collect()
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        free_memory()
 
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         return self._settings.check(parameters, configured=self.parts is not None)
@@ -234,20 +197,21 @@ class TrackerNode(LifecycleNode):
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
-            state=self._state,
+            state=self.state,
             timeout=self._settings['image_timeout'],
             source=self._source,
-            model=self._settings['model'] if self.parts else '',
+            model=self._network_settings['model'] if self.parts else '',
             memory=self._settings['memory'],
             device=self.parts.device if self.parts else '',
             newest=self.parts.outputs.newest if self.parts else None,
         )
 
-    def _give_up(self, reason: str) -> None:
-        """End the process. Whoever started it starts it anew: a GPU that failed does not recover within a process."""
-        self.get_logger().fatal(reason)
-        self.failure = reason
-        self.context.try_shutdown()
+
+def free_memory() -> None:
+    """Give back the memory of the device that nobody uses any more."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def spin(executor: Executor, *, until: Callable[[], bool], period: float | None = None) -> None:
@@ -266,7 +230,7 @@ def spin(executor: Executor, *, until: Callable[[], bool], period: float | None 
             rclpy.logging.get_logger('tracker').error(traceback.format_exc())
 
 
-def end(node: TrackerNode, executor: Executor) -> None:
+def end(node: ManagedNode, executor: Executor) -> None:
     """Stop the node and send the answers that services still owe."""
     if not node.stop(STOP_TIMEOUT):
         node.get_logger().warning(f'the image in work is given up: it was not done within {STOP_TIMEOUT:g} s')
@@ -274,8 +238,15 @@ def end(node: TrackerNode, executor: Executor) -> None:
     spin(executor, until=lambda: not node.answering or time.monotonic() > deadline, period=ANSWER_TIMEOUT / 10)
 
 
-def run(args: Sequence[str] | None = None) -> int:
-    """Run the node until it is interrupted. Returns 0, or 1 if it gave up, or 2 for a parameter that was refused."""
+def run(
+    args: Sequence[str] | None = None, *, make: Callable[[], ManagedNode] = TrackerNode, name: str = 'tracker'
+) -> int:
+    """Run the node until it is interrupted. Returns 0, or 1 if it gave up, or 2 for a parameter that was refused.
+
+    Args:
+        make: makes the node.
+        name: of the node in the log, if it cannot be made.
+    """
     interruption = Interruption()
 
     def interrupt(*_: object) -> None:
@@ -289,15 +260,15 @@ def run(args: Sequence[str] | None = None) -> int:
         rclpy.init(args=list(args) if args is not None else None, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    node = None
+    node: ManagedNode | None = None
     try:
         executor = SingleThreadedExecutor()
         with refusals_as_sentences():
-            node = TrackerNode()
+            node = make()
         executor.add_node(node)
         spin(executor, until=lambda: interruption.came)
     except ValueError as error:
-        rclpy.logging.get_logger('tracker').fatal(str(error))
+        rclpy.logging.get_logger(name).fatal(str(error))
         return 2
     except KeyboardInterrupt:
         pass

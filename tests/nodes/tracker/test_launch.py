@@ -1,4 +1,4 @@
-"""Both launch files under the real `ros2 launch`. Skipped where that is not installed: it is not on PyPI."""
+"""The launch files of one camera, under the real `ros2 launch`. Skipped where that is missing: it is not on PyPI."""
 
 import os
 import runpy
@@ -23,6 +23,7 @@ DEFAULTS = {
     'image': 'image',
     'namespace': '',
     'use_sim_time': '',
+    'tracker': 'true',
     'rviz': 'true',
     'frame': '',
     'points': 'points',
@@ -135,7 +136,7 @@ def test_what_the_tracker_refuses_is_not_tried_again(argument: str) -> None:
     assert done.stdout.count('process started') == 1 and 'exit code 2' in done.stdout
 
 
-@pytest.mark.parametrize('name', ['tracker', 'video_player', 'demo'])
+@pytest.mark.parametrize('name', ['tracker', 'cameras', 'video_player', 'demo'])
 def test_the_transport_profile_is_for_what_the_launch_file_starts(name: str) -> None:
     from launch.actions import SetEnvironmentVariable
 

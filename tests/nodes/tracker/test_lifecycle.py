@@ -126,7 +126,7 @@ def _fails(*_: object) -> None:
 def test_transitions_that_fail_say_why(micro_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models, freed = [], []
 
-    def fail_with(model: Sam2Network, _: object) -> None:
+    def fail_with(model: Sam2Network, _: object, **__: object) -> None:
         models.append(weakref.ref(model))
         _fails()
 

@@ -20,6 +20,7 @@ ROWS = (
     ParameterRow('seconds', 1.5, 'A time.', 's', 0.0, 9.0),
     ParameterRow('kind', 'x', 'A choice.', choices=('x', 'y'), change=Change.UNCONFIGURED),
     ParameterRow('fixed', True, 'A switch.', change=Change.NEVER),
+    ParameterRow('names', ('a', 'b'), 'Some names.'),
 )
 
 
@@ -61,7 +62,7 @@ def test_every_row_says_what_it_is(row: ParameterRow) -> None:
 
 def test_values_given_at_the_start(context: rclpy.Context) -> None:
     _, table = make_table(context, count=7, seconds=4, kind='y', fixed=False)
-    assert [table[row.name] for row in ROWS] == [7, 4.0, 'y', False]
+    assert [table[row.name] for row in ROWS] == [7, 4.0, 'y', False, ('a', 'b')]
     assert isinstance(table['seconds'], float)
 
 
@@ -75,6 +76,8 @@ def test_values_given_at_the_start(context: rclpy.Context) -> None:
         ('seconds', float('nan'), 'seconds is nan, but must be a number from 0 to 9 s'),
         ('kind', 'z', "kind is 'z', but must be one of x, y"),
         ('fixed', 'no', "fixed is 'no', but must be true or false"),
+        ('names', 'a', "names is 'a', but must be a list of texts, one at least"),
+        ('names', [1, 2], 'names is [1, 2], but must be a list of texts, one at least'),
     ],
 )
 def test_bad_values_at_the_start_are_refused_with_a_sentence(
@@ -95,6 +98,8 @@ def test_bad_values_at_the_start_are_refused_with_a_sentence(
         ('seconds', 9.5, False),
         ('kind', 'y', False),
         ('fixed', False, False),
+        ('names', ['c'], True),
+        ('names', [], False),
     ],
 )
 def test_changes_while_it_runs(context: rclpy.Context, name: str, value: object, accepted: bool) -> None:
@@ -102,7 +107,7 @@ def test_changes_while_it_runs(context: rclpy.Context, name: str, value: object,
     before = table[name]
     result = node.set_parameters([Parameter(name, value=value)])[0]
     assert result.successful is accepted
-    assert table[name] == (value if accepted else before)
+    assert table[name] == (type(before)(value) if accepted else before)
     assert accepted or result.reason
 
 
@@ -119,6 +124,24 @@ def test_the_descriptor_says_it_all(context: rclpy.Context) -> None:
     assert (count.integer_range[0].from_value, count.integer_range[0].to_value) == (0, 10)
     assert count.description.startswith('A number. (a whole number from 0 to 10 pieces')
     assert fixed.read_only and not count.read_only
+    assert node.describe_parameter('names').type == Parameter.Type.STRING_ARRAY.value
+
+
+def test_a_list_that_has_to_be_given(context: rclpy.Context) -> None:
+    for values, taken in ((['x'], ('x',)), ([], None), (None, None)):
+        overrides = [] if values is None else [Parameter('names', value=values)]
+        node = Node('parameters_test', context=context, parameter_overrides=overrides)
+        rows = [ParameterRow('names', (), 'Some names.')]
+        if taken:
+            assert ParameterTable(node, rows)['names'] == taken
+        else:
+            with pytest.raises(ValueError, match='one at least'):
+                ParameterTable(node, rows)
+
+
+def test_a_list_in_a_file() -> None:
+    rows = [ParameterRow('names', ('a', 'b'), 'Some names.')]
+    assert yaml.safe_load(yaml_text(rows, title=''))['/**']['ros__parameters'] == {'names': ['a', 'b']}
 
 
 @given(st.one_of(st.integers(), st.floats(), st.booleans(), st.text(), st.none(), st.lists(st.integers())))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from sam2_ros.live.engine import Engine
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import graph
+from tests.nodes.graph import TIMEOUT, graph
 
 pytestmark = pytest.mark.slow
 
@@ -35,3 +37,25 @@ def test_two_nodes_share_a_network_and_track_as_one_does_alone(micro_weights: Pa
         assert other.transition('deactivate') and other.transition('cleanup')
         gc.collect()
         assert network() is None  # its memory is free once nobody uses it
+
+
+def test_a_second_node_is_warmed_up_by_the_thread_that_owns_the_network(micro_weights: Path) -> None:
+    """Also while that is at work for the first one, whose services are answered meanwhile."""
+    engine = Engine()
+    with graph(micro_weights, engine=engine) as one, graph(micro_weights, engine=engine, autostart=False) as other:
+        one.step(0)
+        assert one.set_prompt('red', box=scene.box('red', 0)).success
+        encoding: list[str] = []
+        with one.before_encoding(lambda: encoding.append(threading.current_thread().name)):
+            with one.busy_network() as at_work:
+                one.publish(1)
+                assert at_work.wait(TIMEOUT)
+                configured = other.ask_for_transition('configure')
+                other.wait_for(lambda: encoding or engine.thread._calls, 'the node to ask for the network')
+                assert one.set_parameter('click_object', 'cup').successful
+                time.sleep(0.3)
+                assert not configured.done() and not encoding
+            assert other.wait_for(lambda: configured.done() and configured.result(), 'the transition').success
+            (red,) = one.step(2).objects
+        assert one.is_right(red, range(3))
+        assert len(encoding) > 3 and set(encoding) == {'inference'}

@@ -1,0 +1,1 @@
+"""The process trackers: several cameras on one network, a tracker node for each."""
