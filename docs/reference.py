@@ -142,7 +142,7 @@ def _parameter_rows(rows: Sequence[ParameterRow]) -> list[tuple[str, ...]]:
     return [
         (
             f'`{row.name}`',
-            f'`{row.default!r}`' if isinstance(row.default, str) else f'`{str(row.default).lower()}`',
+            f'`{row.default!r}`' if isinstance(row.default, str) else f'`{row.default_text}`',
             row.accepted,
             row.change.value,
             row.description,

@@ -70,8 +70,9 @@ def make_prompt(
     box: Any = None,
     mask: np.ndarray | None = None,
     extend: bool = False,
+    class_name: str = '',
 ) -> Prompt:
-    message = Prompt(object_id=object_id, labels=list(labels), extend=extend)
+    message = Prompt(object_id=object_id, labels=list(labels), extend=extend, class_name=class_name)
     message.points = [Point32(x=float(x), y=float(y)) for x, y in points]
     if stamp is not None:
         message.header.stamp = stamp

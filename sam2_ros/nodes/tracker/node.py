@@ -32,7 +32,7 @@ from sam2_ros.live.requests import ignore
 from sam2_ros.live.stamps import StampOrder
 from sam2_ros.nodes.edge.image_converter import ImageConverter
 from sam2_ros.nodes.edge.parameters import ParameterTable
-from sam2_ros.nodes.edge.qos import make_publisher
+from sam2_ros.nodes.edge.qos import LATCHED, make_publisher
 from sam2_ros.nodes.edge.startup import refusals_as_sentences
 from sam2_ros.nodes.tracker.diagnostics import Diagnostics, Snapshot
 from sam2_ros.nodes.tracker.image_source import ImageSource
@@ -168,7 +168,7 @@ class TrackerNode(LifecycleNode):
         self.get_logger().info(describe(self._settings, network))
 
     def _make_publisher(self, row: OutputTopic) -> Publisher:
-        publisher: Publisher = make_publisher(self, row.type, row.name, OUTPUT_QUEUE)
+        publisher: Publisher = make_publisher(self, row.type, row.name, LATCHED if row.latched else OUTPUT_QUEUE)
         self._output_publishers.append(publisher)
         return publisher
 

@@ -200,6 +200,28 @@ TRACKER_PARAMETERS = (
         choices=('mono8', 'mono16'),
         change=Change.UNCONFIGURED,
     ),
+    ParameterRow(
+        'label_mask_of',
+        'object',
+        'What the pixels of the label mask stand for. object: each has a label of its own. class: all of a class have '
+        'one number; the highest, 255 or 65535, means that no class is known.',
+        choices=('object', 'class'),
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterRow(
+        'class_names',
+        (),
+        'Names of the classes. In the label mask the first has the number 1. To a detector that sends numbers the '
+        'first is 0. Empty: in the label mask in the order in which they come; to a detector what it says itself.',
+        change=Change.UNCONFIGURED,
+        items=str,
+    ),
+    ParameterRow(
+        'mask_object',
+        '',
+        'Object of which ~/mask holds the full-size mask. Empty: the only object. While there are several, or none of '
+        'that name, the mask is empty.',
+    ),
 )
 
 TITLE = 'Parameters of the tracker node, all at their defaults.'

@@ -16,6 +16,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from sam2_ros.detections.kinds import checked_class
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages
 from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.journal import Journal
@@ -192,11 +193,12 @@ class PromptInputs:
                     f'the prompt has {count} points or labels, but at most {limit} are accepted (max_prompt_points)'
                 )
             prompt = prompt_from_message(message, object_id=message.object_id or UNNAMED)
+            class_name = checked_class(message.class_name)
         except (ValueError, TypeError) as error:
             self._journal.refuse_prompt(str(error))
             give(Answer(str(error)))
             return
-        request = PromptRequest(prompt, message.object_id, give, extend=message.extend)
+        request = PromptRequest(prompt, message.object_id, give, extend=message.extend, class_name=class_name)
         self._place(request, stamp_nanoseconds(message.header.stamp))
 
     def _place(self, request: PromptRequest, stamp_ns: int, *, expires: float | None = None) -> None:
