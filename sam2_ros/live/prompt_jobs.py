@@ -12,7 +12,7 @@ import numpy as np
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages, ImageMessage, ImageStatus, ShownObject
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.prompt_rules import NewNames, extended, misfit, object_at, supersedes
-from sam2_ros.live.requests import Answer, PromptRequest
+from sam2_ros.live.requests import Answer, PromptRequest, Source
 from sam2_ros.tracking import CatchUp, ObjectResult, VideoTracker, advance_together
 
 NO_FRAME = -1  # frame index before the first image
@@ -222,6 +222,12 @@ class PromptJobs:
             if before is None and self._ring.overflowed:
                 raise LookupError('the images around the one of this prompt are not kept any more')
             index, rgb = (before.frame_index if before else NO_FRAME), self._to_rgb(image.message)
+        if (
+            request.source is Source.DETECTOR
+            and request.object_id
+            and request.object_id not in self._tracker.object_ids
+        ):
+            raise LookupError(f'{request.object_id!r} was removed before a detection could correct it')
         clicked = request.click and not request.object_id and object_at(self._shown(image), request.prompt)
         object_id = request.object_id or clicked or self._names.new(request.class_name, taken=self._tracker.object_ids)
         if object_id not in self._tracker.object_ids and len(self._tracker.object_ids) >= self._messages.max_objects:
