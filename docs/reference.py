@@ -19,6 +19,7 @@ from sam2_ros.nodes.edge.decode_images import LAYOUTS, PLANES
 from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.parameters import ParameterRow
 from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
+from sam2_ros.nodes.tracker.detection_input import DETECTIONS
 from sam2_ros.nodes.tracker.diagnostics import DIAGNOSTICS
 from sam2_ros.nodes.tracker.image_source import IMAGES
 from sam2_ros.nodes.tracker.outputs import OUTPUTS
@@ -78,14 +79,14 @@ def topics() -> str:
     return f"""# Topics and services
 {MADE}
 
-`~` stands for the name of the node, `/tracker` unless it is changed. `<image>` stands for the name of the image topic
-after remapping. [Messages](messages.md) says what each field means.
+`~` stands for the name of the node, `/tracker` unless it is changed. `<image>` and `<detections>` stand for the names
+of these topics after remapping. [Messages](messages.md) says what each field means.
 
 ## The node tracker
 
 ### What it listens to
 
-{_endpoint_table((*IMAGES, CAMERA_INFO, *INPUTS))}
+{_endpoint_table((*IMAGES, CAMERA_INFO, *INPUTS, *DETECTIONS))}
 
 A tracker in a namespace has a `clicked_point` of its own (`/front/clicked_point`). Two trackers without a namespace
 share it unless one is remapped.

@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     'detections': {'live', 'tracking'},
     'evaluation': {'model', 'tracking', 'synthetic', 'video', 'drawing', 'interruption'},
     'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation'},
-    'nodes/edge': {'tracking', 'files', 'live'},
+    'nodes/edge': {'tracking', 'files', 'live', 'detections'},
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'live', 'detections', 'interruption', 'nodes/edge'},
     'nodes/video_player': {'video', 'nodes/edge'},
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},

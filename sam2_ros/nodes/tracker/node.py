@@ -163,7 +163,7 @@ class TrackerNode(LifecycleNode):
         converter = ImageConverter(self._settings)
         outputs = TrackerOutputs(self._settings, make_publisher=self._make_publisher)
         jobs = PromptJobs(tracker, ring=self._ring, messages=outputs, journal=self._journal, to_rgb=converter.to_rgb)
-        inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
+        inputs = PromptInputs(self, self._settings, ring=self._ring, objects=outputs, journal=self._journal)
         self.parts = TrackerParts(tracker, converter, outputs, jobs, inputs, str(network.device))
         self.get_logger().info(describe(self._settings, network))
 
@@ -241,6 +241,7 @@ class TrackerNode(LifecycleNode):
             memory=self._settings['memory'],
             device=self.parts.device if self.parts else '',
             newest=self.parts.outputs.newest if self.parts else None,
+            detections=self.parts.inputs.detections if self.parts and self._stream else None,
         )
 
     def _give_up(self, reason: str) -> None:
