@@ -23,6 +23,7 @@ from sam2_ros.nodes.objects_3d import inputs as inputs_3d
 from sam2_ros.nodes.objects_3d.outputs import OUTPUTS as OUTPUTS_3D
 from sam2_ros.nodes.objects_3d.parameters import OBJECTS_3D_PARAMETERS
 from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
+from sam2_ros.nodes.tracker.detection_input import DETECTIONS
 from sam2_ros.nodes.tracker.diagnostics import DIAGNOSTICS
 from sam2_ros.nodes.tracker.image_source import IMAGES
 from sam2_ros.nodes.tracker.outputs import OUTPUTS
@@ -96,14 +97,14 @@ def topics() -> str:
     return f"""# Topics and services
 {MADE}
 
-`~` stands for the name of the node, `/tracker` unless it is changed. `<image>` stands for the name of the image topic
-after remapping. [Messages](messages.md) says what each field means.
+`~` stands for the name of the node, `/tracker` unless it is changed. `<image>` and `<detections>` stand for the names
+of these topics after remapping. [Messages](messages.md) says what each field means.
 
 ## The node tracker
 
 ### What it listens to
 
-{_endpoint_table((*IMAGES, CAMERA_INFO, *INPUTS))}
+{_endpoint_table((*IMAGES, CAMERA_INFO, *INPUTS, *DETECTIONS))}
 
 A tracker in a namespace has a `clicked_point` of its own (`/front/clicked_point`). Two trackers without a namespace
 share it unless one is remapped. The process `trackers` hands clicks on [to one of its cameras](#the-process-trackers).

@@ -32,6 +32,12 @@ ARGUMENTS = (
         choices=['', 'raw', 'compressed'],
         description='raw: the image topic, compressed: <image>/compressed. Empty: see params_file.',
     ),
+    DeclareLaunchArgument(
+        'detections',
+        default_value='',
+        description='Topic of a detector (vision_msgs/Detection2DArray) whose boxes start objects. Empty: as in '
+        'params_file.',
+    ),
     DeclareLaunchArgument('model', default_value='', description='Network, see params_file. Empty: as in params_file.'),
     DeclareLaunchArgument('checkpoint', default_value='', description='Weights file. Empty: as in params_file.'),
     DeclareLaunchArgument('device', default_value='', description='cpu, cuda, auto ... Empty: as in params_file.'),
@@ -82,6 +88,9 @@ def _tracker(context: LaunchContext) -> list[Node]:
     given = {parameter: LaunchConfiguration(name).perform(context) for name, parameter in OVERRIDES.items()}
     # a text even where it looks like a number
     overrides = {name: ParameterValue(value, value_type=str) for name, value in given.items() if value}
+    detections = LaunchConfiguration('detections').perform(context)
+    if detections:
+        overrides['detections'] = True
     return [
         Node(
             package='sam2_ros',
@@ -90,7 +99,10 @@ def _tracker(context: LaunchContext) -> list[Node]:
             namespace=LaunchConfiguration('namespace'),
             output='screen',
             parameters=[params_file, overrides, *_sim_time(context)],
-            remappings=[('image', LaunchConfiguration('image'))],
+            remappings=[
+                ('image', LaunchConfiguration('image')),
+                *([('detections', detections)] if detections else []),
+            ],
             additional_env=large_image_environment(),
             respawn=LaunchConfiguration('respawn').perform(context) == 'true',
             respawn_delay=RESPAWN_DELAY,

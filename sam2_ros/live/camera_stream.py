@@ -15,7 +15,7 @@ from sam2_ros.live.arrived_images import ArrivedImage, ImageMessage, ImageStatus
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.prompt_budget import PromptBudget
 from sam2_ros.live.prompt_jobs import PromptJobs
-from sam2_ros.live.requests import Answer, PromptRequest
+from sam2_ros.live.requests import Answer, PromptRequest, ignore
 from sam2_ros.tracking import FrameResult, VideoTracker
 from sam2_ros.tracking.checks import quoted
 
@@ -41,8 +41,8 @@ class _Command:
 class CameraStream:
     """The work of one camera, which the inference thread does turn by turn.
 
-    `offer`, `submit`, `remove`, `reset` and `close` only leave a note and return at once; any thread may call them. All
-    other methods are for the `InferenceThread` that the stream was added to.
+    `offer`, `submit`, `remove`, `reset`, `do` and `close` only leave a note and return at once; any thread may call
+    them. All other methods are for the `InferenceThread` that the stream was added to.
 
     Attributes:
         on_news: called when there is something to do.
@@ -118,6 +118,10 @@ class CameraStream:
     def reset(self, answer: Callable[[Answer], None]) -> None:
         """Queue the removal of all objects."""
         self._queue(self._reset, answer)
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Queue a piece of work on what only the inference thread may touch."""
+        self._queue(work, ignore)
 
     def close(self) -> None:
         """Track nothing more. `InferenceThread.remove` calls this and waits for the image in work."""

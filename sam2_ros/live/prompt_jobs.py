@@ -11,8 +11,8 @@ import numpy as np
 
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages, ImageMessage, ImageStatus, ShownObject
 from sam2_ros.live.journal import Journal
-from sam2_ros.live.prompt_rules import extended, misfit, object_at, supersedes
-from sam2_ros.live.requests import Answer, PromptRequest
+from sam2_ros.live.prompt_rules import NewNames, extended, misfit, object_at, supersedes
+from sam2_ros.live.requests import Answer, PromptRequest, Source
 from sam2_ros.tracking import CatchUp, ObjectResult, VideoTracker, advance_together
 
 NO_FRAME = -1  # frame index before the first image
@@ -30,6 +30,9 @@ class ObjectMessages(Protocol):
 
     @property
     def max_points(self) -> int: ...
+
+    def note_prompt(self, object_id: str, request: PromptRequest) -> None:
+        """A prompt for the object, maybe its first, has been applied."""
 
     def object_message(self, image: ArrivedImage, result: ObjectResult) -> ShownObject: ...
 
@@ -79,7 +82,7 @@ class PromptJobs:
         self._to_rgb = to_rgb
         self._waiting: list[_Waiting] = []
         self._catching_up: list[_CatchingUp] = []
-        self._named = 0  # objects named by us
+        self._names = NewNames()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._catching_up)
@@ -195,6 +198,7 @@ class PromptJobs:
         try:
             catch_up = self._begin(waiting.image, waiting.request)
             result = catch_up.advance()
+            self._messages.note_prompt(result.object_id, waiting.request)
             shown = self._keep(waiting.image, result)
         except Exception as error:
             if catch_up is not None:
@@ -218,8 +222,14 @@ class PromptJobs:
             if before is None and self._ring.overflowed:
                 raise LookupError('the images around the one of this prompt are not kept any more')
             index, rgb = (before.frame_index if before else NO_FRAME), self._to_rgb(image.message)
+        if (
+            request.source is Source.DETECTOR
+            and request.object_id
+            and request.object_id not in self._tracker.object_ids
+        ):
+            raise LookupError(f'{request.object_id!r} was removed before a detection could correct it')
         clicked = request.click and not request.object_id and object_at(self._shown(image), request.prompt)
-        object_id = request.object_id or clicked or self._new_name()
+        object_id = request.object_id or clicked or self._names.new(request.class_name, taken=self._tracker.object_ids)
         if object_id not in self._tracker.object_ids and len(self._tracker.object_ids) >= self._messages.max_objects:
             raise ValueError(f'{self._messages.max_objects} objects are tracked already, which is the limit')
         prompt = replace(request.prompt, object_id=object_id)
@@ -238,13 +248,6 @@ class PromptJobs:
         """
         before = self._ring.tracked_before(image) if image.status is ImageStatus.SKIPPED else None
         return ({**before.objects, **image.objects} if before else image.objects).values()
-
-    def _new_name(self) -> str:
-        while True:
-            self._named += 1
-            name = f'object_{self._named}'
-            if name not in self._tracker.object_ids:
-                return name
 
     def _keep(self, image: ArrivedImage, result: ObjectResult) -> ShownObject:
         """Keep a result with its image, where clicks look for objects."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -13,6 +14,23 @@ from sam2_ros.tracking import ObjectResult, Prompt
 MIN_BOX_OVERLAP = (
     0.3  # intersection over union of the box of a mask and the prompted box; less looks like another thing
 )
+MAX_WORD = 48  # characters of its class that the name of an object begins with
+
+
+class NewNames:
+    """Names of objects that have none: cup_1, cup_2 of the class cup, object_1 where no class is known."""
+
+    def __init__(self) -> None:
+        self._given: Counter[str] = Counter()  # by the word that the names begin with
+
+    def new(self, class_name: str, *, taken: Collection[str]) -> str:
+        """A name that was never given before and is not taken."""
+        word = class_name[:MAX_WORD] or 'object'
+        while True:
+            self._given[word] += 1
+            name = f'{word}_{self._given[word]}'
+            if name not in taken:
+                return name
 
 
 def supersedes(newer: PromptRequest, older: PromptRequest) -> bool:

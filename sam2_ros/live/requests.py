@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from sam2_ros.live.arrived_images import ArrivedImage, ShownObject
 from sam2_ros.tracking import Prompt
 
 UNNAMED = '(unnamed)'  # object_id of a Prompt until the inference thread knows which object it is for
+
+
+class Source(Enum):
+    """Who wants an object tracked."""
+
+    OPERATOR = 'operator'  # a person or a program: a topic, a service, a click
+    DETECTOR = 'detector'  # we ourselves, from the boxes of a detector
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,8 @@ class PromptRequest:
         answer: is called once, from any thread.
         extend: points and box add to those given before for the object on this image.
         click: the prompt is a single click.
+        class_name: what kind of thing it is; a new object without a name is named after it. Empty: not said.
+        source: who asks.
     """
 
     prompt: Prompt
@@ -54,3 +64,5 @@ class PromptRequest:
     answer: Callable[[Answer], None] = ignore
     extend: bool = False
     click: bool = False
+    class_name: str = ''
+    source: Source = Source.OPERATOR

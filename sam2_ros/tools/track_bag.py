@@ -61,6 +61,7 @@ def _run(options: argparse.Namespace, report: BagReport) -> None:
     with opened_input(options.bag) as reader:
         images = choose_image_topic(reader, options.image, node=options.node, converter=ImageConverter(parameters))
         prompts = prompts_by_frame(options.prompt_parts or ())
+        classes: dict[tuple[int, str], str] = {}
         if prompts:
             check_prompts(prompts, size=images.size(reader), frame_count=images.count)
         else:
@@ -70,6 +71,7 @@ def _run(options: argparse.Namespace, report: BagReport) -> None:
                 images=images,
                 tolerance=parameters['stamp_tolerance'],
                 complaints=report.complaints,
+                classes=classes,
             )
         if not prompts:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
@@ -83,7 +85,7 @@ def _run(options: argparse.Namespace, report: BagReport) -> None:
             track(
                 reader,
                 bag,
-                tracker=BagTracker(tracker, outputs, prompts, report),
+                tracker=BagTracker(tracker, outputs, prompts, report, classes),
                 images=images,
                 stopped=lambda: interruption.came,
             )

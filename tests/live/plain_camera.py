@@ -13,6 +13,7 @@ from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.inference import InferenceThread
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.prompt_jobs import PromptJobs
+from sam2_ros.live.requests import PromptRequest
 from sam2_ros.live.stamps import NANOSECONDS
 from sam2_ros.tracking import FrameResult, ObjectResult, VideoTracker
 
@@ -71,6 +72,9 @@ class PlainCamera:
 
     def publish(self, image: ArrivedImage, rgb: np.ndarray, result: FrameResult) -> None:
         self.results.append(result)
+
+    def note_prompt(self, object_id: str, request: PromptRequest) -> None:
+        pass
 
     def object_message(self, image: ArrivedImage, result: ObjectResult) -> Any:
         x0, y0, x1, y1 = result.box or (0, 0, 0, 0)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -71,8 +71,9 @@ def make_prompt(
     box: Any = None,
     mask: np.ndarray | None = None,
     extend: bool = False,
+    class_name: str = '',
 ) -> Prompt:
-    message = Prompt(object_id=object_id, labels=list(labels), extend=extend)
+    message = Prompt(object_id=object_id, labels=list(labels), extend=extend, class_name=class_name)
     message.points = [Point32(x=float(x), y=float(y)) for x, y in points]
     if stamp is not None:
         message.header.stamp = stamp
@@ -340,15 +341,24 @@ def client_of(tracker: str, *, image: str = IMAGE) -> Iterator[Client]:
 
 
 @contextmanager
-def graph(weights: Path, *, image: str = IMAGE, engine: Engine | None = None, **parameters: Any) -> Iterator[Client]:
+def graph(
+    weights: Path,
+    *,
+    image: str = IMAGE,
+    engine: Engine | None = None,
+    remap: Mapping[str, str] | None = None,
+    **parameters: Any,
+) -> Iterator[Client]:
     """A tracker that runs in this process, as its client sees it. Its diagnostics come faster than usual, so that tests
     need not wait for them.
 
     Args:
         image: the topic that is named to it, IMAGE or that of its compressed images.
         engine: for tests of what becomes of the network; others share one.
+        remap: other names of its topics, beside that of the images.
     """
     made = Graph()
+    rules = [f'{name}:={topic}' for name, topic in {'image': image, **(remap or {})}.items()]
     try:
         values = {'checkpoint': str(weights), 'image_size': SIZE, 'cpu_threads': 1, **parameters}
         with mock.patch.object(diagnostics, 'PERIOD', 0.1):
@@ -356,7 +366,7 @@ def graph(weights: Path, *, image: str = IMAGE, engine: Engine | None = None, **
                 engine=engine or SparingEngine(),
                 context=made.context,
                 namespace=f'/graph_{os.getpid()}_{made.domain}',
-                cli_args=['--ros-args', '-r', f'image:={image}'],
+                cli_args=['--ros-args', *(word for rule in rules for word in ('-r', rule))],
                 parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
             )
         client = Client(

@@ -103,4 +103,6 @@ def test_states_and_memory_events_differ_from_each_other_and_from_unset() -> Non
         'MEMORY_RECENT': 1,
         'MEMORY_ANCHOR': 2,
         'MEMORY_PROMPT': 3,
+        'SOURCE_OPERATOR': 1,
+        'SOURCE_DETECTOR': 2,
     }

@@ -15,7 +15,8 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 from sensor_msgs.msg import CompressedImage, Image
 
-from sam2_ros.live.prompt_rules import extended
+from sam2_ros.detections.kinds import checked_class
+from sam2_ros.live.prompt_rules import NewNames, extended
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds, stamp_text
 from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.nodes.edge.decode_images import ConversionError
@@ -111,32 +112,39 @@ def choose_image_topic(reader: Reader, wanted: str | None, *, node: str, convert
 
 
 def recorded_prompts(
-    reader: Reader, topic: str, *, images: ImageTopic, tolerance: float, complaints: list[str]
+    reader: Reader,
+    topic: str,
+    *,
+    images: ImageTopic,
+    tolerance: float,
+    complaints: list[str],
+    classes: dict[tuple[int, str], str],
 ) -> dict[int, list[Prompt]]:
     """The prompts recorded on `topic`, by number of the image they were made on.
 
     Args:
         tolerance: how far a prompt may be from the stamp of its image, in seconds.
         complaints: why prompts were refused is added here.
+        classes: what the prompts say of the kinds of things is added here, by number of the image and object id.
     """
     connections = [connection for connection in reader.connections if connection.topic == topic]
     if not connections:
         return {}
     stamps = [(recorded, stamp_of(raw)) for _, recorded, raw in messages_of(reader, images.connections)]
     by_image: dict[int, dict[str, Prompt]] = {}
-    unnamed = 0
+    names = NewNames()
     for _, recorded, raw in messages_of(reader, connections):
         try:
             message = deserialized(raw, PromptMessage)
-            object_id = message.object_id
-            if not object_id:
-                unnamed += 1
-                object_id = f'object_{unnamed}'
+            class_name = checked_class(message.class_name)
+            object_id = message.object_id or names.new(class_name, taken=())
             number = _image_of(stamp_nanoseconds(message.header.stamp), recorded, stamps, tolerance=tolerance)
             prompt = prompt_from_message(message, object_id=object_id)
         except (ValueError, TypeError) as error:
             complaints.append(f'a prompt recorded at {stamp_text(recorded)} is refused: {error}')
             continue
+        if class_name:
+            classes[number, object_id] = class_name
         prompts = by_image.setdefault(number, {})
         prompts[object_id] = extended(prompts.get(object_id), prompt) if message.extend else prompt
     return {number: list(prompts.values()) for number, prompts in by_image.items()}

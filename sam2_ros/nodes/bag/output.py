@@ -11,7 +11,16 @@ from typing import Any, Literal
 
 from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import serialize_message
-from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -21,6 +30,21 @@ from sam2_ros.nodes.tracker.outputs import OutputTopic
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 WRITER_VERSION: Literal[8] = 8  # of the bag format; the older one, which more readers know
+_UNLIMITED = QosTime(0, 0)
+# For what is kept for late listeners, so that a player keeps it, too.
+LATCHED = (
+    Qos(
+        QosHistory.KEEP_LAST,
+        1,
+        QosReliability.RELIABLE,
+        QosDurability.TRANSIENT_LOCAL,
+        _UNLIMITED,
+        _UNLIMITED,
+        QosLiveliness.AUTOMATIC,
+        _UNLIMITED,
+        False,
+    ),
+)
 
 
 class BagPublisher:
@@ -65,7 +89,12 @@ class OutputBag:
         if not row.picture or row.name in self.pictures:
             package, name = row.type_name.split('/')
             topic = row.topic_of(self.node)
-            connection = self.writer.add_connection(topic, f'{package}/msg/{name}', typestore=self.typestore)
+            connection = self.writer.add_connection(
+                topic,
+                f'{package}/msg/{name}',
+                typestore=self.typestore,
+                offered_qos_profiles=LATCHED if row.latched else (),
+            )
         return BagPublisher(self, connection)
 
     def write(self, connection: Connection, recorded: int, raw: bytes | memoryview) -> None:

@@ -11,6 +11,7 @@ from rosbags.rosbag2 import Reader
 from tqdm import tqdm
 
 from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.live.requests import Source
 from sam2_ros.live.stamps import NANOSECONDS
 from sam2_ros.nodes.bag.input import ImageTopic, messages_of
 from sam2_ros.nodes.bag.output import OutputBag
@@ -35,12 +36,18 @@ class BagReport:
 
 @dataclass
 class BagTracker:
-    """Tracks the images of a bag, one after the other. `prompts`: by number of the image."""
+    """Tracks the images of a bag, one after the other.
+
+    Attributes:
+        prompts: by number of the image.
+        classes: what the prompts say of the kinds of things, by number of the image and object id.
+    """
 
     tracker: VideoTracker
     outputs: TrackerOutputs
     prompts: Mapping[int, Sequence[Prompt]]
     report: BagReport
+    classes: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
     def take(self, message: Any, rgb: np.ndarray, *, number: int, time: float, recorded: int) -> None:
         """Track image `number` and write the outputs.
@@ -51,6 +58,9 @@ class BagTracker:
         """
         prompts = [prompt for prompt in self.prompts.get(number, ()) if self._fits(prompt, rgb, number)]
         result = self.tracker.step(rgb, prompts, time=time)
+        for prompt in prompts:
+            class_name = self.classes.get((number, prompt.object_id), '')
+            self.outputs.kind(prompt.object_id).prompted(source=Source.OPERATOR, class_name=class_name)
         self.outputs.publish(ArrivedImage(message, time, received_ns=recorded), rgb, result)
         self.report.images += 1
         self.report.prompts += len(prompts)

@@ -13,6 +13,7 @@ from geometry_msgs.msg import Point32
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros.live.requests import Source
 from sam2_ros.msg import OcclusionScore, OcclusionScoreArray, TrackedObject, TrackedObjectArray
 from sam2_ros.msg import Prompt as PromptMessage
 from sam2_ros.nodes.edge.decode_images import ConversionError, image_to_array
@@ -24,9 +25,9 @@ if TYPE_CHECKING:  # these two need torch, which a node that only prompts does w
     from sam2_ros.tracking import FrameResult, ObjectResult
 
 try:
-    from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+    from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
 except ImportError:  # not part of a minimal ROS installation
-    Detection2DArray = None
+    Detection2DArray = LabelInfo = None
 
 _STATES = {
     ObjectState.VISIBLE: TrackedObject.VISIBLE,
@@ -41,6 +42,7 @@ _MEMORY_EVENTS = {
     MemoryEvent.ANCHOR: TrackedObject.MEMORY_ANCHOR,
     MemoryEvent.PROMPT: TrackedObject.MEMORY_PROMPT,
 }
+_SOURCES = {Source.OPERATOR: TrackedObject.SOURCE_OPERATOR, Source.DETECTOR: TrackedObject.SOURCE_DETECTOR}
 LABEL_TYPES: dict[str, type[np.unsignedinteger[Any]]] = {'mono8': np.uint8, 'mono16': np.uint16}  # by encoding
 _MASK_ENCODINGS = ('mono8', '8UC1')
 
@@ -52,6 +54,10 @@ class TrackRecord:
     label: int
     first_seen: Time
     last_seen: Time
+    class_name: str = ''
+    class_score: float = 0.0
+    source: Source = Source.OPERATOR
+    detections_missed: int = 0
 
 
 def prompt_from_message(message: PromptMessage, *, object_id: str) -> Prompt:
@@ -101,6 +107,9 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
     message = TrackedObject(
         object_id=result.object_id,
         label=record.label,
+        class_name=record.class_name,
+        class_score=record.class_score,
+        source=_SOURCES[record.source],
         state=_STATES[result.state],
         object_score_logit=float(result.object_score_logit),
         occlusion_probability=float(result.occlusion_probability),
@@ -108,6 +117,7 @@ def tracked_object(result: ObjectResult, *, record: TrackRecord, header: Header)
         first_seen=record.first_seen,
         last_seen=record.last_seen,
         frames_since_seen=result.hidden_frames,
+        detections_missed=record.detections_missed,
         memory_event=_MEMORY_EVENTS[result.memory_event],
     )
     message.mask = Image(header=header, encoding='mono8')  # 0 x 0 pixels; cv_bridge refuses an empty encoding
@@ -208,9 +218,29 @@ def label_image(result: FrameResult, *, labels: Mapping[str, int], encoding: str
     return array_to_image(result.label_map(labels, dtype), encoding, header=header)
 
 
-def detections(result: FrameResult, *, header: Header) -> Any:
-    """The objects with a box as a vision_msgs/Detection2DArray. The score is the probability that the object is
-    visible.
+def mask_image(result: ObjectResult | None, *, image_size: tuple[int, int], header: Header) -> Image:
+    """The mask of one object at the size of the image, mono8: 255 on the object, 0 elsewhere.
+
+    Args:
+        result: None: no object, all is 0.
+        image_size: (height, width) in pixels.
+    """
+    mask = np.zeros(image_size, np.uint8) if result is None else result.mask.view(np.uint8) * np.uint8(255)
+    return array_to_image(mask, 'mono8', header=header)
+
+
+def label_info(names: Mapping[int, str], *, header: Header) -> Any:
+    """What the numbers in the label mask stand for, as a vision_msgs/LabelInfo.
+
+    Call it only where vision_msgs is installed, that is, where `LabelInfo` is not None.
+    """
+    classes = [VisionClass(class_id=number, class_name=name) for number, name in sorted(names.items())]
+    return LabelInfo(header=header, class_map=classes)
+
+
+def detections(result: FrameResult, *, records: Mapping[str, TrackRecord], header: Header) -> Any:
+    """The objects with a box as a vision_msgs/Detection2DArray. The class is that of the object, or its id where none
+    is known; the score is the probability that it is visible.
 
     Call it only where vision_msgs is installed, that is, where `Detection2DArray` is not None.
     """
@@ -224,7 +254,7 @@ def detections(result: FrameResult, *, header: Header) -> Any:
         detection.bbox.center.position.y = (top + bottom) / 2
         detection.bbox.size_x, detection.bbox.size_y = right - left, bottom - top
         hypothesis = ObjectHypothesisWithPose()
-        hypothesis.hypothesis.class_id = object_id
+        hypothesis.hypothesis.class_id = records[object_id].class_name or object_id
         hypothesis.hypothesis.score = 1 - tracked.occlusion_probability
         detection.results.append(hypothesis)
         message.detections.append(detection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +11,9 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-Value = bool | int | float | str | tuple[str, ...]
+Value = bool | int | float | str | tuple[Any, ...]
+KINDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'a text'}  # in words
+LISTS = {int: Parameter.Type.INTEGER_ARRAY, str: Parameter.Type.STRING_ARRAY}  # by the type of their items
 
 
 class Change(Enum):
@@ -25,8 +26,10 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """One parameter. Ranges include both ends; `choices` lists the accepted texts. A tuple stands for a list of
-    texts; an empty one says that they have to be given.
+    """One parameter. Ranges include both ends; `choices` lists the accepted texts.
+
+    A list has a tuple as its default, and in `items` the type of its items, int or str. If the default is not empty, a
+    list has as many items. The range is that of each item.
     """
 
     name: str
@@ -37,64 +40,65 @@ class ParameterRow:
     high: float | None = None
     choices: tuple[str, ...] = ()
     change: Change = Change.ANY_TIME
+    items: type | None = None
 
     @property
     def accepted(self) -> str:
         """What is accepted, in words: 'a number from 0 to 60 s'."""
         if self.choices:
             return 'one of ' + ', '.join(self.choices)
-        kinds = {
-            bool: 'true or false',
-            int: 'a whole number',
-            float: 'a number',
-            str: 'a text',
-            tuple: 'a list of texts, one at least',
-        }
-        kind = kinds[type(self.default)]
+        if isinstance(self.default, tuple):
+            assert self.items is not None, f'{self.name} is a list: say of what'
+            number = f'{len(self.default)} ' if self.default else ''
+            kind = f'a list of {number}{KINDS[self.items].removeprefix("a ")}s'
+        else:
+            kind = KINDS[type(self.default)]
         limits = f' from {self.low:g} to {self.high:g}' if self.low is not None else ''
         return f'{kind}{limits}{" " + self.unit if self.unit else ""}'
 
     @property
     def default_text(self) -> str:
-        """The default as YAML has it, without quotes around a text: 'true', '30.0', 'auto', '["a", "b"]'."""
+        """The default as YAML has it, without quotes: 'true', '30.0', 'auto', '[0, 0]'."""
         if isinstance(self.default, tuple):
-            return json.dumps(self.default)
+            return str(list(self.default))
         return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
 
     def problem(self, value: Any) -> str | None:
         """Why the value is refused, as a sentence; None when it is fine. 3 is accepted as 3.0."""
-        wanted: tuple[type, ...] = {float: (int, float), tuple: (list, tuple)}.get(
-            type(self.default), (type(self.default),)
-        )
+        if isinstance(self.default, tuple):
+            return None if self._is_fine_list(value) else f'{self.name} is {value!r}, but must be {self.accepted}'
+        wanted: tuple[type, ...] = (int, float) if isinstance(self.default, float) else (type(self.default),)
         fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(self.default, bool)
-        if fits and isinstance(self.default, tuple):
-            fits = len(value) > 0 and all(isinstance(text, str) for text in value)
         if fits and self.choices:
             fits = value in self.choices
         if fits and self.low is not None and self.high is not None:
             fits = self.low <= value <= self.high
         return None if fits else f'{self.name} is {value!r}, but must be {self.accepted}'
 
+    def _is_fine_list(self, value: Any) -> bool:
+        assert isinstance(self.default, tuple)
+        if value is None:  # an empty list in a parameter file has no type, so that ROS takes it for no value
+            return True
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+            return False
+        fits = all(type(item) is self.items for item in value) and len(value) == (len(self.default) or len(value))
+        return fits and (self.low is None or self.high is None or all(self.low <= item <= self.high for item in value))
+
     def descriptor(self) -> ParameterDescriptor:
         descriptor = ParameterDescriptor(
             name=self.name,
             description=f'{self.description} ({self.accepted}; {self.change.value})',
-            type=self._type().value,
+            type=(LISTS[self.items] if self.items else Parameter.Type.from_parameter_value(self.default)).value,
             read_only=self.change is Change.NEVER,
-            # 3 is taken for 3.0; the type is checked with everything else, in ParameterTable.check.
-            dynamic_typing=isinstance(self.default, float),
+            # 3 is taken for 3.0, and an empty list is of any type; ParameterTable.check checks it with everything else.
+            dynamic_typing=isinstance(self.default, (float, tuple)),
         )
-        if self.low is not None and self.high is not None:
+        if self.low is not None and self.high is not None and self.items is None:
             if isinstance(self.default, int):
                 descriptor.integer_range = [IntegerRange(from_value=int(self.low), to_value=int(self.high))]
             else:
                 descriptor.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
         return descriptor
-
-    def _type(self) -> Parameter.Type:
-        if isinstance(self.default, tuple):  # an empty one would count as bytes
-            return Parameter.Type.STRING_ARRAY
-        return Parameter.Type.from_parameter_value(self.default)
 
 
 class ParameterTable:
@@ -120,9 +124,10 @@ class ParameterTable:
             node.set_descriptor(row.name, row.descriptor())
 
     def __getitem__(self, name: str) -> Any:
-        value = self._node.get_parameter(name).value
-        kind = type(self._rows[name].default)
-        return kind(value) if kind in (float, tuple) else value
+        value, default = self._node.get_parameter(name).value, self._rows[name].default
+        if isinstance(default, tuple):
+            return default if value is None else tuple(value)
+        return float(value) if isinstance(default, float) else value
 
     def check(self, parameters: Sequence[Parameter], *, configured: bool) -> SetParametersResult:
         """Whether all these changes are accepted, for Node.add_on_set_parameters_callback."""

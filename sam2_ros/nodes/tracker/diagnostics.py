@@ -22,6 +22,8 @@ from sam2_ros.msg import TrackedObjectArray
 from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.messages import STATE_NAMES
 from sam2_ros.nodes.edge.qos import make_publisher
+from sam2_ros.nodes.tracker.detection_input import DetectionInput
+from sam2_ros.nodes.tracker.detection_status import detections_status
 from sam2_ros.nodes.tracker.image_source import ImageSource
 
 PERIOD = 1.0  # seconds
@@ -53,6 +55,7 @@ class Snapshot:
     memory: str = ''
     device: str = ''
     newest: TrackedObjectArray | None = None  # newest output
+    detections: DetectionInput | None = None  # None: the node listens to no detector
 
 
 class Diagnostics:
@@ -77,6 +80,11 @@ class Diagnostics:
         report = DiagnosticArray()
         report.header.stamp = self._node.get_clock().now().to_msg()
         report.status = [self._images(snapshot, counts, fresh), self._tracking(snapshot), self._prompts(counts, fresh)]
+        if snapshot.detections is not None:
+            age = self._age(snapshot.detections.newest_ns)
+            report.status.append(
+                detections_status(snapshot.detections, counts=counts, fresh=fresh, timeout=snapshot.timeout, age=age)
+            )
         for status in report.status:
             status.name = f'{self._node.get_fully_qualified_name().lstrip("/")}: {status.name}'
             status.hardware_id = snapshot.device
@@ -131,7 +139,8 @@ class Diagnostics:
         waiting_since, latencies = self._journal.waiting_since, self._journal.latencies.percentiles()
         behind = time.monotonic() - waiting_since if waiting_since is not None else 0.0
         _, usual = latencies.get('total', (0.0, 0.0))  # a slow model is not a network that hangs
-        age, namesakes = self._age(snapshot.newest), self._once('name', self._namesakes())
+        newest_ns = stamp_nanoseconds(snapshot.newest.header.stamp) if snapshot.newest else 0
+        age, namesakes = self._age(newest_ns), self._once('name', self._namesakes())
         if not snapshot.model:
             level, message = WARN, f'the node is {snapshot.state}: no model is loaded'
         elif snapshot.source and behind > max(snapshot.timeout, HANGS * usual):
@@ -194,11 +203,9 @@ class Diagnostics:
             },
         )
 
-    def _age(self, newest: TrackedObjectArray | None) -> float | None:
-        """Seconds from the stamp of the newest output to now; None without a stamped output."""
-        if newest is None or not stamp_nanoseconds(newest.header.stamp):
-            return None
-        return (self._node.get_clock().now().nanoseconds - stamp_nanoseconds(newest.header.stamp)) / NANOSECONDS
+    def _age(self, stamp_ns: int) -> float | None:
+        """Seconds from a stamp, in nanoseconds, to now; None without a stamp."""
+        return (self._node.get_clock().now().nanoseconds - stamp_ns) / NANOSECONDS if stamp_ns else None
 
 
 def make_status(name: str, level: bytes, message: str, values: dict[str, Any]) -> DiagnosticStatus:

@@ -33,7 +33,7 @@ from sam2_ros.live.stamps import StampOrder
 from sam2_ros.nodes.edge.image_converter import ImageConverter
 from sam2_ros.nodes.edge.managed_node import ManagedNode
 from sam2_ros.nodes.edge.parameters import ParameterTable
-from sam2_ros.nodes.edge.qos import make_publisher
+from sam2_ros.nodes.edge.qos import LATCHED, make_publisher
 from sam2_ros.nodes.edge.startup import refusals_as_sentences
 from sam2_ros.nodes.tracker.diagnostics import Diagnostics, Snapshot
 from sam2_ros.nodes.tracker.image_source import ImageSource
@@ -132,12 +132,12 @@ class TrackerNode(ManagedNode):
         converter = ImageConverter(self._settings)
         outputs = TrackerOutputs(self._settings, make_publisher=self._make_publisher)
         jobs = PromptJobs(tracker, ring=self._ring, messages=outputs, journal=self._journal, to_rgb=converter.to_rgb)
-        inputs = PromptInputs(self, self._settings, ring=self._ring, journal=self._journal)
+        inputs = PromptInputs(self, self._settings, ring=self._ring, objects=outputs, journal=self._journal)
         self.parts = TrackerParts(tracker, converter, outputs, jobs, inputs, str(network.device))
         self.get_logger().info(describe(self._network_settings, network))
 
     def _make_publisher(self, row: OutputTopic) -> Publisher:
-        publisher: Publisher = make_publisher(self, row.type, row.name, OUTPUT_QUEUE)
+        publisher: Publisher = make_publisher(self, row.type, row.name, LATCHED if row.latched else OUTPUT_QUEUE)
         self._output_publishers.append(publisher)
         return publisher
 
@@ -204,6 +204,7 @@ class TrackerNode(ManagedNode):
             memory=self._settings['memory'],
             device=self.parts.device if self.parts else '',
             newest=self.parts.outputs.newest if self.parts else None,
+            detections=self.parts.inputs.detections if self.parts and self._stream else None,
         )
 
 

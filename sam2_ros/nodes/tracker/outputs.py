@@ -11,13 +11,16 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from sam2_ros.detections.kinds import ObjectKind
 from sam2_ros.drawing.overlay import draw_overlay
 from sam2_ros.live.arrived_images import ArrivedImage
+from sam2_ros.live.requests import PromptRequest
 from sam2_ros.live.settings import Settings
 from sam2_ros.msg import OcclusionScoreArray, TrackedObject, TrackedObjectArray
 from sam2_ros.nodes.edge import messages
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.edge.endpoints import Endpoint
+from sam2_ros.nodes.tracker.labels import ClassNumbers
 from sam2_ros.nodes.tracker.object_records import ObjectRecords
 from sam2_ros.tracking import FrameResult, ObjectResult
 
@@ -35,6 +38,8 @@ class ImageOutputs:
         result: of the tracker.
         records: by object id.
         label_encoding: 'mono8' or 'mono16'.
+        classes: numbers of the classes, if the label mask is of these; None if it is of the objects.
+        mask_object: the object whose full-size mask is wanted; empty: the only one.
     """
 
     image: ArrivedImage
@@ -42,6 +47,8 @@ class ImageOutputs:
     result: FrameResult
     records: Mapping[str, messages.TrackRecord]
     label_encoding: str
+    classes: ClassNumbers | None = None
+    mask_object: str = ''
 
     @property
     def header(self) -> Header:
@@ -51,6 +58,28 @@ class ImageOutputs:
     def labels(self) -> dict[str, int]:
         """By object id."""
         return {object_id: record.label for object_id, record in self.records.items()}
+
+    @cached_property
+    def pixel_labels(self) -> dict[str, int]:
+        """By object id, the value of its pixels in the label mask."""
+        if self.classes is None:
+            return self.labels
+        return {object_id: self.classes.number(record.class_name) for object_id, record in self.records.items()}
+
+    @cached_property
+    def label_names(self) -> dict[int, str]:
+        """By value in the label mask, what it stands for."""
+        if self.classes is None:
+            return {label: object_id for object_id, label in self.labels.items()}
+        _ = self.pixel_labels  # gives new classes their numbers
+        return self.classes.names
+
+    @property
+    def chosen(self) -> ObjectResult | None:
+        """The object whose full-size mask is wanted. None: there is no such object, or several and none was named."""
+        if not self.mask_object and len(self.result) == 1:
+            return next(iter(self.result.values()))
+        return self.result.get(self.mask_object)
 
     @cached_property
     def objects(self) -> TrackedObjectArray:
@@ -71,12 +100,20 @@ class OutputTopic(Endpoint):
     Attributes:
         make: the message about an image.
         lazy: it is made only while someone listens.
-        picture: it is for people to look at; a bag holds it only if it is asked for.
+        depends_on: what the message is made from. It is sent only when that has changed, and kept for those who listen
+            later. None: it is sent for every image.
+        picture: it is large and says what others say, too; a bag holds it only if it is asked for.
     """
 
     make: Callable[[ImageOutputs], Any]
     lazy: bool = False
     picture: bool = False
+    depends_on: Callable[[ImageOutputs], object] | None = None
+
+    @property
+    def latched(self) -> bool:
+        """Whether the newest message is kept for those who listen later."""
+        return self.depends_on is not None
 
 
 OUTPUTS = (
@@ -98,18 +135,40 @@ OUTPUTS = (
         name='~/detections',
         type_name='vision_msgs/Detection2DArray',
         type=messages.Detection2DArray,
-        description='Boxes of the objects that have one; only where vision_msgs is installed.',
-        make=lambda outputs: messages.detections(outputs.result, header=outputs.header),
+        description='Boxes of the objects that have one, with their classes; only where vision_msgs is installed.',
+        make=lambda outputs: messages.detections(outputs.result, records=outputs.records, header=outputs.header),
     ),
     OutputTopic(
         name='~/label_mask',
         type_name='sensor_msgs/Image',
         type=Image,
-        description='Each pixel holds the label of its object, 0 elsewhere. Made while someone listens.',
+        description='Each pixel holds the label of its object, or the number of its class (`label_mask_of`), 0 '
+        'elsewhere. Made while someone listens.',
         make=lambda outputs: messages.label_image(
-            outputs.result, labels=outputs.labels, encoding=outputs.label_encoding, header=outputs.header
+            outputs.result, labels=outputs.pixel_labels, encoding=outputs.label_encoding, header=outputs.header
         ),
         lazy=True,
+    ),
+    OutputTopic(
+        name='~/label_info',
+        type_name='vision_msgs/LabelInfo',
+        type=messages.LabelInfo,
+        description='What the values in the label mask stand for, when that changes; transient local, so that late '
+        'listeners have it, too. Only where vision_msgs is installed.',
+        make=lambda outputs: messages.label_info(outputs.label_names, header=outputs.header),
+        depends_on=lambda outputs: outputs.label_names,
+    ),
+    OutputTopic(
+        name='~/mask',
+        type_name='sensor_msgs/Image',
+        type=Image,
+        description='The mask of one object at the size of the image, mono8: 255 on it, 0 elsewhere. Of the object '
+        'named by `mask_object`, else of the only one. Made while someone listens.',
+        make=lambda outputs: messages.mask_image(
+            outputs.chosen, image_size=outputs.result.image_size, header=outputs.header
+        ),
+        lazy=True,
+        picture=True,
     ),
     OutputTopic(
         name='~/overlay',
@@ -145,16 +204,25 @@ class TrackerOutputs:
 
     Attributes:
         newest: the newest `~/objects`; None before the first.
+        image_size: (height, width) of the newest image in pixels; (0, 0) before the first.
         publishers: by name in OUTPUTS.
     """
 
     def __init__(self, settings: Settings, *, make_publisher: Callable[[OutputTopic], Publisher]) -> None:
-        """`settings`: label_encoding, ring_images, max_objects, max_prompt_points."""
+        """`settings`: label_encoding, label_mask_of, class_names, mask_object, ring_images, max_objects,
+        max_prompt_points.
+        """
         self.newest: TrackedObjectArray | None = None
+        self.image_size = (0, 0)
         self.publishers = {row.name: make_publisher(row) for row in OUTPUTS if row.type is not None}
         self._settings = settings
         self._encoding: str = settings['label_encoding']
-        self._records = ObjectRecords(highest_label=HIGHEST_LABEL[self._encoding], images_kept=settings['ring_images'])
+        highest = HIGHEST_LABEL[self._encoding]
+        self._classes: ClassNumbers | None = None
+        if settings['label_mask_of'] == 'class':
+            self._classes = ClassNumbers(settings['class_names'], highest=highest)
+        self._records = ObjectRecords(highest_label=highest, images_kept=settings['ring_images'])
+        self._sent: dict[str, object] = {}  # by topic, what its newest message depended on
 
     @property
     def known_objects(self) -> tuple[str, ...]:
@@ -172,14 +240,33 @@ class TrackerOutputs:
     def publish(self, image: ArrivedImage, rgb: np.ndarray, result: FrameResult) -> None:
         """Publish all outputs of a processed image, with its header."""
         records = {object_id: self._records.update(tracked, image) for object_id, tracked in result.items()}
-        outputs = ImageOutputs(image, rgb, result, records, self._encoding)
+        outputs = ImageOutputs(
+            image, rgb, result, records, self._encoding, self._classes, self._settings['mask_object']
+        )
         for row in OUTPUTS:
             publisher = self.publishers.get(row.name)
-            if publisher is not None and (not row.lazy or publisher.get_subscription_count()):
+            if publisher is None or (row.lazy and not publisher.get_subscription_count()):
+                continue
+            if self._has_changed(row, outputs):
                 publisher.publish(row.make(outputs))
         for message in outputs.objects.objects:
             image.keep_object(message)
-        self.newest = outputs.objects
+        self.newest, self.image_size = outputs.objects, result.image_size
+
+    def _has_changed(self, row: OutputTopic, outputs: ImageOutputs) -> bool:
+        """Whether a topic has something new to say, which most have about every image."""
+        if row.depends_on is None:
+            return True
+        before, self._sent[row.name] = self._sent.get(row.name), row.depends_on(outputs)
+        return before != self._sent[row.name]
+
+    def kind(self, object_id: str) -> ObjectKind:
+        """What is known of an object beside its track; change it to say more."""
+        return self._records.kind(object_id)
+
+    def note_prompt(self, object_id: str, request: PromptRequest) -> None:
+        """A prompt for the object, maybe its first, has been applied."""
+        self._records.note_prompt(object_id, request)
 
     def object_message(self, image: ArrivedImage, result: ObjectResult) -> TrackedObject:
         """The message about one object on an image that was prompted or is being caught up with."""

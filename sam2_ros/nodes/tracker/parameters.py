@@ -1,5 +1,6 @@
 """The parameters of the tracker node. `python -m sam2_ros.nodes.tracker.parameters` prints config/tracker.yaml."""
 
+from sam2_ros.detections.boxes import FITS
 from sam2_ros.model import VARIANTS
 from sam2_ros.nodes.edge.decode_images import MAX_PIXELS
 from sam2_ros.nodes.edge.parameters import Change, ParameterRow, yaml_text
@@ -192,6 +193,85 @@ TRACKER_PARAMETERS = (
         4096,
     ),
     ParameterRow('click_object', '', 'Object that clicks go to. Empty: the object that was clicked on, or a new one.'),
+    # Detections as prompts.
+    ParameterRow(
+        'detections',
+        False,
+        'Listen to a detector: its boxes start objects and give them classes. Needs vision_msgs.',
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterRow(
+        'detection_size',
+        (0, 0),
+        "Width and height of the detector's input, if its boxes are in pixels of that. 0, 0: those of the image.",
+        'pixels',
+        0,
+        65535,
+        items=int,
+    ),
+    ParameterRow(
+        'detection_fit',
+        'stretch',
+        'How the detector makes its input of an image. stretch: each side by itself. letterbox: both by the same '
+        'factor, with bars on both sides; letterbox_top_left: with a bar to the right or below.',
+        choices=tuple(FITS),
+    ),
+    ParameterRow(
+        'detection_classes',
+        (),
+        'Classes of which objects are started, by name or number. Empty: all.',
+        items=str,
+    ),
+    ParameterRow('detection_start_score', 0.6, 'What is less sure than this starts no object.', 'score', 0.0, 1.0),
+    ParameterRow(
+        'detection_support_score', 0.3, 'What is less sure than this does not count at all.', 'score', 0.0, 1.0
+    ),
+    ParameterRow(
+        'detection_confirm',
+        3,
+        'In so many messages in a row something new has to be seen before it becomes an object.',
+        'messages',
+        1,
+        1000,
+    ),
+    ParameterRow(
+        'detection_match_overlap',
+        0.5,
+        'A box is of an object if it overlaps this much with the box of its mask, or if most of the mask is within it.',
+        'intersection over union',
+        0.1,
+        1.0,
+    ),
+    ParameterRow(
+        'detection_correct_overlap',
+        0.0,
+        'An object that detections have started is prompted anew with the box of the detector if that overlaps less '
+        'than this with the box of its mask, detection_correct_after times in a row. 0: never.',
+        'intersection over union',
+        0.0,
+        1.0,
+    ),
+    ParameterRow(
+        'detection_correct_after', 5, 'How often in a row, for detection_correct_overlap.', 'messages', 1, 1000
+    ),
+    ParameterRow(
+        'detection_reappear_wait',
+        1.0,
+        'Something new near the place of a hidden object of its class waits this long before it starts an object: the '
+        'hidden one usually finds it first.',
+        's',
+        0.0,
+        60.0,
+    ),
+    ParameterRow(
+        'detection_remove_after',
+        0.0,
+        'An object that detections have started is removed if no box was of it for this long, while others of its '
+        'class were seen. 0: never.',
+        's',
+        0.0,
+        86400.0,
+    ),
     # Outputs.
     ParameterRow(
         'label_encoding',
@@ -199,6 +279,28 @@ TRACKER_PARAMETERS = (
         'Encoding of the label mask: mono8 holds 255 objects, mono16 65535.',
         choices=('mono8', 'mono16'),
         change=Change.UNCONFIGURED,
+    ),
+    ParameterRow(
+        'label_mask_of',
+        'object',
+        'What the pixels of the label mask stand for. object: each has a label of its own. class: all of a class have '
+        'one number; the highest, 255 or 65535, means that no class is known.',
+        choices=('object', 'class'),
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterRow(
+        'class_names',
+        (),
+        'Names of the classes. In the label mask the first has the number 1. To a detector that sends numbers the '
+        'first is 0. Empty: in the label mask in the order in which they come; to a detector what it says itself.',
+        change=Change.UNCONFIGURED,
+        items=str,
+    ),
+    ParameterRow(
+        'mask_object',
+        '',
+        'Object of which ~/mask holds the full-size mask. Empty: the only object. While there are several, or none of '
+        'that name, the mask is empty.',
     ),
 )
 

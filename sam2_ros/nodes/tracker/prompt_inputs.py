@@ -16,6 +16,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
+from sam2_ros.detections.detection_prompts import Objects
+from sam2_ros.detections.kinds import checked_class
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages
 from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.journal import Journal
@@ -27,6 +29,7 @@ from sam2_ros.nodes.edge.messages import prompt_from_message
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import make_subscription
 from sam2_ros.nodes.edge.startup import base_topic
+from sam2_ros.nodes.tracker.detection_input import DetectionInput
 from sam2_ros.nodes.tracker.service_calls import AnsweredService
 from sam2_ros.nodes.tracker.space_clicks import SpaceClicks
 from sam2_ros.srv import RemoveObject, SetPrompt
@@ -73,10 +76,18 @@ class PromptInputs:
 
     Attributes:
         stream: None while the node is inactive; then everything is refused.
+        detections: None unless the node listens to a detector.
     """
 
-    def __init__(self, node: Node, parameters: ParameterTable, *, ring: ArrivedImages, journal: Journal) -> None:
-        self.stream: CameraStream | None = None
+    def __init__(
+        self, node: Node, parameters: ParameterTable, *, ring: ArrivedImages, objects: Objects, journal: Journal
+    ) -> None:
+        self._stream: CameraStream | None = None
+        self.detections: DetectionInput | None = None
+        if parameters['detections']:
+            self.detections = DetectionInput(
+                node, parameters, ring=ring, objects=objects, journal=journal, why_no_image=self._why_no_image
+            )
         self._node = node
         self._parameters = parameters
         self._ring = ring
@@ -98,17 +109,31 @@ class PromptInputs:
         ]
 
     @property
+    def stream(self) -> CameraStream | None:
+        return self._stream
+
+    @stream.setter
+    def stream(self, stream: CameraStream | None) -> None:
+        self._stream = stream
+        if self.detections is not None:
+            self.detections.follow(stream)
+
+    @property
     def answering(self) -> bool:
         """Whether there are service calls whose answer was not sent yet."""
         return any(service.answering for service in self._services)
 
     def time_jumped(self) -> None:
-        """Stamps jumped back: forget where the camera was."""
+        """Stamps jumped back: forget where the camera was, and what a detector has seen."""
         self._space_clicks.forget_transforms()
+        if self.detections is not None:
+            self.detections.forget()
 
     def close(self) -> None:
         """Stop listening; what was not answered yet is refused."""
         self._space_clicks.close()
+        if self.detections is not None:
+            self.detections.close()
         self._node.destroy_timer(self._timer)
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
@@ -133,6 +158,8 @@ class PromptInputs:
         early, self._early = self._early, []
         for waiting in early:
             self._place(waiting.request, waiting.stamp_ns, expires=waiting.expires)
+        if self.detections is not None:
+            self.detections.images_arrived()
 
     def take_prompt(self, message: PromptMessage) -> None:
         self._take_message(message, ignore)
@@ -143,14 +170,18 @@ class PromptInputs:
     def remove_object(self, call: RemoveObject.Request, give: Callable[[Answer], None]) -> None:
         if self.stream is None:
             give(Answer('the node is not active'))
-        else:
-            self.stream.remove(call.object_id, give)
+            return
+        if self.detections is not None:
+            self.detections.removing(call.object_id)
+        self.stream.remove(call.object_id, give)
 
     def reset(self, _: Trigger.Request, give: Callable[[Answer], None]) -> None:
         if self.stream is None:
             give(Answer('the node is not active'))
-        else:
-            self.stream.reset(give)
+            return
+        if self.detections is not None:
+            self.detections.forget()
+        self.stream.reset(give)
 
     def take_pixel(self, message: Point) -> None:
         self._click(message.x, message.y, stamp_ns=0)
@@ -192,11 +223,12 @@ class PromptInputs:
                     f'the prompt has {count} points or labels, but at most {limit} are accepted (max_prompt_points)'
                 )
             prompt = prompt_from_message(message, object_id=message.object_id or UNNAMED)
+            class_name = checked_class(message.class_name)
         except (ValueError, TypeError) as error:
             self._journal.refuse_prompt(str(error))
             give(Answer(str(error)))
             return
-        request = PromptRequest(prompt, message.object_id, give, extend=message.extend)
+        request = PromptRequest(prompt, message.object_id, give, extend=message.extend, class_name=class_name)
         self._place(request, stamp_nanoseconds(message.header.stamp))
 
     def _place(self, request: PromptRequest, stamp_ns: int, *, expires: float | None = None) -> None:

@@ -185,6 +185,8 @@ def _check_names(cameras: Sequence[str]) -> None:
     """Raises ValueError with a sentence if the cameras cannot be called so."""
     bad = [name for name in cameras if not re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', name)]
     double = [name for name, number in Counter(cameras).items() if number > 1]
+    if not cameras:
+        raise ValueError('cameras is [], but must be a list of texts, one at least')
     if bad:
         raise ValueError(
             f'cameras holds {bad[0]!r}; names are words of letters, digits and _, which begin with no digit'

@@ -12,6 +12,7 @@ CAMERAS = ParameterRow(
     (),
     'Names of the cameras, such as front and left. Each has a tracker node in the namespace of its name.',
     change=Change.NEVER,
+    items=str,
 )
 PROCESS_PARAMETERS = (
     CAMERAS,

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import Point32
 from rclpy.serialization import deserialize_message
-from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    MessageDefinition,
+    MessageDefinitionFormat,
+    QosDurability,
+)
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from sam2_ros.msg import OcclusionScoreArray, TrackedObjectArray
 from sam2_ros.msg import Prompt as PromptMessage
@@ -54,6 +60,13 @@ def test_a_prompt_in_the_bag_is_applied_to_its_image(run, tmp_path, micro_weight
     if Detection2DArray is not None:
         detections = [deserialize_message(raw, Detection2DArray) for _, raw in after.pop('/tracker/detections')]
         assert [[one.id for one in message.detections] for message in detections] == [[], [], *[['red']] * 4]
+        assert len(after.pop('/tracker/label_info')) == 2  # it is written when it changes
+        with Reader(out) as reader:
+            assert [
+                connection.ext.offered_qos_profiles[0].durability
+                for connection in reader.connections
+                if connection.topic == '/tracker/label_info'
+            ] == [QosDurability.TRANSIENT_LOCAL]
     assert set(after) == {'/tracker/objects', '/tracker/occlusion_scores', '/tracker/label_mask'}
     for messages in after.values():
         assert [recorded for recorded, _ in messages] == [recorded for recorded, _ in before[CAMERA]]
@@ -136,6 +149,16 @@ def test_unstamped_unnamed_and_extending_prompts(run, tmp_path, micro_weights):
             },
         ),
     )
+
+
+def test_what_a_recorded_prompt_calls_the_object(run, tmp_path):
+    red = box_prompt('', on=1, box=scene.box('red', 1))
+    red.class_name = 'disc'
+    bag = write_bag(tmp_path / 'in', [*video(), ('/tracker/prompts', 1.5, red)])
+    assert run(bag) == 0
+    objects = decoded(read_bag(tmp_path / 'out'), '/tracker/objects', TrackedObjectArray)
+    said = [[(tracked.object_id, tracked.class_name) for tracked in message.objects] for message in objects]
+    assert said == [[]] + [[('disc_1', 'disc')]] * (IMAGES - 1)
 
 
 def test_earlier_outputs_are_replaced(run, tmp_path):

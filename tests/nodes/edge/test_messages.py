@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from sam2_ros.msg import Prompt, TrackedObject
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros.live.requests import Source
 from sam2_ros.nodes.edge import decode_images, encode_images, messages
 from sam2_ros.nodes.edge.decode_images import ConversionError
 from sam2_ros.nodes.edge.messages import TrackRecord
@@ -22,7 +24,15 @@ from sam2_ros.tracking import MemoryEvent, ObjectState
 from tests.nodes.messages import HEADER, image_message
 from tests.results import frame_result, object_result
 
-RECORD = TrackRecord(label=7, first_seen=Time(sec=3, nanosec=1), last_seen=Time(sec=11, nanosec=2))
+RECORD = TrackRecord(
+    label=7,
+    first_seen=Time(sec=3, nanosec=1),
+    last_seen=Time(sec=11, nanosec=2),
+    class_name='mug',
+    class_score=0.5,
+    source=Source.DETECTOR,
+    detections_missed=4,
+)
 ONE_PIXEL = np.zeros((6, 8), bool)
 ONE_PIXEL[5, 3] = True
 
@@ -145,6 +155,8 @@ def test_every_field_of_a_visible_object() -> None:
     assert (message.first_seen, message.last_seen) == (RECORD.first_seen, RECORD.last_seen)
     assert message.frames_since_seen == 5
     assert message.memory_event == TrackedObject.MEMORY_ANCHOR
+    assert (message.class_name, message.class_score, message.detections_missed) == ('mug', 0.5, 4)
+    assert message.source == TrackedObject.SOURCE_DETECTOR
 
 
 def test_an_absent_object_has_scores_but_no_place() -> None:
@@ -296,24 +308,54 @@ class ObjectHypothesisWithPose(SimpleNamespace):
         super().__init__(hypothesis=SimpleNamespace(class_id='', score=0.0))
 
 
-STAND_INS = {type_.__name__: type_ for type_ in (Detection2DArray, Detection2D, ObjectHypothesisWithPose)}
+class VisionClass(SimpleNamespace):
+    pass
 
 
-def test_detections_have_the_box_and_the_score_of_each_object_that_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+class LabelInfo(SimpleNamespace):
+    pass
+
+
+STAND_INS = (Detection2DArray, Detection2D, ObjectHypothesisWithPose, LabelInfo, VisionClass)
+
+
+@pytest.fixture
+def vision_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     if messages.Detection2DArray is None:  # it is not on PyPI: messages with the same fields stand in
-        for name, type_ in STAND_INS.items():
-            monkeypatch.setattr(messages, name, type_, raising=False)
+        for type_ in STAND_INS:
+            monkeypatch.setattr(messages, type_.__name__, type_, raising=False)
+
+
+@pytest.mark.usefixtures('vision_messages')
+@pytest.mark.parametrize(('class_name', 'class_id'), [('', 'cup'), ('mug', 'mug')])
+def test_detections_have_the_box_and_the_score_of_each_object_that_is_seen(class_name: str, class_id: str) -> None:
     mask = np.zeros((6, 8), bool)
     mask[1:5, 2:8] = True
     result = frame_result(object_result('cup', mask, logit=2.0), object_result('box', np.zeros((6, 8), bool)))
-    message = messages.detections(result, header=HEADER)
+    records = dict.fromkeys(('cup', 'box'), replace(RECORD, class_name=class_name))
+    message = messages.detections(result, records=records, header=HEADER)
     assert message.header == HEADER
     assert [detection.id for detection in message.detections] == ['cup']
     box = message.detections[0].bbox
     assert (box.center.position.x, box.center.position.y, box.size_x, box.size_y) == (5.0, 3.0, 6.0, 4.0)
     hypothesis = message.detections[0].results[0].hypothesis
-    assert hypothesis.class_id == 'cup'
+    assert hypothesis.class_id == class_id
     assert hypothesis.score == pytest.approx(1 / (1 + np.exp(-2.0)))
+
+
+@pytest.mark.usefixtures('vision_messages')
+def test_label_info_names_the_values_of_the_label_mask() -> None:
+    message = messages.label_info({7: 'cup', 2: 'dog'}, header=HEADER)
+    assert message.header == HEADER
+    assert [(entry.class_id, entry.class_name) for entry in message.class_map] == [(2, 'dog'), (7, 'cup')]
+
+
+def test_the_mask_of_one_object_has_the_size_of_the_image() -> None:
+    image = messages.mask_image(object_result('cup', ONE_PIXEL), image_size=(6, 8), header=HEADER)
+    assert (image.encoding, image.header, image.step) == ('mono8', HEADER, 8)
+    np.testing.assert_array_equal(decode_images.image_to_array(image), ONE_PIXEL * 255)
+    nothing = messages.mask_image(None, image_size=(6, 8), header=HEADER)
+    assert (nothing.height, nothing.width) == (6, 8) and not any(nothing.data)
 
 
 def test_camera_info_sees_the_field_of_view() -> None:

@@ -29,6 +29,7 @@ DEFAULTS = {
     'points': 'points',
     'camera_info': '',
     'transport': '',
+    'detections': '',
     'model': '',
     'checkpoint': '',
     'device': '',
@@ -157,3 +158,17 @@ def test_the_tracker_starts_again_and_has_the_profile(monkeypatch: pytest.Monkey
     given = {perform_substitutions(context, name) for name, _ in tracker.process_description.additional_env}
     assert given == set(VARIABLES)
     assert tracker._ExecuteLocal__respawn is True
+
+
+@pytest.mark.parametrize('topic', ['', '/yolo/detections'])
+def test_the_topic_of_a_detector_switches_detections_on(topic: str) -> None:
+    from launch import LaunchContext
+
+    launch_file = runpy.run_path(str(REPOSITORY / 'launch/tracker.launch.py'))
+    context = LaunchContext()
+    context.launch_configurations.update(DEFAULTS, detections=topic)
+    (tracker,) = launch_file['_tracker'](context)
+    tracker._perform_substitutions(context)
+    assert dict(tracker.expanded_remapping_rules).get('detections', '') == topic
+    files = [Path(argument) for argument, is_file in tracker._Node__expanded_parameter_arguments if is_file]
+    assert ('detections: true' in files[-1].read_text()) is bool(topic)

@@ -8,6 +8,7 @@ from std_msgs.msg import Header
 from sam2_ros.drawing.overlay import draw_overlay
 from sam2_ros.nodes.edge.decode_images import compressed_to_rgb, image_to_array
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
+from sam2_ros.nodes.edge.qos import LATCHED
 from sam2_ros.nodes.tracker import outputs
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import Client, graph
@@ -50,6 +51,8 @@ def test_every_field_of_an_object(tracker: Client) -> None:
     assert red.object_score_logit > 0 and 0 <= red.predicted_iou <= 1
     assert (red.first_seen, red.last_seen, red.frames_since_seen) == (tracker.stamp(0), tracker.stamp(3), 0)
     assert red.memory_event == TrackedObject.MEMORY_RECENT
+    assert (red.class_name, red.class_score, red.detections_missed) == ('', 0, 0)
+    assert red.source == TrackedObject.SOURCE_OPERATOR
 
 
 def test_an_object_that_is_hidden_and_comes_back(micro_weights) -> None:
@@ -86,6 +89,68 @@ def test_the_label_mask(micro_weights, encoding: str) -> None:
         assert (image.encoding, image.header, labels.shape) == (encoding, objects.header, (scene.HEIGHT, scene.WIDTH))
         for tracked_object in objects.objects:
             assert ((labels == tracked_object.label) == mask_of(tracked_object)).all()
+
+
+def listening(client: Client, name: str) -> None:
+    client.listen(name)
+    client.wait_for(client.tracker_node.parts.outputs.publishers[f'~/{name}'].get_subscription_count, name)
+
+
+def test_the_label_mask_of_classes(micro_weights) -> None:
+    with graph(micro_weights, label_mask_of='class', class_names=['dog', 'disc']) as client:
+        listening(client, 'label_mask')
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0), class_name='disc').success
+        assert client.set_prompt('blue', box=scene.box('blue', 0)).success
+        red, blue = (mask_of(tracked) for tracked in client.step(1).objects)
+        labels = image_to_array(client.output('label_mask', client.stamp(1)))
+        assert (labels[red] == 2).all() and (labels[blue] == 255).all() and not labels[~(red | blue)].any()
+        assert client.tracker_node.parts.outputs.kind('red').class_name == 'disc'
+
+
+@pytest.mark.parametrize('label_mask_of', ['object', 'class'])
+def test_label_info_comes_to_late_listeners_and_when_it_changes(micro_weights, label_mask_of: str) -> None:
+    vision_msgs = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not installed (it is not on PyPI)')
+    with graph(micro_weights, label_mask_of=label_mask_of) as client:
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0), class_name='disc').success
+        client.step(1)
+        received = []
+        topic = f'{client.tracker}/label_info'
+        client.create_subscription(vision_msgs.LabelInfo, topic, received.append, LATCHED)
+        first = client.wait_for(lambda: received and received[0], 'what was published before')
+        assert first.header.stamp == client.stamp(1)
+        for index in range(2, 5):
+            client.step(index)
+        assert client.set_prompt('blue', box=scene.box('blue', 4), class_name='ring').success
+        client.step(5)
+        client.wait_for(lambda: len(received) > 1, 'the change')
+        said = [{entry.class_id: entry.class_name for entry in message.class_map} for message in received]
+        if label_mask_of == 'object':
+            red, blue = client.step(6).objects
+            assert said == [{red.label: 'red'}, {red.label: 'red', blue.label: 'blue'}]
+        else:
+            assert said == [{1: 'disc', 255: 'UNLABELED'}, {1: 'disc', 2: 'ring', 255: 'UNLABELED'}]
+
+
+def test_the_full_size_mask_of_one_object(micro_weights) -> None:
+    with graph(micro_weights) as client:
+        listening(client, 'mask')
+        client.step(0)
+        assert client.set_prompt('red', box=scene.box('red', 0)).success
+        objects = client.step(1)
+        image = client.output('mask', client.stamp(1))
+        assert (image.encoding, image.header) == ('mono8', objects.header)
+        assert ((image_to_array(image) == 255) == mask_of(objects.objects[0])).all()
+        assert client.set_prompt('blue', box=scene.box('blue', 1)).success
+        client.step(2)
+        assert not image_to_array(client.output('mask', client.stamp(2))).any()  # which of them?
+        assert client.set_parameter('mask_object', 'blue').successful
+        blue = client.step(3).objects[1]
+        assert ((image_to_array(client.output('mask', client.stamp(3))) == 255) == mask_of(blue)).all()
+        assert client.set_parameter('mask_object', 'nobody').successful
+        client.step(4)
+        assert not image_to_array(client.output('mask', client.stamp(4))).any()
 
 
 def test_the_overlay_as_jpeg(tracker: Client) -> None:
@@ -197,7 +262,7 @@ def test_detections(tracker: Client) -> None:
         lambda: received and received[-1].header.stamp == tracker.stamp(2) and received[-1], topic
     )
     box = newest.detections[0].bbox
-    assert newest.detections[0].id == 'red'
+    assert newest.detections[0].id == newest.detections[0].results[0].hypothesis.class_id == 'red'
     assert newest.detections[0].results[0].hypothesis.score == pytest.approx(1 - red.occlusion_probability)
     assert (box.size_x, box.size_y) == (red.box[2] - red.box[0], red.box[3] - red.box[1])
     assert box.center.position.x == (red.box[0] + red.box[2]) / 2

@@ -1,6 +1,7 @@
 """The table of parameters, the file that mirrors it, and what is refused."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -20,7 +21,8 @@ ROWS = (
     ParameterRow('seconds', 1.5, 'A time.', 's', 0.0, 9.0),
     ParameterRow('kind', 'x', 'A choice.', choices=('x', 'y'), change=Change.UNCONFIGURED),
     ParameterRow('fixed', True, 'A switch.', change=Change.NEVER),
-    ParameterRow('names', ('a', 'b'), 'Some names.'),
+    ParameterRow('names', (), 'Words.', items=str),
+    ParameterRow('size', (0, 0), 'Width and height.', 'pixels', 0, 99, items=int),
 )
 
 
@@ -48,8 +50,9 @@ def test_the_file_is_the_table() -> None:
 
 def test_the_file_holds_the_defaults_with_their_types() -> None:
     values = yaml.safe_load(YAML.read_text())['/**']['ros__parameters']
-    assert values == {row.name: row.default for row in TRACKER_PARAMETERS}
-    assert [type(value) for value in values.values()] == [type(row.default) for row in TRACKER_PARAMETERS]
+    defaults = [list(row.default) if isinstance(row.default, tuple) else row.default for row in TRACKER_PARAMETERS]
+    assert values == {row.name: default for row, default in zip(TRACKER_PARAMETERS, defaults, strict=True)}
+    assert [type(value) for value in values.values()] == [type(default) for default in defaults]
 
 
 @pytest.mark.parametrize('row', TRACKER_PARAMETERS, ids=lambda row: row.name)
@@ -61,8 +64,8 @@ def test_every_row_says_what_it_is(row: ParameterRow) -> None:
 
 
 def test_values_given_at_the_start(context: rclpy.Context) -> None:
-    _, table = make_table(context, count=7, seconds=4, kind='y', fixed=False)
-    assert [table[row.name] for row in ROWS] == [7, 4.0, 'y', False, ('a', 'b')]
+    _, table = make_table(context, count=7, seconds=4, kind='y', fixed=False, names=['a', 'b'], size=[6, 4])
+    assert [table[row.name] for row in ROWS] == [7, 4.0, 'y', False, ('a', 'b'), (6, 4)]
     assert isinstance(table['seconds'], float)
 
 
@@ -76,8 +79,11 @@ def test_values_given_at_the_start(context: rclpy.Context) -> None:
         ('seconds', float('nan'), 'seconds is nan, but must be a number from 0 to 9 s'),
         ('kind', 'z', "kind is 'z', but must be one of x, y"),
         ('fixed', 'no', "fixed is 'no', but must be true or false"),
-        ('names', 'a', "names is 'a', but must be a list of texts, one at least"),
-        ('names', [1, 2], 'names is [1, 2], but must be a list of texts, one at least'),
+        ('names', 'a', "names is 'a', but must be a list of texts"),
+        ('names', [1], 'names is [1], but must be a list of texts'),
+        ('size', [6], 'size is [6], but must be a list of 2 whole numbers from 0 to 99 pixels'),
+        ('size', [6, 100], 'size is [6, 100], but must be a list of 2 whole numbers from 0 to 99 pixels'),
+        ('size', [6.0, 4.0], 'size is [6.0, 4.0], but must be a list of 2 whole numbers from 0 to 99 pixels'),
     ],
 )
 def test_bad_values_at_the_start_are_refused_with_a_sentence(
@@ -98,8 +104,10 @@ def test_bad_values_at_the_start_are_refused_with_a_sentence(
         ('seconds', 9.5, False),
         ('kind', 'y', False),
         ('fixed', False, False),
-        ('names', ['c'], True),
-        ('names', [], False),
+        ('names', ('x',), True),
+        ('names', (), True),
+        ('size', (9, 9), True),
+        ('size', (9, 9, 9), False),
     ],
 )
 def test_changes_while_it_runs(context: rclpy.Context, name: str, value: object, accepted: bool) -> None:
@@ -109,6 +117,19 @@ def test_changes_while_it_runs(context: rclpy.Context, name: str, value: object,
     assert result.successful is accepted
     assert table[name] == (type(before)(value) if accepted else before)
     assert accepted or result.reason
+
+
+def test_an_empty_list_in_a_parameter_file_is_the_default(tmp_path: Path) -> None:
+    """ROS does not know its type and takes it for no value."""
+    file = tmp_path / 'empty.yaml'
+    file.write_text('/**: {ros__parameters: {names: [], size: []}}')
+    context = rclpy.Context()
+    rclpy.init(context=context, args=['--ros-args', '--params-file', str(file)])
+    try:
+        _, table = make_table(context)
+        assert (table['names'], table['size']) == ((), (0, 0))
+    finally:
+        context.shutdown()
 
 
 def test_one_bad_value_refuses_all_of_them(context: rclpy.Context) -> None:
@@ -149,5 +170,5 @@ def test_a_value_is_fine_or_there_is_a_sentence(value: object) -> None:
     for row in ROWS:
         problem = row.problem(value)
         assert problem is None or problem.startswith(f'{row.name} is ')
-        if problem is None and row.low is not None:
-            assert row.low <= value <= row.high
+        if problem is None and row.low is not None and value is not None:
+            assert all(row.low <= item <= row.high for item in (value if row.items else [value]))

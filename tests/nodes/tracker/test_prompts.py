@@ -81,6 +81,23 @@ def test_the_node_names_objects(tracker: Client) -> None:
     assert list(by_name(tracker.step(1))) == names
 
 
+def test_what_a_prompt_calls_the_object_stays_with_it(tracker: Client) -> None:
+    tracker.step(0)
+    answer = tracker.set_prompt(box=scene.box('red', 0), class_name='disc')
+    assert (answer.object_id, answer.object.class_name, answer.object.class_score) == ('disc_1', 'disc', 1.0)
+    assert answer.object.source == TrackedObject.SOURCE_OPERATOR
+    assert tracker.set_prompt(box=scene.box('blue', 0), class_name='disc').object_id == 'disc_2'
+    tracker.step(1)
+    assert tracker.set_prompt('disc_1', points=[scene.centre('red', 1)]).object.class_name == 'disc'
+    assert tracker.set_prompt('disc_1', points=[scene.centre('red', 1)], class_name='ball').success
+    assert [tracked.class_name for tracked in tracker.step(2).objects] == ['ball', 'disc']
+    answer = tracker.set_prompt('disc_1', points=[scene.centre('red', 1)], class_name='two\nlines')
+    assert not answer.success and 'class_name must be printable' in answer.reason
+    assert tracker.remove('disc_1').success
+    answer = tracker.set_prompt('disc_1', box=scene.box('red', 2))
+    assert answer.success and answer.object.class_name == ''
+
+
 def test_prompts_on_the_topic(tracker: Client) -> None:
     tracker.step(0)
     tracker.prompts.publish(make_prompt('red', box=scene.box('red', 0), stamp=tracker.stamp(0)))
