@@ -121,6 +121,7 @@ class _Track:
         self.box = seen.box  # of which size and rotation count
         self._surface = seen.area  # square metres that are usually seen of it
         self.partly_hidden = False
+        self._whole_ns = None if seen.truncated else stamp_ns  # when all of it was seen last, in nanoseconds
 
     def take(self, seen: Measurement, stamp_ns: int, *, process_noise: float) -> bool:
         """Go on with a measurement; False if it does not fit."""
@@ -128,8 +129,13 @@ class _Track:
         self.partly_hidden = seen.area < PARTLY * self._surface
         largest = seen.area >= self._surface
         self._surface = max(seen.area, self._surface * float(np.exp(-seconds / SURFACE_MEMORY)))
-        # The middle of a part is not that of the whole, and it moves as the edge does that hides the rest.
+        # The middle of a part is not that of the whole, and it moves as the edge does that hides the rest. What is
+        # known of the whole is better for a while.
         doubtful = self.partly_hidden or seen.truncated
+        if not doubtful:
+            self._whole_ns = stamp_ns
+        elif self._whole_ns is None or (stamp_ns - self._whole_ns) / NANOSECONDS > SURFACE_MEMORY:
+            doubtful = False
         doubt = float(self.box.size.max()) ** 2 * np.eye(3) if doubtful else np.zeros((3, 3))
         taken = self.filter.update(
             seen.box.centre,

@@ -146,6 +146,15 @@ def test_a_body_beyond_the_border_is_truncated() -> None:
     assert rig.step(0.0)['box'].truncated
 
 
+def test_the_motion_of_what_never_fits_into_the_image_is_known() -> None:
+    """Such as a person who stands near: legs and head are cut off."""
+    tall = replace(BOX, size=(0.3, 0.4, 3.0), start=(1.6, -0.3, 1.5), velocity=(0.0, 0.3, 0.0))
+    rig = Rig(scene=DepthScene([tall]))
+    for index in range(13):
+        found = rig.step(0.1 * index)['box']
+    assert found.truncated and found.velocity == pytest.approx(tall.velocity, abs=0.08)
+
+
 def test_background_that_shows_through_a_mask_is_no_part_of_the_object() -> None:
     """A mask of a frame with nothing in it: the hole shows the wall."""
     rig = Rig()

@@ -101,15 +101,41 @@ def test_motion_hiding_and_return_with_a_late_tracker_and_late_tf() -> None:
         assert found.state == TrackedObject.LOST and not found.has_pose and place(found).tolist() == [0, 0, 0]
 
 
+def markers_of(client: Robot, seconds: float) -> list[Marker]:
+    """The markers of this time, which come after the objects."""
+    stamp = stamp_of(BEGIN + seconds)
+    arrays = client.received['markers']
+    return client.wait_for(
+        lambda: next((a.markers for a in arrays if a.markers and a.markers[0].header.stamp == stamp), None), 'markers'
+    )
+
+
 def test_markers_come_and_go(shared: Robot) -> None:
     shared.step(10.0)
-    markers = {(marker.ns, marker.id): marker for marker in shared.received['markers'][-1].markers}
+    markers = {(marker.ns, marker.id): marker for marker in markers_of(shared, 10.0)}
     assert set(markers) == {(name, number) for name in ('box', 'name') for number in (1, 2)}
     assert markers['box', 1].action == Marker.ADD and markers['box', 1].scale.z == pytest.approx(0.5, abs=0.05)
     assert markers['box', 1].header.frame_id == 'world' and 'ball' in markers['name', 2].text
     shared.step(10.1, lost=['ball'])
-    gone = [marker for marker in shared.received['markers'][-1].markers if marker.action == Marker.DELETE]
+    gone = [marker for marker in markers_of(shared, 10.1) if marker.action == Marker.DELETE]
     assert {(marker.ns, marker.id) for marker in gone} == {('box', 2), ('name', 2)}
+
+
+def test_detections_for_everyone(shared: Robot) -> None:
+    """Only where vision_msgs is installed."""
+    pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not installed (it is not on PyPI)')
+    endpoint = shared.listen('detections')
+    shared.wait_for(lambda: shared.count_subscribers('/objects_3d/detections'), 'the subscription')
+    time.sleep(0.5)
+    shared.step(12.0)
+    message = shared.output('detections', 12.0)
+    assert message.header.frame_id == 'world' and [found.id for found in message.detections] == ['box', 'ball']
+    found = message.detections[0]
+    assert found.bbox.size.z == pytest.approx(0.5, abs=0.05)
+    assert found.results[0].hypothesis.class_id == 'box'
+    assert found.results[0].hypothesis.score == pytest.approx(0.9)
+    assert found.results[0].pose.pose == found.bbox.center
+    shared.destroy_subscription(endpoint)
 
 
 @pytest.mark.parametrize('metres', [False, True])

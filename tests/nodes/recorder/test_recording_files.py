@@ -7,10 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from sam2_ros.msg import TrackedObject, TrackedObjectArray
+from sam2_ros.msg import Object3D, Object3DArray, TrackedObject, TrackedObjectArray
 from std_msgs.msg import Header
 
 from sam2_ros.nodes.edge.encode_images import array_to_image
+from sam2_ros.nodes.recorder.places import FILE, PlacesTable
 from sam2_ros.nodes.recorder.recording import Recording
 
 
@@ -57,3 +58,16 @@ def test_a_full_disk_ends_the_process_with_a_sentence(tmp_path, name):
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]
     assert last.startswith('error: ') and 'No space left on device' in last and 'Traceback' not in ended.stderr
+
+
+def test_places_in_space_are_written_at_once(tmp_path):
+    table = PlacesTable(tmp_path)
+    known, unknown = Object3D(object_id='cup', has_pose=True, measured=True), Object3D(object_id='lost')
+    known.pose.pose.position.x, known.twist.twist.linear.y, known.size.z = 1.25, -0.5, 0.1
+    known.pose.covariance[[0, 7, 14]] = 0.01, 0.01, 0.02
+    table.take(Object3DArray(header=Header(frame_id='odom'), objects=[known, unknown]))
+    with open(tmp_path / FILE, newline='') as file:
+        (row,) = csv.DictReader(file)
+    assert (row['object'], row['frame'], row['measured'], row['x']) == ('cup', 'odom', '1', '1.2500')
+    assert (row['vy'], row['size_z'], row['sigma']) == ('-0.5000', '0.1000', '0.2000')
+    table.close()

@@ -24,8 +24,10 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from sam2_ros.nodes.edge.decode_images import compressed_to_rgb, image_to_rgb
+from sam2_ros.nodes.edge.depth_messages import depth_pixels
 from sam2_ros.nodes.edge.parameters import yaml_text
 from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS, TITLE
+from sam2_ros.synthetic.depth_demo import DepthDemoScene
 from tests.common import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -144,6 +146,23 @@ def test_a_video_is_published_from_its_first_frame_to_its_last_and_the_node_ends
     assert (image.encoding, image.height, image.width, image.header.frame_id) == ('rgb8', HEIGHT, WIDTH, 'eye')
     assert info.header == image.header
     assert (info.height, info.width) == (HEIGHT, WIDTH)
+
+
+def test_a_scene_with_depth_is_an_rgb_d_camera(viewer: Viewer) -> None:
+    scene = DepthDemoScene(120, 160)
+    depths: list[Image] = []
+    calibrations: list[CameraInfo] = []
+    viewer.create_subscription(Image, 'depth/image_rect', depths.append, 100)
+    viewer.create_subscription(CameraInfo, 'depth/camera_info', calibrations.append, 100)
+    with _player(source='bodies', width=160, height=120, rate=5.0):
+        viewer.wait_for(lambda: len(depths) > 2 and len(calibrations) > 2 and len(viewer.images) > 2)
+    stamps = [image.header.stamp for image in viewer.images]
+    depth = next(depth for depth in depths if depth.header.stamp in stamps)
+    rgb = image_to_rgb(viewer.images[stamps.index(depth.header.stamp)])
+    pixels = depth_pixels(depth, max_pixels=10**6)
+    index = next(index for index in range(40) if np.array_equal(scene.frame(index), rgb))
+    assert depth.encoding == '32FC1' and np.array_equal(pixels, scene.depth(index), equal_nan=True)
+    assert calibrations[0].k[0] == pytest.approx(80 / np.tan(np.radians(30)))
 
 
 def test_a_loop_goes_on_with_the_first_frame(viewer: Viewer, folder: str) -> None:
