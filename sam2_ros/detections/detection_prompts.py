@@ -30,6 +30,7 @@ from sam2_ros.tracking import Prompt
 
 COVERED = 0.7  # share of a box that the mask of an object fills; then the box is taken for a part or a name of it
 NEAR = 3.0  # diagonals from where a hidden object was seen last, within which a box may be that object
+MAX_BOXES = 100  # the surest of one message; more would take long to compare
 BAR_TIME = 10.0  # seconds that a place is barred; after a removal by hand from when something was seen there last
 
 
@@ -86,22 +87,28 @@ class DetectionPrompts:
     on its own image. Whoever prompts an object by hand has it for good: detections neither correct nor remove it.
     Used by the inference thread only.
 
+    Call `begin` first.
+
     Attributes:
-        commands: None while the node is inactive.
         waiting: things that were seen, but not often enough to start an object, as of the newest message.
     """
 
     def __init__(self, settings: Settings, *, ring: ArrivedImages, objects: Objects, journal: Journal) -> None:
         """`settings`: all that begin with detection_."""
-        self.commands: Commands | None = None
         self.waiting = 0
+        self._commands: Commands | None = None
         self._settings = settings
         self._ring = ring
         self._objects = objects
         self._journal = journal
         self._trails = Trails()
         self._watched: dict[str, _Watch] = {}
-        self._newest: ArrivedImage | None = None  # that a message was about
+        self._arrived = -1.0  # when the newest image arrived that a message was about
+
+    def begin(self, commands: Commands) -> None:
+        """Everything begins anew, with this stream: nothing was seen, nothing is barred."""
+        self._commands = commands
+        self.forget()
 
     def take(self, image: ArrivedImage, boxes: Sequence[DetectedBox]) -> None:
         """A message of the detector.
@@ -110,13 +117,11 @@ class DetectionPrompts:
             image: it is about this image, which has settled (`has_settled`).
             boxes: in pixels of the detector's input. None at all is a message, too: it has looked and seen nothing.
         """
-        if self.commands is None:
-            return
-        if self._newest is not None and image.arrived < self._newest.arrived:
+        if image.arrived < self._arrived:
             self._journal.count('detections_out_of_order')
             return
-        again = image is self._newest
-        self._newest = image
+        again = image.arrived == self._arrived
+        self._arrived = image.arrived
         found = self._placed(boxes)
         seen = objects_at(self._ring.images(), image)
         self._look_after(seen)
@@ -158,7 +163,7 @@ class DetectionPrompts:
         """Everything begins anew: nothing was seen, nothing is barred."""
         self._trails.forget()
         self._watched.clear()
-        self._newest, self.waiting = None, 0
+        self._arrived, self.waiting = -1.0, 0
 
     def _placed(self, boxes: Sequence[DetectedBox]) -> list[DetectedBox]:
         """The boxes in pixels of the image, strongest first, without those that say nothing."""
@@ -167,6 +172,7 @@ class DetectionPrompts:
             return []
         fit = Fit.of((width, height), self._settings['detection_size'], how=self._settings['detection_fit'])
         strong = [box for box in boxes if box.score >= self._settings['detection_support_score']]
+        strong = sorted(strong, key=lambda box: -box.score)[:MAX_BOXES]
         inside = [
             replace(box, box=cut)
             for box in strong
@@ -295,9 +301,9 @@ class DetectionPrompts:
         *,
         class_name: str = '',
     ) -> None:
-        assert self.commands is not None
+        assert self._commands is not None, 'begin comes first'
         request = PromptRequest(prompt, object_id, answer, class_name=class_name, source=Source.DETECTOR)
-        self.commands.submit(image, request)
+        self._commands.submit(image, request)
 
     def _answered(self, trail: Trail, answer: Answer) -> None:
         """The prompt of a trail has started its object, or was refused. A mask that does not fit is no object."""
@@ -331,11 +337,11 @@ class DetectionPrompts:
 
     def _remove(self, object_id: str, reason: str) -> None:
         """Remove an object that detections have started."""
-        assert self.commands is not None
+        assert self._commands is not None, 'begin comes first'
         self._journal.count(reason)
         self._watched.pop(object_id, None)
         self._drop_trails_of(object_id)
-        self.commands.remove(object_id, ignore)
+        self._commands.remove(object_id, ignore)
 
     def _drop_trails_of(self, object_id: str) -> None:
         for trail in self._trails:

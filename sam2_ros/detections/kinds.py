@@ -9,6 +9,7 @@ from sam2_ros.tracking.checks import quoted
 from sam2_ros.tracking.prompt import MAX_NAME
 
 LEAST_SHARE = 0.1  # of the newest box in the running means: they reach back over ten boxes or so
+LEAST_MEAN = 0.01  # a class with a lower mean is forgotten, so that any number of names may come
 SURE = 1.0  # the score of a class that a prompt has said
 
 
@@ -47,8 +48,10 @@ class ClassVotes:
         self._boxes += 1
         share = max(1 / self._boxes, LEAST_SHARE)
         self._means.setdefault(class_name, 0.0)
-        for name, mean in self._means.items():
-            self._means[name] = mean + share * ((score if name == class_name else 0.0) - mean)
+        means = {
+            name: mean + share * ((score if name == class_name else 0.0) - mean) for name, mean in self._means.items()
+        }
+        self._means = {name: mean for name, mean in means.items() if mean >= LEAST_MEAN or name == class_name}
 
     @property
     def best(self) -> str:

@@ -21,6 +21,13 @@ def test_the_class_is_what_is_seen_most_surely_of_late() -> None:
     assert votes.best == 'bowl' and 0.5 < votes.score < 0.95
 
 
+def test_any_number_of_names_may_come() -> None:
+    votes = ClassVotes()
+    for number in range(1000):
+        votes.add(f'name {number}', 0.9)
+    assert len(votes._means) < 50 and votes.best == 'name 999'
+
+
 def test_a_box_without_a_class_says_nothing() -> None:
     votes = ClassVotes()
     votes.add('cup', 0.7)

@@ -328,6 +328,16 @@ def test_a_box_that_is_sent_three_times_was_seen_once() -> None:
     assert not world.ever
 
 
+def test_of_a_flood_of_boxes_the_surest_count() -> None:
+    world = World([Body(gliding(60, 80))], Detector(every=0)).run(2)
+    flood = [DetectedBox((float(x), 0.0, x + 20.0, 20.0), str(x), str(x), 0.35) for x in range(300)]
+    for _ in range(3):
+        world.run(1)
+        world.say([*flood, DetectedBox(world.bodies[0].box(world.index), '1', 'cup', 0.9)])
+    world.run(2)
+    assert world.ever == ['cup_1'] and world.counts()['detections_weak'] == 3 * (301 - 100)
+
+
 def test_all_is_forgotten_when_it_begins_anew() -> None:
     world = World([Body(gliding(60, 80))], Detector(misses=0, invents=0)).run(13)
     assert world.prompts.waiting == 1

@@ -177,7 +177,7 @@ class World:
         self.ring = ArrivedImages()
         self.journal = Journal(self)
         self.prompts = DetectionPrompts(self.settings, ring=self.ring, objects=self, journal=self.journal)
-        self.prompts.commands = self
+        self.prompts.begin(self)
         self._tracks_every = tracks_every
         self._kinds: dict[str, ObjectKind] = {}
         self._names = NewNames()

@@ -117,8 +117,8 @@ class DetectionInput:
     def follow(self, stream: CameraStream | None) -> None:
         """Work for this stream from now on; None: the node is inactive. What was seen before is forgotten."""
         self._stream, self._waiting = stream, []
-        self.prompts.commands = stream
-        self.forget()
+        if stream is not None:
+            stream.do(partial(self.prompts.begin, stream))
 
     def forget(self) -> None:
         """Objects or stamps begin anew: what was seen so far counts no more."""

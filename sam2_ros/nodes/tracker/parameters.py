@@ -222,9 +222,11 @@ TRACKER_PARAMETERS = (
         'Classes of which objects are started, by name or number. Empty: all.',
         items=str,
     ),
-    ParameterRow('detection_start_score', 0.6, 'What is less sure than this starts no object.', 'score', 0.0, 1.0),
     ParameterRow(
-        'detection_support_score', 0.3, 'What is less sure than this does not count at all.', 'score', 0.0, 1.0
+        'detection_start_score', 0.6, 'Boxes that are less sure than this start no object.', 'score', 0.0, 1.0
+    ),
+    ParameterRow(
+        'detection_support_score', 0.3, 'Boxes that are less sure than this do not count at all.', 'score', 0.0, 1.0
     ),
     ParameterRow(
         'detection_confirm',

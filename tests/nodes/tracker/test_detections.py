@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -15,7 +16,8 @@ from sam2_ros.nodes.tracker import detection_input
 from sam2_ros.tracking import Prompt
 from tests.nodes import tracker_scene as scene
 from tests.nodes.detector import FakeDetector, detection_message, graph_with_detector, vision_msgs
-from tests.nodes.graph import TIMEOUT, Client, graph, stamp_of
+from tests.nodes.graph import PERIOD, TIMEOUT, Client, graph, stamp_of
+from tests.nodes.reference import mask_of
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +65,39 @@ def test_boxes_start_objects_on_the_image_they_are_of(micro_weights: Path) -> No
         detector.counted('detections_matched', 1)
         missed = {tracked.object_id: tracked.detections_missed for tracked in client.step(last + 2).objects}
         assert missed == {'disc_1': 1, 'ball_1': 0}
+
+
+def test_a_stream_with_a_detector_that_is_late_and_often_wrong(micro_weights: Path) -> None:
+    """Five images late, 2 pixels of jitter, a fifth missing, a tenth invented, letterboxed, stamps rounded to ms."""
+    side, late = 320, 5
+    scale, bar = side / scene.WIDTH, (side - scene.HEIGHT * side / scene.WIDTH) / 2
+    rng = np.random.default_rng(3)
+
+    def found(index: int) -> list:
+        boxes = []
+        for name, class_id in (('red', '1'), ('blue', '0')):
+            if rng.random() > 0.2:
+                boxes.append((np.array(scene.box(name, index)) + rng.normal(0, 2, 4), class_id))
+            if rng.random() < 0.1:
+                x, y = rng.uniform(0, (scene.WIDTH - 30, scene.HEIGHT - 30))
+                boxes.append((np.array([x, y, x + 28, y + 28]), class_id))
+        return [detection_message(tuple(box * scale + (0, bar, 0, bar)), class_id) for box, class_id in boxes]
+
+    with graph_with_detector(micro_weights, detection_size=[side, side], detection_fit='letterbox') as (
+        client,
+        detector,
+    ):
+        client.begin += 0.000_37
+        for index in range(50):
+            objects = client.step(index).objects
+            if index >= late:
+                stamp = client.begin + PERIOD * (index - late)
+                detector.send(stamp_of(round(stamp, 3)), *found(index - late))
+        assert sorted(tracked.object_id for tracked in objects) == ['0_1', '1_1']
+        for tracked in objects:
+            name = {'1': 'red', '0': 'blue'}[tracked.class_name]
+            assert scene.overlap(mask_of(tracked), scene.disc(name, 49)) > 0.7
+        assert detector.counts()['detections_started'] == 2 and 'detections_merged' not in detector.counts()
 
 
 def test_they_are_not_heard_unless_they_are_wanted(tracker: Client) -> None:
