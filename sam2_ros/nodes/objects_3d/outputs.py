@@ -67,7 +67,7 @@ def _object(tracked: Any, found: ObjectEstimate | None) -> Object3D:
     message = Object3D(
         object_id=tracked.object_id,
         label=tracked.label,
-        class_name=getattr(tracked, 'class_name', ''),
+        class_name=tracked.class_name,
         state=tracked.state,
         occlusion_probability=tracked.occlusion_probability,
     )
