@@ -1,11 +1,13 @@
-"""The start of a node: names and arguments that ROS refuses, and the image topic."""
+"""The start of a node, its names and arguments that ROS refuses, and its end."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import rclpy
 
 COMPRESSED = '/compressed'
 NAMES = 'names are words of letters, digits and _, which begin with no digit, with single slashes between them'
@@ -25,6 +27,12 @@ def refusals_as_sentences() -> Iterator[None]:
             raise
         print(f'error: {sentence}', file=sys.stderr)
         sys.exit(2)
+
+
+def end_ros() -> None:
+    """Shut ROS down, unless a signal does so at this moment: rclpy then finds that somebody else was faster."""
+    with suppress(RuntimeError):
+        rclpy.try_shutdown()
 
 
 def _sentence(error: RuntimeError) -> str | None:

@@ -18,7 +18,7 @@ from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.msg import Object3DArray
 from sam2_ros.nodes.edge.frames import FrameTree
 from sam2_ros.nodes.edge.parameters import ParameterTable
-from sam2_ros.nodes.edge.startup import refusals_as_sentences
+from sam2_ros.nodes.edge.startup import end_ros, refusals_as_sentences
 from sam2_ros.nodes.objects_3d.diagnostics import Diagnostics, Snapshot
 from sam2_ros.nodes.objects_3d.inputs import Inputs
 from sam2_ros.nodes.objects_3d.lifting import Lifted, Lifting
@@ -194,7 +194,7 @@ def main(args: list[str] | None = None) -> None:
         if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy waited
             raise
     finally:
-        rclpy.try_shutdown()
+        end_ros()
 
 
 if __name__ == '__main__':

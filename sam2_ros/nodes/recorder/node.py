@@ -24,7 +24,7 @@ from sam2_ros.msg import Object3DArray, TrackedObjectArray
 from sam2_ros.nodes.edge.messages import prompt_message
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import make_subscription
-from sam2_ros.nodes.edge.startup import refusals_as_sentences
+from sam2_ros.nodes.edge.startup import end_ros, refusals_as_sentences
 from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
 from sam2_ros.nodes.recorder.places import PlacesTable
 from sam2_ros.nodes.recorder.recording import Recording
@@ -196,7 +196,7 @@ def main(args: list[str] | None = None) -> None:
                 print(recorder.recording.close())
             except OSError as error:
                 failure = f'{failure}; {error}' if failure else str(error)
-        rclpy.try_shutdown()
+        end_ros()
     if failure:
         print(f'error: {failure}', file=sys.stderr)
         sys.exit(1)

@@ -34,7 +34,7 @@ from sam2_ros.nodes.edge.image_converter import ImageConverter
 from sam2_ros.nodes.edge.managed_node import ManagedNode
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import LATCHED, make_publisher
-from sam2_ros.nodes.edge.startup import refusals_as_sentences
+from sam2_ros.nodes.edge.startup import end_ros, refusals_as_sentences
 from sam2_ros.nodes.tracker.diagnostics import Diagnostics, Snapshot
 from sam2_ros.nodes.tracker.image_source import ImageSource
 from sam2_ros.nodes.tracker.outputs import OutputTopic, Publisher, TrackerOutputs
@@ -277,7 +277,7 @@ def run(
         interruption.came = True
         if node is not None:
             end(node, executor)
-        rclpy.try_shutdown()
+        end_ros()
     return 1 if node and node.failure else 0
 
 

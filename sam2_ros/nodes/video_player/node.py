@@ -22,7 +22,7 @@ from sam2_ros.nodes.edge.depth_messages import depth_image
 from sam2_ros.nodes.edge.encode_images import array_to_image, camera_info, rgb_to_compressed
 from sam2_ros.nodes.edge.parameters import ParameterTable
 from sam2_ros.nodes.edge.qos import make_publisher
-from sam2_ros.nodes.edge.startup import refusals_as_sentences
+from sam2_ros.nodes.edge.startup import end_ros, refusals_as_sentences
 from sam2_ros.nodes.video_player.parameters import PLAYER_PARAMETERS
 from sam2_ros.video.source import FrameSource, SourceError, open_source
 
@@ -145,7 +145,7 @@ def main(args: list[str] | None = None) -> None:
         if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy waited
             raise
     finally:
-        rclpy.try_shutdown()
+        end_ros()
 
 
 if __name__ == '__main__':

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import rclpy
 
-from sam2_ros.nodes.edge.startup import base_topic, subscribed_topic
+from sam2_ros.nodes.edge.startup import base_topic, end_ros, subscribed_topic
 from tests.nodes.graph import IMAGE, graph
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,20 @@ BAD = ('image:=//x', 'image:=/x/', 'image:=a-b', 'image:=', '__node:=a-b', '__no
 def test_the_topic_that_is_listened_to(topic: str, transport: str, expected: tuple[str, bool]) -> None:
     assert subscribed_topic(topic, transport=transport) == expected
     assert base_topic(topic) == '/x/image'
+
+
+def test_a_signal_that_shuts_ros_down_first_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rclpy asks whether ROS is up and then shuts it down; the signal comes in between."""
+    shut_down = rclpy.try_shutdown
+
+    def too_late() -> None:
+        shut_down()
+        raise RuntimeError('failed to shutdown: rcl_shutdown already called on the given context')
+
+    rclpy.init()
+    monkeypatch.setattr(rclpy, 'try_shutdown', too_late)
+    end_ros()
+    assert not rclpy.ok()
 
 
 # Imports a node once, and starts it with each list of arguments in a process of its own. Says how those ended.

@@ -25,7 +25,7 @@ from tests.nodes.trackers.cameras import Cameras, mirrored, mirrored_box
 pytestmark = pytest.mark.slow
 
 IMAGES = 10
-SLOW = 0.05  # seconds that a network of a usual size takes more for an image
+SLOW = 0.02  # seconds that a network of a usual size takes more for an image
 BOXES = {scene.picture: scene.box, mirrored: mirrored_box}
 
 
