@@ -17,6 +17,8 @@ from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import FrameResult, VideoTracker
 from tests.live.plain_camera import PlainCamera
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 60.0
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 

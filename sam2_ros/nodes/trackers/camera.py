@@ -35,11 +35,13 @@ class CameraNode(TrackerNode):
             self.executor.create_task(self._start_anew)  # in its own thread, like all transitions
 
     def _start_anew(self) -> None:
-        if self.state == 'active':  # nobody was faster
-            self.trigger_deactivate()
+        if self.state != 'active':  # somebody was faster
+            return
+        self.trigger_deactivate()
+        if self.state == 'inactive':  # after an error it is unconfigured
             self.trigger_cleanup()
-            if self.get_parameter('autostart').value:
-                self.start_in(RESTART_DELAY)
+        if self.state == 'unconfigured' and self._settings['autostart']:
+            self.start_in(RESTART_DELAY)
 
 
 class RunningCamera:
