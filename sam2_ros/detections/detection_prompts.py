@@ -31,6 +31,7 @@ from sam2_ros.tracking import Prompt
 COVERED = 0.7  # share of a box that the mask of an object fills; then the box is taken for a part or a name of it
 NEAR = 3.0  # diagonals from where a hidden object was seen last, within which a box may be that object
 MAX_BOXES = 100  # the surest of one message; more would take long to compare
+LEAST_ALONE = 5  # messages that must have had no box for an object before it is removed: the detector may pause
 BAR_TIME = 10.0  # seconds that a place is barred; after a removal by hand from when something was seen there last
 
 
@@ -69,14 +70,15 @@ class _Watch:
         place: where the object was seen last.
         poor: boxes in a row that overlap too little with its mask, though they agree with each other; `poor_box` is
             the newest.
-        alone_since: since when no box was of it, in seconds of stream time; None: the newest was.
+        alone: messages in a row in which no box was of it; the first was at `alone_since`, in seconds of stream time.
         others_seen: meanwhile boxes were of others of its class, so that the detector does look for it.
     """
 
     place: Box | None = None
     poor: int = 0
     poor_box: Box | None = None
-    alone_since: float | None = None
+    alone: int = 0
+    alone_since: float = 0.0
     others_seen: bool = False
 
 
@@ -222,7 +224,7 @@ class DetectionPrompts:
         kind, watch = self._objects.kind(one.object_id), self._watched[one.object_id]
         kind.missed = 0
         kind.votes.add(box.class_name, box.score)
-        watch.alone_since, watch.others_seen = None, False
+        watch.alone, watch.others_seen = 0, False
         least = self._settings['detection_correct_overlap']
         if kind.source is not Source.DETECTOR or box.score < self._settings['detection_start_score']:
             return
@@ -329,9 +331,10 @@ class DetectionPrompts:
             kind, watch = self._objects.kind(one.object_id), self._watched[one.object_id]
             if one.box is not None:
                 kind.missed += 1
+            watch.alone_since = watch.alone_since if watch.alone else time
+            watch.alone += 1
             watch.others_seen = watch.others_seen or kind.class_name in classes
-            watch.alone_since = time if watch.alone_since is None else watch.alone_since
-            late = 0 < patience < time - watch.alone_since
+            late = watch.alone >= LEAST_ALONE and 0 < patience < time - watch.alone_since
             if late and watch.others_seen and kind.source is Source.DETECTOR:
                 self._remove(one.object_id, 'detections_removed')
 

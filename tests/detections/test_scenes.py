@@ -261,6 +261,25 @@ def test_a_detector_that_sees_nothing_at_all_removes_nothing() -> None:
     assert len(world.tracks) == 1
 
 
+def test_a_pause_of_the_detector_does_not_count_as_a_time_without_boxes() -> None:
+    bodies = [Body(gliding(60, 80)), Body(gliding(250, 180))]
+    world = World(bodies, Detector(every=0)).run(3)
+    world.settings['detection_remove_after'] = 3.0
+
+    def say(*seen: Body) -> None:
+        world.run(1)
+        world.say([DetectedBox(body.box(world.index), '1', 'cup', 0.9) for body in seen])
+
+    for _ in range(5):
+        say(*bodies)
+    say(bodies[0])
+    world.run(200)
+    say(bodies[0])
+    say(*bodies)
+    world.run(2)
+    assert len(world.tracks) == 2
+
+
 def test_one_thing_with_two_names_is_one_object() -> None:
     bodies = [Body(gliding(60, 80, 0.5), class_id='2'), Body(gliding(60, 80, 0.5), class_id='7')]
     world = World(bodies, Detector(jitter=0.5)).run(200)
