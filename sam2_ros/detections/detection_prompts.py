@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from sam2_ros.detections.bars import Bar, Bars
 from sam2_ros.detections.boxes import (
+    SAME_BOX,
     SAME_THING,
     Box,
     DetectedBox,
@@ -21,7 +23,7 @@ from sam2_ros.detections.boxes import (
 from sam2_ros.detections.duplicates import duplicates
 from sam2_ros.detections.kinds import ObjectKind
 from sam2_ros.detections.seen import SeenObject, objects_at
-from sam2_ros.detections.trails import SAME_BOX, Trail, Trails, TrailStatus, best_pairs
+from sam2_ros.detections.trails import Trail, Trails, TrailStatus, best_pairs
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages, ImageStatus
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.requests import UNNAMED, Answer, PromptRequest, Source, ignore
@@ -104,6 +106,7 @@ class DetectionPrompts:
         self._objects = objects
         self._journal = journal
         self._trails = Trails()
+        self._bars = Bars()
         self._watched: dict[str, _Watch] = {}
         self._arrived = -1.0  # when the newest image arrived that a message was about
 
@@ -157,13 +160,12 @@ class DetectionPrompts:
         self._drop_trails_of(object_id)
         if place is not None:
             votes = self._objects.kind(object_id).votes
-            trail = Trail(place, since=newest.time, last=newest.time, votes=votes)
-            trail.bar(newest.time + BAR_TIME, lasting=BAR_TIME)
-            self._trails.add(trail)
+            self._bars.add(Bar([(newest.time, place)], newest.time + BAR_TIME, lasting=BAR_TIME, votes=votes))
 
     def forget(self) -> None:
         """Everything begins anew: nothing was seen, nothing is barred."""
         self._trails.forget()
+        self._bars.forget()
         self._watched.clear()
         self._arrived, self.waiting = -1.0, 0
 
@@ -244,16 +246,16 @@ class DetectionPrompts:
         Returns:
             The objects that were started, but had not come as far as this image, and of which there was a box.
         """
-        strong = [box for box in boxes if self._may_start(box)]
-        weak = [box for box in boxes if not self._may_start(box)]
+        free = self._bars.let_through(boxes, time=image.time)
+        self._journal.count('detections_held_barred', len(boxes) - len(free))
+        strong = [box for box in free if self._may_start(box)]
+        weak = [box for box in free if not self._may_start(box)]
         supported = set()
         for trail, box in self._trails.follow(image, strong, weak):
             if trail.status is TrailStatus.STARTED:
                 supported.add(trail.object_id)
                 kind = self._objects.kind(trail.object_id)
                 kind.votes, kind.missed = trail.votes, 0
-            elif trail.status is TrailStatus.BARRED:
-                self._journal.count('detections_held_barred')
             elif trail.status is TrailStatus.NEW and trail.seen >= self._settings['detection_confirm']:
                 trail.confirmed = True
                 if held := self._why_held(trail, image, seen):
@@ -315,7 +317,8 @@ class DetectionPrompts:
             return
         self._objects.kind(answer.object_id).votes = trail.votes
         if answer.remark:
-            trail.bar(trail.last + BAR_TIME)
+            self._trails.drop(trail)
+            self._bars.add(Bar([(trail.last, trail.box)], trail.last + BAR_TIME, votes=trail.votes))
             self._remove(answer.object_id, 'detections_withdrawn')
             return
         trail.status, trail.object_id = TrailStatus.STARTED, answer.object_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sam2_ros.detections.boxes import Box, DetectedBox
@@ -99,8 +100,10 @@ def test_an_object_that_was_started_too_early_is_merged() -> None:
     assert world.counts()['detections_merged'] == 1
 
 
-def test_a_removed_object_is_not_started_again() -> None:
-    world = World(three_bodies()).run(60)
+@pytest.mark.parametrize('seed', [1, 7, 29])
+def test_a_removed_object_is_not_started_again(seed: int) -> None:
+    """Nor when a box that the detector has invented lies beside it."""
+    world = World(three_bodies(), Detector(rng=np.random.default_rng(seed))).run(90)
     gone, *others = world.tracks
     body = world.body_of(gone)
     world.operator_removes(gone)
