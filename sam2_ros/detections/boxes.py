@@ -12,6 +12,8 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels, half-open, 
 # None: there is no padding, the image is stretched.
 FITS: dict[str, float | None] = {'stretch': None, 'letterbox': 0.5, 'letterbox_top_left': 0.0}
 SAME_THING = 0.8  # intersection over union above which boxes of two classes are taken for one thing with two names
+SAME_BOX = 0.5  # and above which two boxes in messages that follow each other are of one new thing
+SAME_PLACE = 0.3  # the same for a thing that is known: it needs no proof that it is one
 LEAST_SIDE = 1.0  # pixels of the image; what is smaller after it was cut off at the border is not a box
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from sam2_ros.detections.bars import Bar, Bars
 from sam2_ros.detections.boxes import (
+    SAME_BOX,
     SAME_THING,
     Box,
     DetectedBox,
@@ -21,7 +23,7 @@ from sam2_ros.detections.boxes import (
 from sam2_ros.detections.duplicates import duplicates
 from sam2_ros.detections.kinds import ObjectKind
 from sam2_ros.detections.seen import SeenObject, objects_at
-from sam2_ros.detections.trails import SAME_BOX, Trail, Trails, TrailStatus, best_pairs
+from sam2_ros.detections.trails import Trail, Trails, TrailStatus, best_pairs
 from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages, ImageStatus
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.requests import UNNAMED, Answer, PromptRequest, Source, ignore
@@ -31,6 +33,7 @@ from sam2_ros.tracking import Prompt
 COVERED = 0.7  # share of a box that the mask of an object fills; then the box is taken for a part or a name of it
 NEAR = 3.0  # diagonals from where a hidden object was seen last, within which a box may be that object
 MAX_BOXES = 100  # the surest of one message; more would take long to compare
+LEAST_ALONE = 5  # messages that must have had no box for an object before it is removed: the detector may pause
 BAR_TIME = 10.0  # seconds that a place is barred; after a removal by hand from when something was seen there last
 
 
@@ -69,14 +72,15 @@ class _Watch:
         place: where the object was seen last.
         poor: boxes in a row that overlap too little with its mask, though they agree with each other; `poor_box` is
             the newest.
-        alone_since: since when no box was of it, in seconds of stream time; None: the newest was.
+        alone: messages in a row in which no box was of it; the first was at `alone_since`, in seconds of stream time.
         others_seen: meanwhile boxes were of others of its class, so that the detector does look for it.
     """
 
     place: Box | None = None
     poor: int = 0
     poor_box: Box | None = None
-    alone_since: float | None = None
+    alone: int = 0
+    alone_since: float = 0.0
     others_seen: bool = False
 
 
@@ -102,6 +106,7 @@ class DetectionPrompts:
         self._objects = objects
         self._journal = journal
         self._trails = Trails()
+        self._bars = Bars()
         self._watched: dict[str, _Watch] = {}
         self._arrived = -1.0  # when the newest image arrived that a message was about
 
@@ -155,13 +160,12 @@ class DetectionPrompts:
         self._drop_trails_of(object_id)
         if place is not None:
             votes = self._objects.kind(object_id).votes
-            trail = Trail(place, since=newest.time, last=newest.time, votes=votes)
-            trail.bar(newest.time + BAR_TIME, lasting=BAR_TIME)
-            self._trails.add(trail)
+            self._bars.add(Bar([(newest.time, place)], newest.time + BAR_TIME, lasting=BAR_TIME, votes=votes))
 
     def forget(self) -> None:
         """Everything begins anew: nothing was seen, nothing is barred."""
         self._trails.forget()
+        self._bars.forget()
         self._watched.clear()
         self._arrived, self.waiting = -1.0, 0
 
@@ -222,7 +226,7 @@ class DetectionPrompts:
         kind, watch = self._objects.kind(one.object_id), self._watched[one.object_id]
         kind.missed = 0
         kind.votes.add(box.class_name, box.score)
-        watch.alone_since, watch.others_seen = None, False
+        watch.alone, watch.others_seen = 0, False
         least = self._settings['detection_correct_overlap']
         if kind.source is not Source.DETECTOR or box.score < self._settings['detection_start_score']:
             return
@@ -242,16 +246,16 @@ class DetectionPrompts:
         Returns:
             The objects that were started, but had not come as far as this image, and of which there was a box.
         """
-        strong = [box for box in boxes if self._may_start(box)]
-        weak = [box for box in boxes if not self._may_start(box)]
+        free = self._bars.let_through(boxes, time=image.time)
+        self._journal.count('detections_held_barred', len(boxes) - len(free))
+        strong = [box for box in free if self._may_start(box)]
+        weak = [box for box in free if not self._may_start(box)]
         supported = set()
         for trail, box in self._trails.follow(image, strong, weak):
             if trail.status is TrailStatus.STARTED:
                 supported.add(trail.object_id)
                 kind = self._objects.kind(trail.object_id)
                 kind.votes, kind.missed = trail.votes, 0
-            elif trail.status is TrailStatus.BARRED:
-                self._journal.count('detections_held_barred')
             elif trail.status is TrailStatus.NEW and trail.seen >= self._settings['detection_confirm']:
                 trail.confirmed = True
                 if held := self._why_held(trail, image, seen):
@@ -313,7 +317,8 @@ class DetectionPrompts:
             return
         self._objects.kind(answer.object_id).votes = trail.votes
         if answer.remark:
-            trail.bar(trail.last + BAR_TIME)
+            self._trails.drop(trail)
+            self._bars.add(Bar([(trail.last, trail.box)], trail.last + BAR_TIME, votes=trail.votes))
             self._remove(answer.object_id, 'detections_withdrawn')
             return
         trail.status, trail.object_id = TrailStatus.STARTED, answer.object_id
@@ -329,9 +334,10 @@ class DetectionPrompts:
             kind, watch = self._objects.kind(one.object_id), self._watched[one.object_id]
             if one.box is not None:
                 kind.missed += 1
+            watch.alone_since = watch.alone_since if watch.alone else time
+            watch.alone += 1
             watch.others_seen = watch.others_seen or kind.class_name in classes
-            watch.alone_since = time if watch.alone_since is None else watch.alone_since
-            late = 0 < patience < time - watch.alone_since
+            late = watch.alone >= LEAST_ALONE and 0 < patience < time - watch.alone_since
             if late and watch.others_seen and kind.source is Source.DETECTOR:
                 self._remove(one.object_id, 'detections_removed')
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
 
-from sam2_ros.detections.boxes import SAME_THING, Box, DetectedBox, overlap
+from sam2_ros.detections.boxes import SAME_BOX, SAME_PLACE, SAME_THING, Box, DetectedBox, overlap
 from sam2_ros.detections.kinds import ClassVotes
 from sam2_ros.live.arrived_images import ArrivedImage
 
-SAME_BOX = 0.5  # intersection over union of two boxes of one new thing in messages that follow each other
-SAME_PLACE = 0.3  # the same for a thing that is known: it needs no proof that it is one
 PATIENCE = 2.0  # seconds that a trail lasts unseen which is confirmed, or has started an object
 
 Left = TypeVar('Left')
@@ -25,7 +23,6 @@ class TrailStatus(Enum):
     NEW = 'new'  # to be seen often enough
     ASKED = 'asked'  # for the answer to the prompt that shall start its object
     STARTED = 'started'  # for its object to be handed out for the image of a message
-    BARRED = 'barred'  # for the end of the time in which it must not start an object
 
 
 @dataclass(eq=False)
@@ -40,8 +37,6 @@ class Trail:
         confirmed: it was seen often enough. Then it may be missed now and then.
         votes: what the detector calls it.
         object_id: the object it has started; empty if none.
-        until: when a BARRED trail ends, in seconds of stream time.
-        lasting: seconds that a BARRED trail lasts after it was seen last; 0: it ends in any case.
     """
 
     box: Box
@@ -53,18 +48,12 @@ class Trail:
     votes: ClassVotes = field(default_factory=ClassVotes)
     status: TrailStatus = TrailStatus.NEW
     object_id: str = ''
-    until: float = 0.0
-    lasting: float = 0.0
 
     def least_overlap(self, class_name: str) -> float:
         """With a box of this class that goes on with the trail. Of another class only the same box does."""
         if self.votes.best not in ('', class_name) and class_name:
             return SAME_THING
         return SAME_BOX if self.status is TrailStatus.NEW else SAME_PLACE
-
-    def bar(self, until: float, *, lasting: float = 0.0) -> None:
-        """Let no object start here until then."""
-        self.status, self.until, self.lasting = TrailStatus.BARRED, until, lasting
 
 
 def best_pairs(candidates: Iterable[tuple[tuple[float, ...], Left, Right]]) -> list[tuple[Left, Right]]:
@@ -99,9 +88,6 @@ class Trails:
 
     def count(self, status: TrailStatus) -> int:
         return sum(trail.status is status for trail in self._trails)
-
-    def add(self, trail: Trail) -> None:
-        self._trails.append(trail)
 
     def drop(self, trail: Trail) -> None:
         if trail in self._trails:
@@ -147,8 +133,6 @@ class Trails:
             if id(box) in counted and trail.arrived != image.arrived:
                 trail.seen += 1
             trail.box, trail.last, trail.arrived = box.box, image.time, image.arrived
-            if trail.lasting:
-                trail.until = image.time + trail.lasting
             trail.votes.add(box.class_name, box.score)
         return pairs
 
@@ -156,6 +140,4 @@ class Trails:
         """Whether a trail is still followed when the message about `image` comes."""
         if trail.status is TrailStatus.NEW and not trail.confirmed:
             return trail.arrived == self._arrived
-        if trail.status in (TrailStatus.NEW, TrailStatus.STARTED):
-            return image.time - trail.last <= PATIENCE
-        return trail.status is TrailStatus.ASKED or image.time <= trail.until
+        return trail.status is TrailStatus.ASKED or image.time - trail.last <= PATIENCE

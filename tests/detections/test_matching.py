@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sam2_ros.detections.boxes import DetectedBox, overlap
-from sam2_ros.detections.trails import SAME_BOX, Trails, best_pairs
+from sam2_ros.detections.boxes import SAME_BOX, DetectedBox, overlap
+from sam2_ros.detections.trails import Trails, best_pairs
 from sam2_ros.live.arrived_images import ArrivedImage
 from sam2_ros.live.requests import Source
 from tests.detections.world import HEIGHT, WIDTH, Body, Detector, World, gliding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sam2_ros.detections.boxes import Box, DetectedBox
@@ -99,8 +100,10 @@ def test_an_object_that_was_started_too_early_is_merged() -> None:
     assert world.counts()['detections_merged'] == 1
 
 
-def test_a_removed_object_is_not_started_again() -> None:
-    world = World(three_bodies()).run(60)
+@pytest.mark.parametrize('seed', [1, 7, 29])
+def test_a_removed_object_is_not_started_again(seed: int) -> None:
+    """Nor when a box that the detector has invented lies beside it."""
+    world = World(three_bodies(), Detector(rng=np.random.default_rng(seed))).run(90)
     gone, *others = world.tracks
     body = world.body_of(gone)
     world.operator_removes(gone)
@@ -259,6 +262,25 @@ def test_a_detector_that_sees_nothing_at_all_removes_nothing() -> None:
     world.detector.misses = 1.0
     world.run(300)
     assert len(world.tracks) == 1
+
+
+def test_a_pause_of_the_detector_does_not_count_as_a_time_without_boxes() -> None:
+    bodies = [Body(gliding(60, 80)), Body(gliding(250, 180))]
+    world = World(bodies, Detector(every=0)).run(3)
+    world.settings['detection_remove_after'] = 3.0
+
+    def say(*seen: Body) -> None:
+        world.run(1)
+        world.say([DetectedBox(body.box(world.index), '1', 'cup', 0.9) for body in seen])
+
+    for _ in range(5):
+        say(*bodies)
+    say(bodies[0])
+    world.run(200)
+    say(bodies[0])
+    say(*bodies)
+    world.run(2)
+    assert len(world.tracks) == 2
 
 
 def test_one_thing_with_two_names_is_one_object() -> None:

@@ -1,0 +1,71 @@
+"""Places where no detection may start an object, because somebody has removed one there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sam2_ros.detections.boxes import SAME_PLACE, SAME_THING, Box, DetectedBox, overlap
+from sam2_ros.detections.kinds import ClassVotes
+
+MEMORY = 2.0  # seconds for which a bar keeps where it was: a single box beside it does not lead it astray
+
+
+@dataclass
+class Bar:
+    """One thing that must not become an object. The bar moves with it.
+
+    Attributes:
+        places: where it was lately: time in seconds of stream time, and box in pixels of the image.
+        until: when the bar ends, in seconds of stream time.
+        lasting: seconds that it lasts after the thing was seen last; 0: it ends in any case.
+        votes: what the detector calls the thing.
+    """
+
+    places: list[tuple[float, Box]]
+    until: float
+    lasting: float = 0.0
+    votes: ClassVotes = field(default_factory=ClassVotes)
+
+    def nearness(self, box: DetectedBox) -> float:
+        """How much the box overlaps with where the thing was lately; 0 if it is something else."""
+        common = max(overlap(place, box.box) for _, place in self.places)
+        other = self.votes.best not in ('', box.class_name) and box.class_name
+        return common if common >= (SAME_THING if other else SAME_PLACE) else 0.0
+
+    def seen(self, box: DetectedBox, *, time: float) -> None:
+        """The thing was seen there."""
+        self.places = [(when, place) for when, place in self.places if time - when <= MEMORY]
+        self.places.append((time, box.box))
+        self.votes.add(box.class_name, box.score)
+        if self.lasting:
+            self.until = time + self.lasting
+
+
+class Bars:
+    """All bars."""
+
+    def __init__(self) -> None:
+        self._bars: list[Bar] = []
+
+    def add(self, bar: Bar) -> None:
+        self._bars.append(bar)
+
+    def forget(self) -> None:
+        self._bars.clear()
+
+    def let_through(self, boxes: Sequence[DetectedBox], *, time: float) -> list[DetectedBox]:
+        """The boxes that no bar holds back. A bar goes on with the nearest of those that it does hold back.
+
+        Args:
+            boxes: of one message, that are of no object.
+            time: of their image, in seconds of stream time.
+        """
+        self._bars = [bar for bar in self._bars if time <= bar.until]
+        held: set[int] = set()
+        for bar in self._bars:
+            near = [(bar.nearness(box), index) for index, box in enumerate(boxes)]
+            if near and max(near)[0] > 0:
+                bar.seen(boxes[max(near)[1]], time=time)
+            held |= {index for common, index in near if common > 0}
+        return [box for index, box in enumerate(boxes) if index not in held]
