@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sam2_ros.detections.boxes import SAME_PLACE, SAME_THING, Box, DetectedBox, overlap
+from sam2_ros.detections.boxes import SAME_PLACE, SAME_THING, Box, DetectedBox, diagonal, distance, overlap
 from sam2_ros.detections.kinds import ClassVotes
 
+REACH = 0.6  # diagonals from there within which a box of its class is held back, too: the thing may have gone on unseen
 MEMORY = 2.0  # seconds for which a bar keeps where it was: a single box beside it does not lead it astray
 
 
@@ -28,10 +29,14 @@ class Bar:
     votes: ClassVotes = field(default_factory=ClassVotes)
 
     def nearness(self, box: DetectedBox) -> float:
-        """How much the box overlaps with where the thing was lately; 0 if it is something else."""
+        """How likely the box is of the thing, from 0 to 1, boxes that overlap first; 0 if it is of something else."""
         common = max(overlap(place, box.box) for _, place in self.places)
-        other = self.votes.best not in ('', box.class_name) and box.class_name
-        return common if common >= (SAME_THING if other else SAME_PLACE) else 0.0
+        if self.votes.best not in ('', box.class_name) and box.class_name:
+            return common if common >= SAME_THING else 0.0
+        if common >= SAME_PLACE:
+            return common
+        gap = min(distance(place, box.box) / max(diagonal(place), diagonal(box.box)) for _, place in self.places)
+        return SAME_PLACE * (1 - gap) if gap <= REACH else 0.0
 
     def seen(self, box: DetectedBox, *, time: float) -> None:
         """The thing was seen there."""
