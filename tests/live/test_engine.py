@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from sam2_ros.live import engine as engine_module
+from sam2_ros.live import inference
 from sam2_ros.live.engine import Engine
 from sam2_ros.live.network import NETWORK_SETTINGS
 from tests.common import MICRO
@@ -40,8 +41,11 @@ def test_a_network_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.network(SETTINGS) is not None and sorted(loaded) == ['', '', 'other']
 
 
-def test_the_thread_computes_with_as_many_cpu_threads_as_were_asked_for(micro_weights: Path) -> None:
+def test_the_thread_computes_with_as_many_cpu_threads_as_were_asked_for(
+    micro_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also if it ran before."""
+    monkeypatch.setattr(inference, 'LINGER', 10.0)
     engine, before = Engine(), torch.get_num_threads()
     settings = {'model': MICRO, 'checkpoint': str(micro_weights), 'device': 'cpu', 'dtype': 'auto', 'image_size': 64}
     try:
