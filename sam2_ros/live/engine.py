@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from weakref import WeakValueDictionary
+
+import torch
 
 from sam2_ros.live.inference import InferenceThread
 from sam2_ros.live.network import NETWORK_SETTINGS, load_network
@@ -29,4 +32,6 @@ class Engine:
             network = self._networks.get(wanted)
             if network is None:
                 network = self._networks[wanted] = load_network(settings)
+                # each thread has a number of its own; new ones take over that of the process
+                self.thread.call(partial(torch.set_num_threads, torch.get_num_threads()))
             return network

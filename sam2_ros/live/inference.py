@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.prompt_budget import PROMPT_SHARE
 
+LINGER = 0.5  # seconds that the thread waits for more, so that a tracker runs where it was warmed up
+
 Result = TypeVar('Result')
 
 
@@ -36,7 +38,7 @@ class InferenceThread:
     A turn is one piece of work: the newest image of the stream, or one prompt. The stream that has had the least time,
     by its weight, is next (see `Account`). A stream that has nothing to do costs nothing, and saves nothing up. Prompts
     get a turn for as long as there is time for them, see `PromptBudget`. The thread runs while there are streams or
-    calls. All methods may be called from any thread but itself.
+    calls, and a moment longer. All methods may be called from any thread but itself.
     """
 
     def __init__(self) -> None:
@@ -116,9 +118,9 @@ class InferenceThread:
             raise
 
     def _wait_for_work(self) -> CameraStream | _Call | None:
-        """What is to be done next; None when the last stream has left."""
+        """What is to be done next; None when there was nothing for a while."""
         with self._news:
-            while self._streams or self._calls:
+            while self._news.wait_for(lambda: self._streams or self._calls, LINGER):
                 if self._calls:
                     return self._calls.popleft()
                 stream = self._next()
