@@ -36,10 +36,11 @@ from sam2_ros.live.network import NETWORK_SETTINGS
 from sam2_ros.live.settings import Settings
 from sam2_ros.live.stamps import NANOSECONDS
 from sam2_ros.model import Sam2Network
+from sam2_ros.nodes.edge import diagnostics
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.edge.managed_node import ManagedNode
-from sam2_ros.nodes.tracker import diagnostics
-from sam2_ros.nodes.tracker.node import TrackerNode, spin
+from sam2_ros.nodes.edge.process import spin
+from sam2_ros.nodes.tracker.node import TrackerNode
 from sam2_ros.nodes.tracker.outputs import OUTPUTS
 from tests.nodes import tracker_scene as scene
 from tests.nodes.reference import SIZE, is_as_expected

@@ -6,28 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.clock import Clock, ClockType
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.msg import Object3DArray
-from sam2_ros.nodes.edge.endpoints import Endpoint
-from sam2_ros.nodes.edge.qos import make_publisher
-from sam2_ros.nodes.edge.statuses import status
+from sam2_ros.nodes.edge.diagnostics import (
+    ERROR,
+    MEGABYTE,
+    OK,
+    WARN,
+    FreshCounts,
+    PeriodicDiagnostics,
+    diagnostics_endpoint,
+    latency_values,
+    status,
+)
 from sam2_ros.nodes.objects_3d.inputs import Inputs
 
-PERIOD = 1.0  # seconds
-MEGABYTE = 1e6
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-
-DIAGNOSTICS = Endpoint(
-    name='/diagnostics',
-    type_name='diagnostic_msgs/DiagnosticArray',
-    type=DiagnosticArray,
-    description='Once a second, in every state: which input is missing or late, rates, latency, what was found.',
-)
+DIAGNOSTICS = diagnostics_endpoint('which input is missing or late, rates, latency, what was found.')
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,12 @@ class Diagnostics:
 
     def __init__(self, node: Node, *, journal: Journal, snapshot: Callable[[], Snapshot]) -> None:
         self._node, self._journal, self._snapshot = node, journal, snapshot
-        self._counted: dict[str, int] = {}  # as of the last report
-        self._publisher = make_publisher(node, DIAGNOSTICS.type, DIAGNOSTICS.name, 10)
-        self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._fresh = FreshCounts()
+        self._periodic = PeriodicDiagnostics(node, self._statuses)
 
-    def _report(self) -> None:
+    def _statuses(self) -> list[DiagnosticStatus]:
         snapshot, counts = self._snapshot(), self._journal.counts()
-        fresh = {reason: number - self._counted.get(reason, 0) for reason, number in counts.items()}
-        self._counted = counts
-        report = DiagnosticArray()
-        report.header.stamp = self._node.get_clock().now().to_msg()
-        report.status = [self._inputs(snapshot, counts), self._objects(snapshot, counts, fresh)]
-        for part in report.status:
-            part.name = f'{self._node.get_fully_qualified_name().lstrip("/")}: {part.name}'
-        self._publisher.publish(report)
+        return [self._inputs(snapshot, counts), self._objects(snapshot, counts, self._fresh.since_last(counts))]
 
     def _inputs(self, snapshot: Snapshot, counts: dict[str, int]) -> DiagnosticStatus:
         inputs, values = snapshot.inputs, {}
@@ -109,6 +99,5 @@ class Diagnostics:
         if newest is not None and stamp_nanoseconds(newest.header.stamp):
             age = self._node.get_clock().now().nanoseconds - stamp_nanoseconds(newest.header.stamp)
             values['age of newest output, s'] = f'{age / NANOSECONDS:.3f}'
-        for stage, (median, high) in self._journal.latencies.percentiles().items():
-            values |= {f'{stage} p50, ms': f'{median * 1e3:.1f}', f'{stage} p95, ms': f'{high * 1e3:.1f}'}
+        values |= latency_values(self._journal.latencies.percentiles())
         return status('objects', level, message, values)

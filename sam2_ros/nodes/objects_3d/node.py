@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.msg import Object3DArray
 from sam2_ros.nodes.edge.frames import FrameTree
+from sam2_ros.nodes.edge.managed_node import ManagedNode
 from sam2_ros.nodes.edge.parameters import ParameterTable
-from sam2_ros.nodes.edge.startup import end_ros, refusals_as_sentences
+from sam2_ros.nodes.edge.process import run
 from sam2_ros.nodes.objects_3d.diagnostics import Diagnostics, Snapshot
 from sam2_ros.nodes.objects_3d.inputs import Inputs
 from sam2_ros.nodes.objects_3d.lifting import Lifted, Lifting
@@ -30,7 +28,7 @@ from sam2_ros.spatial.ring import STEP_BACK, StampedRing
 RETRY_PERIOD = 0.02  # seconds between two looks at what waits for depth or a transform
 
 
-class Objects3DNode(LifecycleNode):
+class Objects3DNode(ManagedNode):
     """A lifecycle node.
 
     configure makes the publishers. activate listens. deactivate stops and keeps nothing: the world moves on meanwhile.
@@ -54,54 +52,16 @@ class Objects3DNode(LifecycleNode):
         self._waiting: WaitingObjects | None = None
         self._newest: Object3DArray | None = None
         self._newest_ns = 0  # stamp of the newest array of objects
-        self._state = 'unconfigured'  # of the lifecycle
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._retry = self.create_timer(RETRY_PERIOD, self._work, clock=steady)
+        self._retry = self.create_timer(RETRY_PERIOD, self._work, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._retry.cancel()  # until something waits
         self._diagnostics = Diagnostics(self, journal=self._journal, snapshot=self._snapshot)
         if self._settings['autostart']:
-            self._start = self.create_timer(0.0, self._autostart, clock=steady)
+            self.start_in(0.0)
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._done('configured', self._configure, 'inactive', TransitionCallbackReturn.FAILURE)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._done('activated', self._activate, 'active', TransitionCallbackReturn.FAILURE)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._done('deactivated', self._stop, 'inactive', TransitionCallbackReturn.ERROR)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._done('cleaned up', self._forget, 'unconfigured', TransitionCallbackReturn.ERROR)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._done('shut down', self._forget, 'finalized', TransitionCallbackReturn.ERROR)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Back to unconfigured, never half active."""
-        return self._done('cleaned up', self._forget, 'unconfigured', TransitionCallbackReturn.ERROR)
-
-    def _done(
-        self, what: str, work: Callable[[], object], state: str, otherwise: TransitionCallbackReturn
-    ) -> TransitionCallbackReturn:
-        """The end of a transition to `state`. If it went wrong, the reason is logged, which rclpy would not do."""
-        try:
-            work()
-        except Exception as error:
-            self.get_logger().error(f'not {what}: {error}')
-            return otherwise
-        self._state = state
-        return TransitionCallbackReturn.SUCCESS
-
-    def _autostart(self) -> None:
-        self.destroy_timer(self._start)
-        if self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
-
-    def _configure(self) -> None:
+    def configure(self) -> None:
         self._outputs = Outputs(self, publish_tf=self._settings['publish_tf'])
 
-    def _activate(self) -> None:
+    def activate(self) -> None:
         ring = self._ring = StampedRing('cloud' if self._settings['source'] == 'points' else 'depth image')
         self._frames = FrameTree(self)
         self._inputs = Inputs(
@@ -118,7 +78,7 @@ class Objects3DNode(LifecycleNode):
         )
         self.get_logger().info(f'listening to {self._inputs.objects.topic} and {self._inputs.depth.topic}')
 
-    def _stop(self) -> None:
+    def deactivate(self) -> None:
         self._retry.cancel()
         inputs, self._inputs = self._inputs, None
         frames, self._frames = self._frames, None
@@ -127,8 +87,13 @@ class Objects3DNode(LifecycleNode):
             if part is not None:
                 part.close()
 
-    def _forget(self) -> None:
-        self._stop()
+    def stop(self, timeout: float | None = None) -> bool:
+        """Nothing is in work between two callbacks, so this takes no time."""
+        self.deactivate()
+        return True
+
+    def forget(self) -> None:
+        self.deactivate()
         outputs, self._outputs = self._outputs, None
         self._newest, self._newest_ns = None, 0
         if outputs is not None:
@@ -169,7 +134,7 @@ class Objects3DNode(LifecycleNode):
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
-            state=self._state,
+            state=self.state,
             timeout=self._settings['input_timeout'],
             inputs=self._inputs,
             newest=self._newest,
@@ -177,24 +142,9 @@ class Objects3DNode(LifecycleNode):
         )
 
 
-def main(args: list[str] | None = None) -> None:
+def main(args: Sequence[str] | None = None) -> None:
     """Run the node until it is interrupted. Exit code 0, or 2 for a parameter that was refused."""
-    with refusals_as_sentences():
-        rclpy.init(args=args)
-    try:
-        with refusals_as_sentences():
-            node = Objects3DNode()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except ValueError as error:
-        rclpy.logging.get_logger('objects_3d').fatal(str(error))
-        sys.exit(2)
-    except RuntimeError:
-        if rclpy.ok():  # otherwise a signal shut ROS down just before rclpy waited
-            raise
-    finally:
-        end_ros()
+    sys.exit(run(Objects3DNode, args, name='objects_3d'))
 
 
 if __name__ == '__main__':

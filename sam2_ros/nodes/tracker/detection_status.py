@@ -7,7 +7,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from sam2_ros.nodes.edge.statuses import status
+from sam2_ros.nodes.edge.diagnostics import OK, WARN, status
 from sam2_ros.nodes.tracker.detection_input import DetectionInput
 
 COUNTED = {  # in the journal -> in the diagnostics
@@ -51,12 +51,12 @@ def detections_status(
         timeout: seconds without a message after which that is told.
         age: seconds from the stamp of the newest message to now; None without one.
     """
-    level, message = DiagnosticStatus.OK, f'{source.prompts.waiting} things wait to be seen often enough'
+    level, message = OK, f'{source.prompts.waiting} things wait to be seen often enough'
     unusual = [f'{fresh[reason]} {what}' for reason, what in UNUSUAL.items() if fresh.get(reason)]
     if unusual:
-        level, message = DiagnosticStatus.WARN, '; '.join(unusual)
+        level, message = WARN, '; '.join(unusual)
     elif silence := source.silence(timeout):
-        level, message = DiagnosticStatus.WARN, silence
+        level, message = WARN, silence
     values: dict[str, Any] = {
         'topic': source.topic,
         'age of newest message, s': '' if age is None else f'{age:.3f}',

@@ -3,45 +3,44 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.msg import TrackedObjectArray
-from sam2_ros.nodes.edge.endpoints import Endpoint
+from sam2_ros.nodes.edge.diagnostics import (
+    ERROR,
+    MEGABYTE,
+    OK,
+    WARN,
+    FreshCounts,
+    PeriodicDiagnostics,
+    diagnostics_endpoint,
+    latency_values,
+    process_memory,
+    status,
+)
 from sam2_ros.nodes.edge.messages import STATE_NAMES
-from sam2_ros.nodes.edge.qos import make_publisher
 from sam2_ros.nodes.tracker.detection_input import DetectionInput
 from sam2_ros.nodes.tracker.detection_status import detections_status
 from sam2_ros.nodes.tracker.image_source import ImageSource
 
-PERIOD = 1.0  # seconds
-MEGABYTE = 1e6
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
 HANGS = 3.0  # after so many usual latencies without an output the network is said to hang
 AHEAD_TOLERANCE = 1.0  # seconds that stamps may be ahead of our clock
 DROPS = ('invalid', 'duplicate', 'reordered', 'failed', 'lost_in_transport')  # worth a warning while they happen
 IN_PAIRS = 10  # reports in a row; then two images per stamp are the habit of this camera
 NEXT_TRANSITION = {'unconfigured': 'configure', 'inactive': 'activate'}
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
-DIAGNOSTICS = Endpoint(
-    name='/diagnostics',
-    type_name='diagnostic_msgs/DiagnosticArray',
-    type=DiagnosticArray,
-    description='Once a second, in every state: rates, skipped images by reason, age, latency by stage, memory.',
-)
+DIAGNOSTICS = diagnostics_endpoint('rates, skipped images by reason, age, latency by stage, memory.')
 
 
 @dataclass(frozen=True)
@@ -65,31 +64,25 @@ class Diagnostics:
         self._node = node
         self._journal = journal
         self._snapshot = snapshot
-        self._counted: dict[str, int] = {}  # as of the last report
+        self._fresh = FreshCounts()
         self._reports_with_duplicates = 0  # in a row
         self._said: dict[str, str] = {}  # what was last said in the log, by subject
         self._idle_since: float | None = None  # seconds, monotonic clock
-        self._publisher = make_publisher(node, DIAGNOSTICS.type, DIAGNOSTICS.name, 10)
-        self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._periodic = PeriodicDiagnostics(node, self._statuses)
 
-    def _report(self) -> None:
-        snapshot = self._snapshot()
-        counts = self._journal.counts()
-        fresh = {reason: number - self._counted.get(reason, 0) for reason, number in counts.items()}
-        self._counted = counts
-        report = DiagnosticArray()
-        report.header.stamp = self._node.get_clock().now().to_msg()
-        report.status = [self._images(snapshot, counts, fresh), self._tracking(snapshot), self._prompts(counts, fresh)]
+    def _statuses(self) -> list[DiagnosticStatus]:
+        snapshot, counts = self._snapshot(), self._journal.counts()
+        fresh = self._fresh.since_last(counts)
+        self._complain_of_idleness(snapshot)
+        found = [self._images(snapshot, counts, fresh), self._tracking(snapshot), self._prompts(counts, fresh)]
         if snapshot.detections is not None:
             age = self._age(snapshot.detections.newest_ns)
-            report.status.append(
+            found.append(
                 detections_status(snapshot.detections, counts=counts, fresh=fresh, timeout=snapshot.timeout, age=age)
             )
-        for status in report.status:
-            status.name = f'{self._node.get_fully_qualified_name().lstrip("/")}: {status.name}'
-            status.hardware_id = snapshot.device
-        self._publisher.publish(report)
-        self._complain_of_idleness(snapshot)
+        for part in found:
+            part.hardware_id = snapshot.device
+        return found
 
     def _complain_of_idleness(self, snapshot: Snapshot) -> None:
         """Say once in the log that the node does not listen to images: somebody may wait for outputs."""
@@ -132,7 +125,7 @@ class Diagnostics:
             'skipped': counts.get('skipped', 0),
         }
         reasons = (*DROPS, 'stamp_outliers', 'unstamped', 'time_jumps', 'format_changes')
-        return make_status('images', level, message, values | {reason: counts.get(reason, 0) for reason in reasons})
+        return status('images', level, message, values | {reason: counts.get(reason, 0) for reason in reasons})
 
     def _tracking(self, snapshot: Snapshot) -> DiagnosticStatus:
         level, message = OK, f'{self._journal.published.per_second():.1f} images/s processed'
@@ -158,12 +151,11 @@ class Diagnostics:
             'age of newest output, s': '' if age is None else f'{age:.3f}',
         }
         values |= {f'objects {name}': states[state] for state, name in STATE_NAMES.items()}
-        for stage, (median, high) in latencies.items():
-            values |= {f'{stage} p50, ms': f'{median * 1e3:.1f}', f'{stage} p95, ms': f'{high * 1e3:.1f}'}
+        values |= latency_values(latencies)
         values['process memory, MB'] = f'{process_memory() / MEGABYTE:.0f}'
         if snapshot.device.startswith('cuda'):
             values['device memory, MB'] = f'{torch.cuda.memory_reserved(snapshot.device) / MEGABYTE:.0f}'
-        return make_status('tracking', level, message, values)
+        return status('tracking', level, message, values)
 
     def _namesakes(self) -> str | None:
         """That several nodes have our name, as a sentence; None if no other has."""
@@ -188,7 +180,7 @@ class Diagnostics:
         level, message = OK, 'no prompt was refused lately'
         if refused:
             level, message = WARN, f'{refused} refused, the last because: {self._journal.last_refusal}'
-        return make_status(
+        return status(
             'prompts',
             level,
             message,
@@ -206,18 +198,3 @@ class Diagnostics:
     def _age(self, stamp_ns: int) -> float | None:
         """Seconds from a stamp, in nanoseconds, to now; None without a stamp."""
         return (self._node.get_clock().now().nanoseconds - stamp_ns) / NANOSECONDS if stamp_ns else None
-
-
-def make_status(name: str, level: bytes, message: str, values: dict[str, Any]) -> DiagnosticStatus:
-    """A status with these values."""
-    return DiagnosticStatus(
-        name=name,
-        level=level,
-        message=message,
-        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
-    )
-
-
-def process_memory() -> int:
-    """Resident bytes of this process."""
-    return int(Path('/proc/self/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.topic_endpoint_info import TopicEndpointInfo
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.live.arrived_images import ArrivedImage
@@ -17,8 +14,8 @@ from sam2_ros.live.journal import Journal
 from sam2_ros.live.stamps import Arrival, StampOrder, stamp_nanoseconds, stamp_text
 from sam2_ros.nodes.edge.decode_images import ConversionError, check_compressed, check_image
 from sam2_ros.nodes.edge.endpoints import Endpoint
+from sam2_ros.nodes.edge.following import FOLLOW_PERIOD, FollowingSubscription, Silence
 from sam2_ros.nodes.edge.parameters import ParameterTable
-from sam2_ros.nodes.edge.qos import QUEUE, chosen_reliability, make_subscription
 from sam2_ros.nodes.edge.startup import subscribed_topic
 from sam2_ros.nodes.edge.transport import VARIABLES
 
@@ -27,7 +24,6 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-FOLLOW_PERIOD = 0.2  # seconds between two looks at who publishes
 MAX_NAMES = 5  # of publishers, in a sentence
 QUEUE_DEPTH = 10  # images; taken off the queue at once, so they do not grow old in it
 
@@ -85,34 +81,43 @@ class ImageSource:
         self._journal = journal
         self._on_image = on_image
         self._on_time_jump = on_time_jump
-        self.topic, compressed = subscribed_topic(
+        topic, self._compressed = subscribed_topic(
             node.resolve_topic_name('image'), transport=parameters['image_transport']
         )
-        self._type: type = CompressedImage if compressed else Image
         self._order = order
         self._logged_reason: str | None = None  # of the silence, while there is one
         self._in_pairs = 0  # images until an equal stamp is worth a line in the log again
         self._hopeless = ''  # what was said about images that cannot be read, while such come
         journal.waiting_since = None
-        self._newest = time.monotonic()  # arrival of the last message, or our start
-        self._chosen = chosen_reliability(node, self.topic)
-        # best effort hears all publishers; what they offer is not known yet
-        self._reliability = self._chosen or ReliabilityPolicy.BEST_EFFORT
-        self._subscription = self._subscribe()
-        self._timer = node.create_timer(FOLLOW_PERIOD, self._look_after, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        hints = {Silence.OTHER_TYPE: 'image_transport'}
+        if not self._compressed:
+            hints[Silence.BEST_EFFORT] = PROFILE_HINT
+        self._subscription = FollowingSubscription(
+            node,
+            CompressedImage if self._compressed else Image,
+            topic,
+            self._receive,
+            depth=QUEUE_DEPTH,
+            hints=hints,
+            event_callbacks=SubscriptionEventCallbacks(message_lost=self._count_lost),
+        )
+        self.topic = self._subscription.topic
+        self._timer = node.create_timer(FOLLOW_PERIOD, self._tell, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def close(self) -> None:
         self._node.destroy_timer(self._timer)
-        self._node.destroy_subscription(self._subscription)
+        self._subscription.close()
 
     def trouble(self) -> str | None:
         """Why no images come, as a sentence; None while they do."""
-        reason = self._reason_of_silence(self._publishers())
+        reason = self._why_silent()
         return reason and self._complaint_about(reason)
 
     def rivals(self) -> str | None:
         """That several publishers send images, as a sentence; None if not."""
-        names = sorted(f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in self._publishers())
+        names = sorted(
+            f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in self._subscription.publishers()
+        )
         if len(names) < 2:
             return None
         return (
@@ -120,30 +125,12 @@ class ImageSource:
             'for those of one camera; stop the others or remap image'
         )
 
-    def _subscribe(self) -> Any:
-        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=QUEUE_DEPTH, reliability=self._reliability)
-        events = SubscriptionEventCallbacks(message_lost=self._count_lost)
-        return make_subscription(
-            self._node, self._type, self.topic, self._receive, profile, policies=QUEUE, event_callbacks=events
-        )
-
     def _count_lost(self, event: Any) -> None:
         self._journal.count('lost_in_transport', event.total_count_change)
 
-    def _publishers(self) -> list[TopicEndpointInfo]:
-        return self._node.get_publishers_info_by_topic(self.topic)
-
-    def _look_after(self) -> None:
-        """Follow the reliability of the publishers. Log each reason of a silence once, and its end."""
-        publishers = self._publishers()
-        if publishers and self._chosen is None:
-            reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
-            wanted = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-            if wanted != self._reliability:
-                self._node.destroy_subscription(self._subscription)
-                self._reliability = wanted
-                self._subscription = self._subscribe()
-        reason = self._reason_of_silence(publishers)
+    def _tell(self) -> None:
+        """Log each reason of a silence once, and its end."""
+        reason = self._why_silent()
         if reason and reason != self._logged_reason:
             self._node.get_logger().warning(self._complaint_about(reason))
         elif self._logged_reason and not reason:
@@ -151,28 +138,14 @@ class ImageSource:
         self._logged_reason = reason
 
     def _complaint_about(self, reason: str) -> str:
-        return f'no image on {self.topic} for {time.monotonic() - self._newest:.0f} s: {reason}'
+        return f'no image on {self.topic} for {self._subscription.seconds_silent:.0f} s: {reason}'
 
-    def _reason_of_silence(self, publishers: list[TopicEndpointInfo]) -> str | None:
-        """None while the newest image is not older than `image_timeout`."""
-        if time.monotonic() - self._newest < self._parameters['image_timeout']:
-            return None
-        expected = f'sensor_msgs/msg/{self._type.__name__}'
-        others = sorted({info.topic_type for info in publishers} - {expected})
-        if not publishers:
-            return 'nobody publishes it; check the topic name, ROS_DOMAIN_ID and that the camera runs'
-        if len(others) == len({info.topic_type for info in publishers}):
-            return f'it is published as {", ".join(others)}, but this node listens to {expected} (image_transport)'
-        best_effort = any(info.qos_profile.reliability != ReliabilityPolicy.RELIABLE for info in publishers)
-        if best_effort and self._chosen is ReliabilityPolicy.RELIABLE:
-            return 'the publisher is best effort, but qos_overrides makes this node ask for reliable images'
-        if best_effort and self._type is Image:
-            return f'the publisher is there and best effort; {PROFILE_HINT}'
-        return 'the publisher is there but sends nothing that arrives'
+    def _why_silent(self) -> str | None:
+        return self._subscription.why_silent(self._parameters['image_timeout'])
 
     def _receive(self, message: Any) -> None:
-        self._newest = time.monotonic()
-        check = check_image if self._type is Image else check_compressed
+        arrived = self._subscription.newest
+        check = check_compressed if self._compressed else check_image
         try:
             check(message, max_pixels=self._parameters['max_image_pixels'])
         except ConversionError as error:
@@ -180,15 +153,15 @@ class ImageSource:
             self._drop(error)
             return
         self._hopeless = ''
-        if not self._in_order(message):
+        if not self._in_order(message, arrived):
             return
         if self._journal.waiting_since is None:
-            self._journal.waiting_since = self._newest
+            self._journal.waiting_since = arrived
         self._on_image(
             ArrivedImage(
                 message,
                 time=self._order.elapsed,
-                arrived=self._newest,
+                arrived=arrived,
                 received_ns=self._node.get_clock().now().nanoseconds,
             )
         )
@@ -203,13 +176,11 @@ class ImageSource:
         if error.field in ('encoding', 'format', 'size'):
             self._hopeless = sentence
 
-    def _in_order(self, message: Any) -> bool:
+    def _in_order(self, message: Any, arrived: float) -> bool:
         """Whether the image is taken, going by its stamp."""
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         wrong = self._order.outliers
-        arrival = self._order.classify(
-            stamp_ns, arrived=self._newest, reorder_window=self._parameters['reorder_window']
-        )
+        arrival = self._order.classify(stamp_ns, arrived=arrived, reorder_window=self._parameters['reorder_window'])
         for _ in range(self._order.outliers - wrong):
             self._journal.note('stamp_outliers', 'an image was stamped ahead of those after it: a wrong stamp')
         if arrival is not Arrival.DUPLICATE:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from rclpy.executors import SingleThreadedExecutor
 
 from sam2_ros.live.network import device_works
-from sam2_ros.nodes.tracker.node import TrackerNode, end, spin
+from sam2_ros.nodes.edge.process import end, spin
+from sam2_ros.nodes.tracker.node import TrackerNode
 
 RESTART_DELAY = 2.0  # seconds
 LOOK_PERIOD = 0.1  # seconds between two looks whether the thread of a camera still runs

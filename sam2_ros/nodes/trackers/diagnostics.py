@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.clock import Clock, ClockType
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from sam2_ros.live.measurements import RATE_SECONDS
-from sam2_ros.nodes.edge.qos import make_publisher
-from sam2_ros.nodes.tracker.diagnostics import DIAGNOSTICS, MEGABYTE, PERIOD, make_status, process_memory
+from sam2_ros.nodes.edge.diagnostics import MEGABYTE, OK, PERIOD, WARN, PeriodicDiagnostics, process_memory, status
 
 
 @dataclass(frozen=True)
@@ -40,33 +38,22 @@ class ProcessDiagnostics:
     """Adds one status to /diagnostics once a second, in every state of the node."""
 
     def __init__(self, node: Node, *, snapshot: Callable[[], Snapshot]) -> None:
-        self._node = node
         self._snapshot = snapshot
         self._past: deque[tuple[float, dict[str, float]]] = deque(maxlen=round(RATE_SECONDS / PERIOD) + 1)
-        self._publisher = make_publisher(node, DIAGNOSTICS.type, DIAGNOSTICS.name, 10)
-        self._timer = node.create_timer(PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def _report(self) -> None:
-        status = self._status(self._snapshot())
-        report = DiagnosticArray(status=[status])
-        report.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(report)
+        self._periodic = PeriodicDiagnostics(node, lambda: [self._status(self._snapshot())])
 
     def _status(self, snapshot: Snapshot) -> DiagnosticStatus:
         shares = self._shares(snapshot.cameras)
-        level, message = DiagnosticStatus.OK, f'the network is busy {sum(shares.values()):.0%} of the time'
+        level, message = OK, f'the network is busy {sum(shares.values()):.0%} of the time'
         if not snapshot.model:
-            level, message = DiagnosticStatus.WARN, f'the node is {snapshot.lifecycle}: no model is loaded'
+            level, message = WARN, f'the node is {snapshot.lifecycle}: no model is loaded'
         values: dict[str, Any] = {'model': snapshot.model, 'device': snapshot.device}
         for name, camera in snapshot.cameras.items():
             values |= {f'{name}: state': camera.lifecycle, f'{name}: share of time, %': f'{100 * shares[name]:.1f}'}
         values['process memory, MB'] = f'{process_memory() / MEGABYTE:.0f}'
         if snapshot.device.startswith('cuda'):
             values['device memory, MB'] = f'{torch.cuda.memory_reserved(snapshot.device) / MEGABYTE:.0f}'
-        status = make_status('network', level, message, values)
-        status.name = f'{self._node.get_fully_qualified_name().lstrip("/")}: {status.name}'
-        status.hardware_id = snapshot.device
-        return status
+        return status('network', level, message, values, hardware_id=snapshot.device)
 
     def _shares(self, cameras: Mapping[str, CameraState]) -> dict[str, float]:
         """By camera, the share of the last seconds in which the network worked for it."""

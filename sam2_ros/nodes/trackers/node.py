@@ -24,9 +24,10 @@ from sam2_ros.model import Sam2Network
 from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.managed_node import ManagedNode
 from sam2_ros.nodes.edge.parameters import ParameterTable
+from sam2_ros.nodes.edge.process import run
 from sam2_ros.nodes.edge.qos import make_publisher, make_subscription
 from sam2_ros.nodes.edge.startup import NAMES
-from sam2_ros.nodes.tracker.node import free_memory, run
+from sam2_ros.nodes.tracker.node import free_memory
 from sam2_ros.nodes.tracker.prompt_inputs import QUEUE_DEPTH
 from sam2_ros.nodes.trackers.camera import CameraNode, RunningCamera
 from sam2_ros.nodes.trackers.diagnostics import CameraState, ProcessDiagnostics, Snapshot
@@ -197,7 +198,7 @@ def _check_names(cameras: Sequence[str]) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the process. It then ends at once, because an orderly end of PyTorch takes seconds."""
-    code = run(args, make=TrackersNode, name=NAME)
+    code = run(TrackersNode, args, name=NAME)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

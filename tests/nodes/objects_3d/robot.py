@@ -23,10 +23,9 @@ from sam2_ros.msg import Object3DArray, TrackedObject, TrackedObjectArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from sam2_ros.nodes.edge import frames
+from sam2_ros.nodes.edge import diagnostics, frames
 from sam2_ros.nodes.edge.depth_messages import depth_image
 from sam2_ros.nodes.edge.encode_images import array_to_image
-from sam2_ros.nodes.objects_3d import diagnostics
 from sam2_ros.nodes.objects_3d.node import Objects3DNode
 from sam2_ros.nodes.objects_3d.outputs import OUTPUTS
 from sam2_ros.spatial.transforms import inverse, quaternion_of

@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import yaml
 
-from sam2_ros.nodes.tracker import diagnostics
+from sam2_ros.nodes.edge import diagnostics
 from sam2_ros.nodes.trackers import diagnostics as process_diagnostics
 from sam2_ros.nodes.trackers.node import TrackersNode
 from tests.nodes import tracker_scene as scene

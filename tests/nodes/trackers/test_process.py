@@ -17,9 +17,9 @@ import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from sam2_ros.nodes.edge import diagnostics
 from sam2_ros.nodes.edge.parameters import yaml_text
 from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
-from sam2_ros.nodes.trackers import diagnostics
 from sam2_ros.nodes.trackers.node import TrackersNode
 from sam2_ros.nodes.trackers.parameters import EXAMPLE, TITLE, process_parameters
 from tests.common import REPOSITORY
