@@ -17,11 +17,13 @@ from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.inference import InferenceThread
 from sam2_ros.live.journal import Journal
 from sam2_ros.live.prompt_jobs import ObjectMessages, PromptJobs
+from sam2_ros.model import Sam2Network
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tools.measurement import Case, build_model, prompts_for
 from sam2_ros.tracking import FrameResult, VideoTracker
 
 ROUNDS = 5  # alone and together take turns, so that both meet the same computer
+BATCHES = 10
 PICTURES = 30  # drawn beforehand; the camera goes through them forth and back
 
 
@@ -51,11 +53,14 @@ class CamerasMeasurement:
         alone: the first camera while the others send nothing.
         together: each camera while all send.
         visible: share of objects and images in which the object was visible.
+        batch_gain: time of the encoder for one image of each camera, one after the other, divided by that for all of
+            them as one batch. The median of BATCHES pairs.
     """
 
     alone: Served
     together: Sequence[Served]
     visible: float
+    batch_gain: float
 
 
 class _Camera:
@@ -163,7 +168,30 @@ def measure_cameras(case: Case) -> CamerasMeasurement:
             _add(total, served)
     for camera in cameras:
         thread.remove(camera.stream)
-    return CamerasMeasurement(alone, together, float(np.mean([seen for camera in cameras for seen in camera.visible])))
+    visible = float(np.mean([seen for camera in cameras for seen in camera.visible]))
+    return CamerasMeasurement(alone, together, visible, _batch_gain(model, case.cameras))
+
+
+@torch.inference_mode()
+def _batch_gain(model: Sam2Network, images: int) -> float:
+    """How many times faster the encoder is with so many images as one batch than one after the other."""
+    batch = torch.randn(images, 3, model.image_size, model.image_size, device=model.device)
+
+    def seconds(parts: Sequence[torch.Tensor]) -> float:
+        begun = time.perf_counter()
+        for part in parts:
+            model.encode_image(part)
+        if model.device.type == 'cuda':
+            torch.cuda.synchronize(model.device)
+        return time.perf_counter() - begun
+
+    ways = [batch.split(1), (batch,)]
+    times: list[list[float]] = [[], []]
+    for pair in range(1 + BATCHES):
+        for way in (0, 1) if pair % 2 else (1, 0):  # they take turns, so that both meet the same computer
+            times[way].append(seconds(ways[way]))
+    one_by_one, together = np.array(times)[:, 1:]  # the first pair warms up
+    return float(np.median(one_by_one / together))
 
 
 def _add(total: Served, served: Served) -> None:

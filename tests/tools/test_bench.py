@@ -114,10 +114,10 @@ def test_known_times_give_known_rows(case):
 def test_cameras_beside_one_alone_give_known_rows(case):
     alone = Served(10.0, [0.05] * 99 + [0.06])
     together = [Served(10.0, [0.1] * 60), Served(10.0, [0.12] * 40)]
-    row = cells(CAMERAS, replace(case, cameras=2, rate=5.0), CamerasMeasurement(alone, together, 1.0))
+    row = cells(CAMERAS, replace(case, cameras=2, rate=5.0), CamerasMeasurement(alone, together, 1.0, 1.25))
     assert (row['cameras'], row['Hz'], row['alone fps'], row['alone p50 ms']) == ('2', '5', '10', '50.0')
     assert (row['each fps'], row['each p50 ms'], row['each p90 ms']) == ('6, 4', '100.0, 120.0', '100.0, 120.0')
-    assert (row['all / alone'], row['most / least']) == ('1.00', '1.50')
+    assert (row['all / alone'], row['most / least'], row['encoder batch']) == ('1.00', '1.50', '1.25')
 
 
 def test_cameras_share_the_network(case):
@@ -125,6 +125,7 @@ def test_cameras_share_the_network(case):
     assert len(measured.alone.latencies) >= 25 and len(measured.together) == 2
     rates = [served.rate for served in measured.together]
     assert max(rates) < 1.5 * min(rates) and sum(rates) < 2 * measured.alone.rate
+    assert 0.2 < measured.batch_gain < 5
 
 
 def test_a_network_that_fails_ends_the_measurement(case, monkeypatch):
