@@ -23,7 +23,7 @@ class Silence(Enum):
     NOBODY = 'nobody publishes it; check the topic name, ROS_DOMAIN_ID and that the sender runs'
     OTHER_TYPE = 'it is published as {others}, but this node listens to {expected}'
     ASKS_TOO_MUCH = 'the publisher is best effort, but qos_overrides makes this node ask for reliable messages'
-    BEST_EFFORT = 'the publisher is there and best effort, but nothing arrives'
+    BEST_EFFORT = 'the publisher is there, as best effort, but sends nothing that arrives'
     MUTE = 'the publisher is there but sends nothing that arrives'
 
 

@@ -86,7 +86,7 @@ def test_a_camera_that_cannot_do_what_the_user_wants(micro_weights: Path) -> Non
         client.destroy_publisher(client.camera)
         client.create_publisher(Image, IMAGE, QoSProfile(depth=1, reliability=BEST_EFFORT))
         assert client.transition('configure') and client.transition('activate')
-        assert client.log_line('qos_overrides makes this node ask for reliable images')
+        assert client.log_line('qos_overrides makes this node ask for reliable messages')
         assert _asked_of_the_camera(client) == [RELIABLE]
 
 
