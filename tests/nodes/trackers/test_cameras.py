@@ -113,13 +113,16 @@ def test_a_camera_that_stops_changes_nothing_for_the_other(cameras: Cameras) -> 
 def test_a_fast_camera_does_not_make_a_slow_one_skip_twice_in_a_row(cameras: Cameras) -> None:
     prompt_both(cameras)
     with cameras.front.before_encoding(lambda: time.sleep(SLOW)):  # of both: it is one network
+        before = len(cameras.left.received['objects'])
         fast, slow = Feeder(cameras.left, 60), Feeder(cameras.front, 5)
         cameras.front.wait_for(lambda: len(cameras.front.received['objects']) > 12, 'outputs of the slow camera')
+        turns_of_fast = len(cameras.left.received['objects']) - before
         slow.stop()
         fast.stop()
-    skipped = [output.frames_skipped for output in cameras.front.received['objects']]
-    # the computer itself may be held up a few times; without fair turns it happens with most images
-    assert sum(number > 1 for number in skipped) <= len(skipped) // 4, skipped
+    skipped = [output.frames_skipped for output in cameras.front.received['objects']][1:]
+    held_up = sum(number > 1 for number in skipped)  # a few times the computer itself may be the reason
+    # a computer too busy for both has to give them equal turns
+    assert held_up <= len(skipped) // 4 or turns_of_fast < 1.5 * len(skipped), (skipped, turns_of_fast)
     assert sum(output.frames_skipped for output in cameras.left.received['objects']) > 50
 
 
