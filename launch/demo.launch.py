@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
@@ -43,9 +43,15 @@ def generate_launch_description() -> LaunchDescription:
         remappings=[('image', IMAGE)],
         additional_env=large_image_environment(),
     )
-    objects_3d = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / 'launch/objects_3d.launch.py')),
-        launch_arguments={'camera_info': '/camera/camera_info', 'namespace': ''}.items(),
+    # Without the arguments of the others: `source` and `params_file` mean something else there, and `depth` a topic.
+    objects_3d = GroupAction(
+        [
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(str(SHARE / 'launch/objects_3d.launch.py')),
+                launch_arguments={'camera_info': '/camera/camera_info'}.items(),
+            )
+        ],
+        forwarding=False,
         condition=IfCondition(LaunchConfiguration('depth')),
     )
     return LaunchDescription([*arguments, tracker, player, objects_3d])

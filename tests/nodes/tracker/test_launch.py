@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sam2_ros.msg import Object3DArray
 
 from sam2_ros.nodes.edge.transport import VARIABLES
 from tests.common import REPOSITORY
@@ -65,6 +66,14 @@ def test_the_demo(micro_weights: Path) -> None:
         launched(client, 'demo.launch.py', 'rviz:=false', f'checkpoint:={micro_weights}'),
     ):
         assert client.wait_for(lambda: client.received['objects'], 'an output')[0].image_width > 0
+
+
+def test_the_demo_with_depth(micro_weights: Path) -> None:
+    arguments = ('rviz:=false', f'checkpoint:={micro_weights}', 'source:=bodies', 'depth:=true')
+    with client_of('/tracker') as client, launched(client, 'demo.launch.py', *arguments):
+        found: list[Object3DArray] = []
+        client.create_subscription(Object3DArray, '/objects_3d/objects', found.append, 10)
+        assert client.wait_for(lambda: found, 'objects in space')[0].header.frame_id == 'camera_optical_frame'
 
 
 def test_rviz_finds_the_calibration_beside_the_image() -> None:
