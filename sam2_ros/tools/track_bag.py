@@ -16,7 +16,7 @@ from typing import Any
 from rosbags.rosbag2 import ReaderError, WriterError
 
 from sam2_ros.interruption import noted_interruption
-from sam2_ros.live.network import load_network, make_tracker
+from sam2_ros.live.network import load_network, make_tracker, memory_policy
 from sam2_ros.nodes.bag.input import choose_image_topic, opened_input, recorded_prompts
 from sam2_ros.nodes.bag.output import STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
 from sam2_ros.nodes.bag.track import BagReport, BagTracker, Stopped, track
@@ -75,7 +75,8 @@ def _run(options: argparse.Namespace, report: BagReport) -> None:
             )
         if not prompts:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
-        tracker = make_tracker(load_network(parameters), parameters)
+        memory = memory_policy(parameters['memory'], parameters)
+        tracker = make_tracker(load_network(parameters), parameters, memory=memory)
         pictures = {row.name for row in OUTPUTS if row.picture and row.topic_of(options.node) in reader.topics}
         pictures |= {OVERLAY} if options.overlay else set()
         with noted_interruption() as interruption, opened_bag(options.out, STORAGES[storage]) as writer:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from sam2_ros.drawing.overlay import ScoreStrip, draw_overlay, draw_prompts
 from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.interruption import noted_interruption
-from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, requested_memory
 from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
 from sam2_ros.video.prompts import HOW_TO_PROMPT, add_prompt_arguments, check_prompts, mask_files, prompts_by_frame
 from sam2_ros.video.sink import VideoSink, video_files
@@ -244,7 +244,7 @@ def main(args: Sequence[str] | None = None) -> int:
             height, width = source.size
             raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
         check_inputs_stay(mask_files(options.prompt_parts), **_outputs(options.out))
-        tracker = VideoTracker(load_requested_network(options), memory=options.memory)
+        tracker = VideoTracker(load_requested_network(options), requested_memory(options))
         with until_interrupted(source) as frames:
             written = track_video(frames, tracker, prompts=prompts, out=options.out, max_frames=options.frames)
     except (ValueError, OSError) as error:
