@@ -18,14 +18,14 @@ def boxes_of(masks: np.ndarray, *, inclusive: bool = True) -> np.ndarray:
     """
     extents = []
     for axis in (-2, -1):  # columns, then rows
-        line = masks.any(axis=axis)
+        line: np.ndarray = masks.any(axis=axis)
         first = line.argmax(axis=-1)
         last = line.shape[-1] - 1 - line[..., ::-1].argmax(axis=-1)
         extents.append((first, last - first + inclusive))
     (x, width), (y, height) = extents
     boxes = np.stack([x, y, width, height], axis=-1).astype(float)
-    boxes[~masks.any(axis=(-2, -1))] = 0.0
-    return boxes
+    shown: np.ndarray = masks.any(axis=(-2, -1))
+    return boxes * shown[..., None]
 
 
 def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -62,8 +62,8 @@ def vots_measures(sequences: Sequence[Sequence[ObjectOverlaps]], *, prompted_fra
     Args:
         sequences: the objects of each.
         prompted_frame_fails: as in the toolkit, in whose results the prompted frame is no region: it counts with
-            overlap 0 to quality and accuracy, and as not reported. So the best quality of T frames is (T - 1) / T. False: leave
-            that frame out.
+            overlap 0 to quality and accuracy, and as not reported. So the best quality of T frames is
+            (T - 1) / T. False: leave that frame out.
 
     Raises:
         ValueError: without sequences, or for one without objects.
