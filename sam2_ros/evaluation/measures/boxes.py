@@ -18,13 +18,13 @@ def boxes_of(masks: np.ndarray, *, inclusive: bool = True) -> np.ndarray:
     """
     extents = []
     for axis in (-2, -1):  # columns, then rows
-        line: np.ndarray = masks.any(axis=axis)
+        line = np.any(masks, axis=axis)
         first = line.argmax(axis=-1)
         last = line.shape[-1] - 1 - line[..., ::-1].argmax(axis=-1)
         extents.append((first, last - first + inclusive))
     (x, width), (y, height) = extents
     boxes = np.stack([x, y, width, height], axis=-1).astype(float)
-    shown: np.ndarray = masks.any(axis=(-2, -1))
+    shown = np.any(masks, axis=(-2, -1))
     return boxes * shown[..., None]
 
 

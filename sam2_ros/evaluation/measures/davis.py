@@ -1,7 +1,7 @@
 """Figures of a video object segmentation benchmark, out of J and F of every frame.
 
-As the evaluation code of DAVIS 2017 (Pont-Tuset et al., 2017) and that of YouTube-VOS (Xu et al., 2018) define them. Which
-frames count is up to the caller: DAVIS and SA-V leave out the first and the last annotated one.
+As the evaluation code of DAVIS 2017 (Pont-Tuset et al., 2017) and that of YouTube-VOS (Xu et al., 2018) define them.
+Which frames count is up to the caller: DAVIS and SA-V leave out the first and the last annotated one.
 """
 
 from __future__ import annotations
