@@ -34,7 +34,7 @@ def frame_statistics(values: np.ndarray) -> FrameStatistics:
     """Mean, recall and decay of J or F over the frames of one object.
 
     Neighbouring quarters share a frame. Frames that are NaN are left out, but not recalled, as in the official code.
-    Its indices of quarters overflow beyond 256 frames; ours do not.
+    Its indices of quarters overflow from 256 frames on; ours do not.
 
     Args:
         values: (T,) in [0, 1].
