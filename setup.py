@@ -18,7 +18,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['sam2_ros', 'sam2_ros.*']),
     package_data={'sam2_ros': ['weights/*']},
-    data_files=[('share/sam2_ros/config', ['config/train.yaml', 'config/train_gpu.yaml'])],
+    data_files=[('share/sam2_ros/config', ['config/train.yaml', 'config/train_cutouts.yaml', 'config/train_gpu.yaml'])],
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
