@@ -23,7 +23,7 @@ MIN_IOU = 0.9999  # of each object, over all masks of the clip
 # that they are rounded the other way.
 MAX_DIFFERENT_PIXELS = 1
 # of the range; a given mask is -10 and 10 at low resolution, and halfway between them its logit is 0 but for rounding
-TIE = 1e-6
+TIE = 1e-5
 Logits = dict[tuple[int, str], np.ndarray]  # (H, W) by frame and object
 
 
