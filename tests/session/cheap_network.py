@@ -9,7 +9,6 @@ from torch import Tensor
 
 from sam2_ros.model import ImageFeatures, MaskDecoding, MemoryRead
 
-
 CPU = torch.device('cpu')
 
 
