@@ -39,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
     'nodes/video_player': {'video', 'nodes/edge'},
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},
-    'nodes/bag': {'tracking', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
+    'nodes/bag': {'model', 'tracking', 'session', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
     'tools': {
         'model', 'synthetic', 'files', 'interruption', 'tracking', 'drawing', 'video', 'session', 'live', 'evaluation',
         'nodes/edge', 'nodes/tracker', 'nodes/bag',
