@@ -15,7 +15,7 @@ import pytest
 
 from sam2_ros.model import build_sam2
 from sam2_ros.synthetic.ladybirds import LadybirdScene
-from sam2_ros.tools.track_video import CSV_COLUMNS, main, track_video, track_whole_video
+from sam2_ros.tools.track_video import CSV_COLUMNS, main, track_video
 from sam2_ros.tracking import Prompt, VideoTracker
 from sam2_ros.video.sink import VideoSink
 from sam2_ros.video.source import FrameSource, open_source
@@ -378,48 +378,3 @@ def test_a_folder_of_images_works_too(run, scene, tmp_path):
     (mask, *_) = visible_ladybirds(scene).values()
     assert run('--box', box_of(mask), source=folder) == 0
     assert len(rows_of(tmp_path / 'out')) == 2
-
-
-def test_a_whole_video_from_prompts_on_any_frame(run, scene, tmp_path, capsys):
-    """An object that is prompted in the middle is known from the first frame on, and the files are those of any run."""
-    later = scene.masks(3)[next(iter(visible_ladybirds(scene)))]
-    assert run('--offline', '--name', 'bird', '--box', f'3:{box_of(later)}', '--point', '5:2,2,0') == 0
-    rows = rows_of(tmp_path / 'out')
-    assert [int(row['frame']) for row in rows] == list(range(FRAMES))
-    ways = [row['memory_reason'].split(';')[0] for row in rows]
-    assert ways[:4] == ['tracked backwards'] * 3 + ['prompt']
-    assert ways[5] == 'correction', 'a click corrects what was propagated before'
-    assert len(list((tmp_path / 'out' / 'masks' / 'bird').glob('*.png'))) == FRAMES
-    assert open_source(str(tmp_path / 'out' / 'overlay.mp4')).frame_count == FRAMES
-    assert sorted(file.name for file in (tmp_path / 'out').iterdir()) == ['masks', 'objects.csv', 'overlay.mp4']
-    assert 'bird: visible in' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ('words', 'source', 'message'),
-    [
-        (['--point', '2:5,5,0', '--name', 'x', '--point', '4:5,5'], None, 'needs a positive point'),
-        (['--box', '9:1,1,9,9'], None, 'the last frame is 5'),
-        (['--box', '1,1,9,9'], 'synthetic', 'has no end'),
-        (['--box', '1,1,9,9', '--frames', '0'], None, '1 or more'),
-    ],
-)
-def test_a_whole_video_that_cannot_be_tracked(run, tmp_path, capsys, words, source, message):
-    assert run('--offline', *words, source=source) == 1
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / 'out' / 'objects.csv').exists()
-
-
-def test_a_whole_video_that_is_interrupted_leaves_what_was_found(video, micro_model, tmp_path):
-    prompts = {0: [Prompt('bird', box=(10, 10, 60, 60))]}
-    asked = []
-
-    def stopped():
-        asked.append(None)
-        return len(asked) >= 3
-
-    written = track_whole_video(
-        open_source(str(video)), micro_model, prompts=prompts, out=tmp_path / 'out', stopped=stopped
-    )
-    assert written.frames == FRAMES
-    assert [int(row['frame']) for row in rows_of(tmp_path / 'out')] == [0, 1, 2], 'the other frames are without masks'
