@@ -212,7 +212,7 @@ class VideoSession:
         count = start + 1 if reverse else self.frame_count - start
         count = count if max_frames is None else min(count, max_frames)
         frames = range(start, start - count, -1) if reverse else range(start, start + count)
-        return self._passes(frames, reverse=reverse, taken=lambda _: self.object_ids)
+        return self._passes(frames, reverse=reverse, taken=lambda _: self.object_ids, changes=self._changes)
 
     def propagate_both_ways(self) -> Iterator[FrameResult]:
         """Carry every object from its first prompted frame to both ends of the video.
@@ -227,17 +227,20 @@ class VideoSession:
         """
         self._commit()
         firsts = {name: masklet.first for name, masklet in self._masklets.items()}
+        changes = self._changes
 
         def both() -> Iterator[FrameResult]:
             yield from self._passes(
                 range(min(firsts.values()), self.frame_count),
                 reverse=False,
                 taken=lambda frame: [name for name, first in firsts.items() if first <= frame],
+                changes=changes,
             )
             yield from self._passes(
                 range(max(firsts.values()) - 1, -1, -1),
                 reverse=True,
                 taken=lambda frame: [name for name, first in firsts.items() if frame < first],
+                changes=changes,
             )
 
         return both()
@@ -268,10 +271,16 @@ class VideoSession:
         self.close()
 
     def _passes(
-        self, frames: Iterable[int], *, reverse: bool, taken: Callable[[int], Iterable[str]]
+        self, frames: Iterable[int], *, reverse: bool, taken: Callable[[int], Iterable[str]], changes: int
     ) -> Iterator[FrameResult]:
-        """Track objects on these frames; `taken` says which ones on each."""
-        changes = self._changes
+        """Track objects on these frames.
+
+        Args:
+            frames: in the order of the pass.
+            reverse: backwards.
+            taken: the objects to track on a frame.
+            changes: how many changes there had been when the pass was asked for; after another one, it must not go on.
+        """
         for frame in frames:
             if changes != self._changes:
                 raise RuntimeError('the prompts were changed while they were propagated; call propagate again')
