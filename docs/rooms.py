@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     'tracking': {'model'},
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
+    'session': {'model', 'tracking', 'video'},
     'live': {'model', 'tracking'},
     'detections': {'live', 'tracking'},
     'evaluation': {'model', 'tracking', 'synthetic', 'files', 'video', 'drawing', 'interruption'},
@@ -38,9 +39,9 @@ ROOMS: dict[str, set[str]] = {
     'nodes/video_player': {'video', 'nodes/edge'},
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},
-    'nodes/bag': {'tracking', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
+    'nodes/bag': {'model', 'tracking', 'session', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
     'tools': {
-        'model', 'synthetic', 'files', 'interruption', 'tracking', 'drawing', 'video', 'live', 'evaluation',
+        'model', 'synthetic', 'files', 'interruption', 'tracking', 'drawing', 'video', 'session', 'live', 'evaluation',
         'nodes/edge', 'nodes/tracker', 'nodes/bag',
     },
 }  # fmt: skip

@@ -179,3 +179,15 @@ def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys
 def test_what_cannot_be_measured_is_said(words, reason, capsys):
     assert main(words) == 1
     assert reason in capsys.readouterr().err
+
+
+def test_a_session_is_measured_on_the_same_frames(case):
+    """Beside the official predictor, whose masks it gives."""
+    measured = measure(replace(case, offline=True, official=True, frames=3))
+    assert measured.seconds.shape == (2, 3)
+    assert measured.mask_iou > 0.99
+
+
+def test_a_session_has_one_memory(capsys):
+    assert main(['--offline', '--memory', 'dam']) == 1
+    assert '--offline has the memory sam2' in capsys.readouterr().err
