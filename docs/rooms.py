@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     'files': set(),
     'interruption': set(),
     'spatial': set(),
+    'images': {'model', 'files'},
     'tracking': {'model'},
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
@@ -40,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},
     'nodes/bag': {'tracking', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
     'tools': {
-        'model', 'synthetic', 'files', 'interruption', 'tracking', 'drawing', 'video', 'live', 'evaluation',
+        'model', 'synthetic', 'files', 'interruption', 'images', 'tracking', 'drawing', 'video', 'live', 'evaluation',
         'nodes/edge', 'nodes/tracker', 'nodes/bag',
     },
 }  # fmt: skip
