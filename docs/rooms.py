@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     'interruption': set(),
     'spatial': set(),
     'images': {'model', 'files'},
+    'masklets': {'files'},
     'tracking': {'model'},
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
@@ -41,8 +42,8 @@ ROOMS: dict[str, set[str]] = {
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},
     'nodes/bag': {'tracking', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
     'tools': {
-        'model', 'synthetic', 'files', 'interruption', 'images', 'tracking', 'drawing', 'video', 'live', 'evaluation',
-        'nodes/edge', 'nodes/tracker', 'nodes/bag',
+        'model', 'synthetic', 'files', 'interruption', 'images', 'masklets', 'tracking', 'drawing', 'video', 'live',
+        'evaluation', 'nodes/edge', 'nodes/tracker', 'nodes/bag',
     },
 }  # fmt: skip
 MESSAGES = {'msg', 'srv'}  # generated from the folders of these names

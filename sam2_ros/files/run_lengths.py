@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 _MOST_PIXELS = 1 << 28  # of an image
+_LONGEST_NUMBER = 12  # characters of a number in the short form, so that it fits into 64 bits
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,10 @@ class RunLengths:
             raise ValueError(f'run lengths are of {sides[1]} x {sides[0]} pixels, not {size[1]} x {size[0]}')
         if isinstance(counts, str):
             counts = short_counts(counts)
-        if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+        elif not isinstance(counts, list) or not all(type(count) is int for count in counts):
             raise ValueError("run lengths need 'counts', a list of whole numbers or their short form as a text")
+        if min(counts, default=0) < 0:
+            raise ValueError(f'run lengths must not be negative, but one is {min(counts)}')
         if sum(counts) != sides[0] * sides[1]:
             raise ValueError(f'run lengths cover {sum(counts)} pixels of an image of {sides[0] * sides[1]}')
         runs = cls((sides[0], sides[1]), tuple(counts))
@@ -103,21 +106,23 @@ def short_counts(text: str) -> list[int]:
     Raises:
         ValueError: if the text is no such form.
     """
-    counts: list[int] = []
-    chunks = [ord(character) - 48 for character in text]
-    if any(not 0 <= chunk < 64 for chunk in chunks) or (chunks and chunks[-1] & 32):
-        raise ValueError("the text of run lengths is not in COCO's short form")
-    group: list[int] = []
-    for chunk in chunks:
-        group.append(chunk & 31)
-        if chunk & 32:
-            continue
-        value = reduce(lambda higher, lower: higher << 5 | lower, reversed(group))
-        if chunk & 16:
-            value -= 1 << (5 * len(group))
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        group = []
-    return counts
+    broken = ValueError("the text of run lengths is not in COCO's short form")
+    chunks = np.frombuffer(text.encode('utf-32-le'), '<u4').astype(np.int64) - 48
+    if not len(chunks):
+        return []
+    if chunks.min() < 0 or chunks.max() > 63 or chunks[-1] > 31:
+        raise broken
+    ends = np.flatnonzero(chunks < 32)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    lengths = ends - starts + 1
+    if lengths.max() > _LONGEST_NUMBER:
+        raise broken
+    places = np.arange(len(chunks)) - np.repeat(starts, lengths)
+    values = np.add.reduceat((chunks & 31) << 5 * places, starts)
+    values -= (chunks[ends] & 16 > 0) * (1 << 5 * lengths)
+    for first in (1, 2):  # each number is a difference to the one two before
+        values[first::2] = np.cumsum(values[first::2])
+    return values.tolist()
 
 
 def counts_as_text(counts: Sequence[int]) -> str:

@@ -75,6 +75,5 @@ def _root(path: Path) -> Path:
 
 def _folders(path: Path) -> list[Path]:
     """The folders of the videos: those with PNG files that are named by numbers."""
-    if not path.is_dir():
-        return []
-    return sorted({file.parent for file in _root(path).rglob('*.png') if file.stem.isdecimal()} - {_root(path)})
+    files = (file for pattern in ('*/*.png', '*/*/*.png') for file in _root(path).glob(pattern))
+    return sorted({file.parent for file in files if file.stem.isdecimal()})
