@@ -20,6 +20,7 @@ _BAND = 12  # pixels around a hole where other frames have to look like this one
 _LARGEST_ERROR = 12.0  # mean difference there in grey levels, after brightness is evened out, for a frame to be used
 _VALUES = 3  # so many frames are asked for each pixel, if there are; the median of them is taken
 _WHOLLY = 0.999  # share of background in the pixels that one was mixed of, for it to be used
+_ENOUGH = 8  # frames; more are asked only for pixels that none of these shows
 _RADIUS = 5  # pixels from which inpainting takes what it fills in
 
 MaskedFrame = tuple[np.ndarray, np.ndarray]  # (H, W, 3) uint8 RGB and (H, W) bool
@@ -127,29 +128,42 @@ def _filled(rgb: np.ndarray, hole: np.ndarray, to_start: np.ndarray, others: Ite
     box = _box(hole, _BAND + _RADIUS)
     here, inside = rgb[box], hole[box]
     band = widened(inside, _BAND) & ~inside
-    values: list[np.ndarray] = []
+    values = np.full((_VALUES, *here.shape), np.inf, np.float32)
     wanted = inside.astype(np.uint8) * _VALUES  # how many more frames are asked for each pixel
+    used = 0
     for other in others:
-        if not wanted.any():
+        missing = wanted > 0 if used < _ENOUGH else wanted == _VALUES
+        if not missing.any():
             break
         motion = np.linalg.inv(to_start) @ other.to_start
-        if not (_in_box(other.ground.astype(np.uint8), motion, box, cv2.INTER_NEAREST) * wanted).any():
+        if not (_in_box(other.ground.astype(np.uint8), motion, box, cv2.INTER_NEAREST) * missing).any():
             continue
+        used += 1
         colours, shown = _moved(other, motion, rgb, hole, box)
         even = _evened(colours, here, shown & band)
         new = shown & (wanted > 0)
         if even is not None and new.any():
-            values.append(np.where(new[..., None], even, np.nan))
+            rows, columns = np.nonzero(new)
+            values[wanted[new] - 1, rows, columns] = even[new]
             wanted -= new
     result = rgb.copy()
     part = result[box]
     known = inside & (wanted < _VALUES)
     if known.any():
-        part[known] = np.round(np.nanmedian([value[known] for value in values], axis=0)).clip(0, 255)
+        part[known] = _medians(values[:, known], _VALUES - wanted[known]).round().clip(0, 255)
     unknown = (inside & ~known).astype(np.uint8)
     if unknown.any():
         part[:] = cv2.inpaint(np.ascontiguousarray(part), unknown, _RADIUS, cv2.INPAINT_TELEA)
     return result
+
+
+def _medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Medians (N, 3) of values (M, N, 3), of which the first `counts` (N,) in ascending order are there."""
+    ordered = np.sort(values, axis=0)
+    places = [
+        np.broadcast_to(place[None, :, None], (1, *values.shape[1:])) for place in ((counts - 1) // 2, counts // 2)
+    ]
+    return np.mean([np.take_along_axis(ordered, place, axis=0)[0] for place in places], axis=0)
 
 
 def _box(hole: np.ndarray, margin: int) -> tuple[slice, slice]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-_MOST_CORNERS = 600
+_MOST_CORNERS = 400
 _LEAST_MATCHES = 12  # fewer say nothing about a homography
 _QUALITY, _DISTANCE = 0.01, 8  # of corners: share of the best one, pixels from each other
 _BACK = 1.0  # pixels; a corner that is followed there and back has to come home this near
 _OUTLIER = 1.5  # pixels
+_MOST_ZOOM = 8.0  # determinant of a homography, above which (or below its inverse) it is no motion of a camera
 _STILL = 0.15  # pixels; a camera that moved less stands still, and nothing is resampled
 
 
@@ -33,7 +34,7 @@ def camera_motion(before: np.ndarray, after: np.ndarray, ground: np.ndarray) -> 
     if good.sum() < _LEAST_MATCHES:
         return np.eye(3)
     motion, inliers = cv2.findHomography(corners[good], there[good], cv2.RANSAC, _OUTLIER)
-    if motion is None or inliers.sum() < _LEAST_MATCHES:
+    if motion is None or inliers.sum() < _LEAST_MATCHES or not 1 / _MOST_ZOOM < np.linalg.det(motion) < _MOST_ZOOM:
         return np.eye(3)
     return np.eye(3) if stands_still(motion, (before.shape[0], before.shape[1])) else motion
 

@@ -1,4 +1,4 @@
-"""Draws effects on tracked objects of a video: `python -m sam2_ros.tools.effects VIDEO RESULT --effect erase --out DIR`.
+"""Draws effects on objects of a video: `python -m sam2_ros.tools.effects VIDEO RESULT --effect erase --out DIR`.
 
 RESULT is what `python -m sam2_ros.tools.track_video` wrote.
 """
