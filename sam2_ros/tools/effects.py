@@ -26,7 +26,7 @@ from sam2_ros.video.sink import VideoSink, video_files
 from sam2_ros.video.source import ACCEPTED, FrameSource, files_of, open_source, read_image
 
 ERASE, CUT_OUT, REPLACE = 'erase', 'cut-out', 'replace'
-OVER_TIME = {
+OTHER_EFFECTS = {
     ERASE: 'gone; the background is taken from other frames that show it',
     CUT_OUT: 'alone, everything else transparent',
     REPLACE: 'before another background (--background)',
@@ -182,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
         description='Draw an effect on tracked objects of a video; writes a video named after the effect, with the '
         'sound of the original where there is ffmpeg.',
     )
-    told = {**OVER_TIME, **{name: effect.description for name, effect in EFFECTS.items()}}
+    told = {**OTHER_EFFECTS, **{name: effect.description for name, effect in EFFECTS.items()}}
     parser.add_argument('video', help=ACCEPTED)
     parser.add_argument('result', type=Path, metavar='RESULT', help='the folder that track_video wrote for this video')
     parser.add_argument(
