@@ -23,7 +23,18 @@ setup(
     extras_require={
         'bags': ['rosbags'],
         'docs': DOCUMENTATION,
-        'dev': ['hypothesis', 'mypy', 'pillow', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy', *PHOTOGRAPHS],
+        'dev': [
+            'hypothesis',
+            'mypy',
+            'pillow',
+            'pycocotools',
+            'pytest',
+            'pytest-xdist',
+            'ruff',
+            'sam2',
+            'scipy',
+            *PHOTOGRAPHS,
+        ],
         'train': PHOTOGRAPHS,
     },
     entry_points={

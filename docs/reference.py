@@ -59,6 +59,9 @@ COMMANDS = {
     'by EXIF. `pip install .` also installs it as `sam2-track-video`.',
     'sam2_ros.tools.track_bag': 'Reads sqlite3 and mcap. When it is stopped or fails, OUT is a whole bag of what was '
     'tracked until then, unless it says that it is not (a full disk, a second signal). Needs `pip install rosbags`.',
+    'sam2_ros.tools.segment_image': '[What is in the files](../tutorials/segment_everything.md).',
+    'sam2_ros.tools.dataset_stats': '[What the formats hold, and what is counted](../tutorials/masklet_files.md).',
+    'sam2_ros.tools.effects': '[What the effects do, and when erasing fails](../tutorials/effects.md).',
     'sam2_ros.tools.demo': '`make demo` runs it. It needs the built ROS package.',
     'sam2_ros.tools.download_weights': 'The file is checked against its SHA-256. Also as `sam2-download-weights`.',
     'sam2_ros.tools.bench': '`--official` needs the official package: `pip install .[dev]`. Also as `sam2-bench`.',

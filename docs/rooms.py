@@ -25,6 +25,9 @@ ROOMS: dict[str, set[str]] = {
     'files': set(),
     'interruption': set(),
     'spatial': set(),
+    'effects': set(),
+    'images': {'model', 'files'},
+    'masklets': {'files'},
     'tracking': {'model'},
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
@@ -34,15 +37,15 @@ ROOMS: dict[str, set[str]] = {
     'evaluation': {'model', 'tracking', 'synthetic', 'files', 'video', 'drawing', 'interruption'},
     'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation', 'interruption'},
     'nodes/edge': {'tracking', 'files', 'live', 'spatial', 'detections', 'interruption'},
-    'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'live', 'detections', 'nodes/edge'},
+    'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'effects', 'live', 'detections', 'nodes/edge'},
     'nodes/trackers': {'model', 'live', 'nodes/edge', 'nodes/tracker'},
     'nodes/video_player': {'video', 'nodes/edge'},
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},
     'nodes/bag': {'model', 'tracking', 'session', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
     'tools': {
-        'model', 'synthetic', 'files', 'interruption', 'tracking', 'drawing', 'video', 'session', 'live', 'evaluation',
-        'nodes/edge', 'nodes/tracker', 'nodes/bag',
+        'model', 'synthetic', 'files', 'interruption', 'effects', 'images', 'masklets', 'tracking', 'drawing', 'video',
+        'session', 'live', 'evaluation', 'nodes/edge', 'nodes/tracker', 'nodes/bag',
     },
 }  # fmt: skip
 MESSAGES = {'msg', 'srv'}  # generated from the folders of these names

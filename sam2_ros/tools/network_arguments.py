@@ -12,8 +12,8 @@ from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.tracking import AUTO_POLICY, POLICY_NAMES, chosen_policy
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --model, --checkpoint, --device, --dtype, --image-size and --memory."""
+def add_model_arguments(parser: argparse.ArgumentParser, *, memory: bool = True) -> None:
+    """Add --model, --checkpoint, --device, --dtype, --image-size and, for videos, --memory."""
     group = parser.add_argument_group('network')
     group.add_argument(
         '--model',
@@ -33,12 +33,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='PIXELS',
         help='side of the image the network sees, a multiple of 32 (default: as trained)',
     )
-    group.add_argument(
-        '--memory',
-        choices=(AUTO_POLICY, *POLICY_NAMES),
-        default=AUTO_POLICY,
-        help='memory policy (default: sam2 for the bundled weights, dam for others)',
-    )
+    if memory:
+        group.add_argument(
+            '--memory',
+            choices=(AUTO_POLICY, *POLICY_NAMES),
+            default=AUTO_POLICY,
+            help='memory policy (default: sam2 for the bundled weights, dam for others)',
+        )
 
 
 def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:

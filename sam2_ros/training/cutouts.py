@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import re
 import shlex
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sam2_ros.files.decoding import decode_image
+from sam2_ros.files.writing import named_in_errors, write_whole
 from sam2_ros.interruption import noted_interruption
 from sam2_ros.synthetic.cutouts import MANIFEST, MANIFEST_COLUMNS, SIDES, read_material
 from sam2_ros.training.coco import Coco, CocoImage, CocoObject, LeftOut, Outline, read_coco, read_outline
@@ -91,7 +90,7 @@ class _Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _writing(path):
+        with named_in_errors(path):
             for name in (SPRITES, BACKGROUNDS):
                 (path / name).mkdir(parents=True, exist_ok=True)
             self._file = (path / MANIFEST).open('w', newline='', encoding='utf-8', errors='replace')
@@ -121,26 +120,10 @@ class _Folder:
             'note': note,
             'use': 'yes',
         }
-        with _writing(self.path / MANIFEST):
+        with named_in_errors(self.path / MANIFEST):
             self._table.writerow(row)
             self._file.flush()  # a row without a picture does no harm, but a picture without its row does
-        path = self.path / file
-        part = path.with_name(path.name + '.part')
-        try:
-            with _writing(path):
-                part.write_bytes(encoded.tobytes())
-                os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Name the file in errors of writing."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f'{path} cannot be written: {error.strerror}') from error
+        write_whole(self.path / file, encoded.tobytes())
 
 
 def make_cutouts(annotations: Path, images: Path, out: Path, settings: CutoutSettings) -> Made:
