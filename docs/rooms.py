@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     'files': set(),
     'interruption': set(),
     'spatial': set(),
+    'web': set(),
     'tracking': {'model'},
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
