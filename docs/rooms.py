@@ -40,6 +40,7 @@ ROOMS: dict[str, set[str]] = {
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},
     'nodes/bag': {'tracking', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
+    'nodes/operator_page': {'tracking', 'drawing', 'files', 'live', 'web', 'nodes/edge', 'nodes/bag'},
     'tools': {
         'model', 'synthetic', 'files', 'interruption', 'tracking', 'drawing', 'video', 'live', 'evaluation',
         'nodes/edge', 'nodes/tracker', 'nodes/bag',

@@ -7,8 +7,9 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import numpy as np
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from sam2_ros.web.access import Access, AccessError, guard
@@ -29,6 +30,18 @@ class Robot(Protocol):
 
     def ask(self, viewer: int, command: Command) -> None:
         """Called in the loop of the server; must return at once."""
+
+    def watching(self, cameras: frozenset[int]) -> None:
+        """Somebody looks at these cameras now, by index; called when that changes."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How it goes: open pages, refused messages, median and 95th percentile of the time from stamp to screen, in s."""
+
+    viewers: int = 0
+    refused: int = 0
+    latency: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,7 @@ class PageServer:
     Attributes:
         cameras: in the order in which they were found; a camera keeps its index.
         viewers: the open pages, by their number.
+        watched: the cameras that somebody looks at, by index.
         refused: messages that were not understood or not accepted.
     """
 
@@ -80,6 +94,7 @@ class PageServer:
         self._serving, self._robot, self._tls = serving, robot, serving.tls()
         self.cameras: list[Camera] = []
         self.viewers: dict[int, Viewer] = {}
+        self.watched: frozenset[int] = frozenset()
         self.refused = 0
         self._recording: Mapping[str, Any] = {'on': False}
         self._numbers = 0
@@ -175,10 +190,18 @@ class PageServer:
         }
         asking.tell(packed(head, [shown] if shown else ()))
 
-    def watched(self) -> set[int]:
-        """The cameras that somebody looks at."""
-        watched = {id(viewer.camera) for viewer in self.viewers.values()}
-        return {index for index, camera in enumerate(self.cameras) if id(camera) in watched}
+    def figures(self) -> Figures:
+        """How it goes now."""
+        latencies = [seconds for viewer in self.viewers.values() for seconds in viewer.latencies]
+        percentiles = tuple(float(np.percentile(latencies, part)) for part in (50, 95)) if latencies else None
+        return Figures(len(self.viewers), self.refused, cast(Any, percentiles))
+
+    def _look_who_watches(self) -> None:
+        watched = [viewer.camera for viewer in self.viewers.values()]
+        indices = frozenset(index for index, camera in enumerate(self.cameras) if any(camera is one for one in watched))
+        if indices != self.watched:
+            self.watched = indices
+            self._robot.watching(indices)
 
     async def _connect(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(timeout=CLOSING, max_msg_size=LARGEST_MESSAGE, heartbeat=HEARTBEAT)
@@ -204,6 +227,7 @@ class PageServer:
         finally:
             self.viewers.pop(viewer.number, None)
             sending.cancel()
+            self._look_who_watches()
         return socket
 
     def _greeting(self) -> dict[str, Any]:
@@ -238,6 +262,7 @@ class PageServer:
             raise error
         if isinstance(command, Watch):
             viewer.watch(self.cameras[command.camera])
+            self._look_who_watches()
         elif self._serving.read_only:
             self.answer(viewer.number, command.number, success=False, reason='this page only shows (read_only)')
         else:

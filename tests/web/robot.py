@@ -27,6 +27,9 @@ class NotingRobot:
     def __init__(self) -> None:
         self.asked: list[tuple[int, Command]] = []
 
+    def watching(self, cameras: frozenset[int]) -> None:
+        self.watched = cameras
+
     def ask(self, viewer: int, command: Command) -> None:
         self.asked.append((viewer, command))
 

@@ -47,7 +47,7 @@ def test_a_slow_page_gets_the_newest_picture_and_no_queue() -> None:
         async with served() as page, page.page() as slow, page.page() as fast:
             for viewer in (slow, fast):
                 await viewer.say(do='watch', camera=0)
-            await page.until(lambda: len(page.server.watched()) == 1)
+            await page.until(lambda: page.server.watched == {0})
             await page.until(lambda: all(one.camera for one in page.server.viewers.values()))
             for index in range(1, 21):
                 page.show(index)
@@ -66,7 +66,7 @@ def test_no_picture_is_sent_before_the_last_is_drawn() -> None:
     async def test() -> None:
         async with served() as page, page.page() as viewer:
             await viewer.say(do='watch', camera=0)
-            await page.until(page.server.watched)
+            await page.until(lambda: page.server.watched)
             page.show(1)
             await viewer.read('picture')
             page.show(2)
@@ -304,7 +304,7 @@ def test_cameras_keep_their_index() -> None:
                 {'name': '/front/tracker', 'alive': True, 'ring': 3},
             ]
             await viewer.say(do='watch', camera=1)
-            await page.until(lambda: page.server.watched() == {1})
+            await page.until(lambda: page.server.watched == page.robot.watched == {1})
             page.show(1, camera=0)
             page.show(2, camera=1)
             assert (await viewer.read('picture'))[0]['stamp'].startswith('2.')

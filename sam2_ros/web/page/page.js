@@ -104,7 +104,8 @@ function trouble(picture, age) {
   if (!camera) return 'No tracker was found yet.';
   if (!camera.alive) return `${camera.name} is gone.`;
   if (!picture) return camera.trouble || 'Waiting for a picture.';
-  return age > LATE ? `The picture is ${age.toFixed(age < 10 ? 1 : 0)} s old.` : '';
+  if (age > LATE) return `The picture is ${age.toFixed(age < 10 ? 1 : 0)} s old.`;
+  return picture.tracked === false ? `${camera.name} says nothing of this picture.` : '';
 }
 
 function frozenFor() {
