@@ -50,6 +50,9 @@ class Browser:
         self._requests: list[str] = []
 
     def open(self, address: str) -> None:
+        """Open a page. What the one before has complained of is forgotten: it may have lost its server."""
+        self.driver.get('about:blank')
+        self.complaints()
         self.driver.get(address)
 
     def find(self, selector: str) -> WebElement:

@@ -102,6 +102,7 @@ class PretendedRobot:
     def __init__(self, cameras: tuple[str, ...] = ('/tracker',)) -> None:
         self.cameras = [PretendedCamera(name, shift=number) for number, name in enumerate(cameras)]
         self.asked: list[Command] = []
+        self.watched: frozenset[int] = frozenset()
         self.thread: ServerThread | None = None
         self.recording = False
         self._lock = threading.Lock()

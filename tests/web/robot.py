@@ -26,6 +26,7 @@ class NotingRobot:
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, Command]] = []
+        self.watched: frozenset[int] = frozenset()
 
     def watching(self, cameras: frozenset[int]) -> None:
         self.watched = cameras

@@ -62,7 +62,7 @@ OPERATOR_PAGE_PARAMETERS = (
     ParameterRow('max_image_pixels', MAX_PIXELS, 'Larger images are refused.', 'pixels', 1, 10**9),
     ParameterRow('recordings', 'recordings', 'Folder for recordings. Each gets a folder of its own in it.'),
     ParameterRow('recording_quality', 95, 'JPEG quality of raw images in recordings.', '', 1, 100),
-    ParameterRow('recording_megabytes', 10000.0, 'A recording ends when it is so large.', 'MB', 1.0, 1e9),
+    ParameterRow('recording_megabytes', 10000.0, 'A recording ends when it is so large.', 'MB', 0.001, 1e9),
 )
 TITLE = 'Parameters of the operator_page node, all at their defaults.'
 

@@ -40,7 +40,8 @@ class LivePage:
         async def connect() -> None:
             self._session = aiohttp.ClientSession()
             headers.setdefault('Origin', address.rstrip('/'))
-            self._page = Page(await self._session.ws_connect(address + 'ws', headers=headers))
+            given = {name: value for name, value in headers.items() if value}
+            self._page = Page(await self._session.ws_connect(address + 'ws', headers=given))
 
         self._loop.run_until_complete(connect())
         return self.read('hello')

@@ -208,13 +208,15 @@ def test_a_recording_that_cannot_be_written_is_told(tracker: Client, tmp_path: P
         _watching(tracker, page)
         answer = page.ask(do='record', on=True)
         assert not answer['success'] and 'cannot be written' in answer['reason']
-    with page_beside(tracker, recordings=str(tmp_path / 'small'), recording_megabytes=1.0) as page:
+
+
+def test_a_recording_ends_when_it_is_large(tracker: Client, tmp_path: Path) -> None:
+    with page_beside(tracker, recordings=str(tmp_path / 'small'), recording_megabytes=0.02) as page:
         _watching(tracker, page)
         assert page.ask(do='record', on=True)['success']
         assert page.node._button.on
-        noise = np.random.default_rng(0).integers(0, 256, (800, 1000, 3), dtype=np.uint8)
-        for index in range(1, 5):
-            tracker.step(index, pixels=noise)
+        for index in range(1, 10):
+            tracker.step(index)
         while (told := page.read('recording')['recording'])['on']:
             pass
         assert 'recording_megabytes' in told['error']
@@ -225,16 +227,18 @@ def test_a_recording_that_cannot_be_written_is_told(tracker: Client, tmp_path: P
 def test_images_are_shown_alone_when_the_tracker_says_nothing(tracker: Client) -> None:
     with page_beside(tracker) as page:
         _watching(tracker, page)
-        with tracker.busy_network() as at_work:
-            tracker.publish(1)
-            assert at_work.wait(60)
-            for index in range(2, 40):
+        assert tracker.transition('deactivate')
+        try:
+            for index in range(1, 40):
                 tracker.publish(index)
                 time.sleep(0.05)
             head = page.picture()
             while head['tracked']:
                 head = page.picture()
             assert head['objects'] == []
+        finally:
+            assert tracker.transition('activate')
+            tracker.connected()
 
 
 def test_a_tracker_that_is_gone_is_told(micro_weights: Path) -> None:
@@ -255,10 +259,8 @@ def test_the_token_is_printed_once_and_never_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with page_beside(tracker, token='always') as page:
-        tracker.wait_for(lambda: page.node.address, 'the address')
-        output = capfd.readouterr().out
-        (token,) = re.findall(r'\?token=(\S+)', output)
-        assert output.count(token) == 1
+        tracker.wait_for(lambda: page.node.state == 'active', 'the page')
+        (token,) = re.findall(r'\?token=(\S+)', capfd.readouterr().out)  # once
         greeting = page.open(Authorization=f'Bearer {token}', Origin='')
         assert greeting['kind'] == 'hello'
         page.head = greeting
@@ -281,12 +283,19 @@ def test_the_token_is_printed_once_and_never_logged(
         ({'certificate': '/nothing/here'}, 'both'),
     ],
 )
-def test_what_is_not_safe_is_not_served(tracker: Client, parameters: dict, sentence: str) -> None:
+def test_what_is_not_safe_is_not_served(
+    tracker: Client, parameters: dict, sentence: str, capfd: pytest.CaptureFixture
+) -> None:
     with page_beside(tracker, **parameters) as page:
-        line = tracker.wait_for(
-            lambda: next((one.msg for one in tracker.received['log'] if 'not configured' in one.msg), None), 'a refusal'
-        )
-        assert re.search(sentence, line)
+        said = ''
+
+        def refused() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return 'not configured' in said
+
+        tracker.wait_for(refused, 'a refusal')
+        assert re.search(f'not configured: .*{sentence}', said)
         assert page.node.state == 'unconfigured' and page.node.address == ''
 
 
