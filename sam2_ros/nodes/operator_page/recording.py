@@ -18,15 +18,37 @@ from sam2_ros.msg import Prompt, TrackedObjectArray
 from sam2_ros.nodes.bag.whole_bags import STORAGES, BagLostError, make_typestore, opened_bag
 from sam2_ros.nodes.edge.decode_images import image_to_rgb
 from sam2_ros.nodes.edge.encode_images import rgb_to_compressed
+from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.edge.startup import COMPRESSED
 
 MEGABYTE = 1e6
-TYPES = {
-    CompressedImage: 'sensor_msgs/msg/CompressedImage',
-    Prompt: 'sam2_ros/msg/Prompt',
-    String: 'std_msgs/msg/String',
-    TrackedObjectArray: 'sam2_ros/msg/TrackedObjectArray',
-}
+RECORDED = (
+    Endpoint(
+        name='<image>/compressed',
+        type_name='sensor_msgs/CompressedImage',
+        type=CompressedImage,
+        description='Each tracked image at full size: as it came, or as JPEG of recording_quality.',
+    ),
+    Endpoint(
+        name='<tracker>/objects',
+        type_name='sam2_ros/TrackedObjectArray',
+        type=TrackedObjectArray,
+        description='What the tracker said of it.',
+    ),
+    Endpoint(
+        name='<tracker>/prompts',
+        type_name='sam2_ros/Prompt',
+        type=Prompt,
+        description='What was clicked or drawn, with the stamp of its image.',
+    ),
+    Endpoint(
+        name='~/events',
+        type_name='std_msgs/String',
+        type=String,
+        description='Removals and resets, as JSON.',
+    ),
+)
+TYPES = {row.type: row.type_name.replace('/', '/msg/') for row in RECORDED}
 
 
 class RecordingError(Exception):
