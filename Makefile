@@ -65,7 +65,8 @@ lint: $(ENV)
 
 # A shell that starts make in the background makes all below it ignore Ctrl-C, which tests send to nodes.
 test: lint build
-	@$(ACTIVATE)
+	@scripts/get_browser.sh
+	$(ACTIVATE)
 	env --default-signal=INT OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
 
 # For the inner loop: without what is marked as slow.

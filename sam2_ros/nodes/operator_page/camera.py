@@ -27,7 +27,7 @@ from sam2_ros.web.thread import ServerThread
 
 QUEUE_DEPTH = 10  # messages; taken off the queue at once
 KEPT = 30  # images that wait for their objects, and arrays of objects that wait for their image
-SILENT = 1.0  # seconds after which an image is shown alone, because the tracker says nothing
+SILENT = 3.0  # seconds after which an image is shown alone, because the tracker says nothing
 MEGABYTE = 1e6
 RING = ('ring_images', 'ring_megabytes')  # parameters of the tracker
 

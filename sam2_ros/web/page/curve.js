@@ -1,6 +1,7 @@
 // How surely each object was hidden in the last 30 seconds, and what was remembered of it.
 
 const SECONDS = 30;
+const LONGEST_STEP = 5; // seconds between two images that are still joined by a line
 
 export class History {
   #curves = new Map(); // object -> [[seconds, occlusion, event], ...]
@@ -54,7 +55,7 @@ export function drawCurve(canvas, curve, newest, colours) {
   context.lineWidth = 1.5 * unit;
   context.beginPath();
   curve.forEach(([seconds, occlusion], number) => {
-    const gap = number && seconds - curve[number - 1][0] > 2;
+    const gap = number && seconds - curve[number - 1][0] > LONGEST_STEP;
     context[number && !gap ? 'lineTo' : 'moveTo'](x(seconds), y(occlusion));
   });
   context.stroke();

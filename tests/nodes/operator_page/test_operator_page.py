@@ -229,9 +229,9 @@ def test_images_are_shown_alone_when_the_tracker_says_nothing(tracker: Client) -
         _watching(tracker, page)
         assert tracker.transition('deactivate')
         try:
-            for index in range(1, 40):
+            for index in range(1, 50):
                 tracker.publish(index)
-                time.sleep(0.05)
+                time.sleep(0.1)
             head = page.picture()
             while head['tracked']:
                 head = page.picture()
