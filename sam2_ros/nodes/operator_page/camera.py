@@ -57,7 +57,7 @@ class TrackedCamera:
         journal: Journal,
         record: Callable[[TrackedCamera, Any, TrackedObjectArray], None],
     ) -> None:
-        """`record` is given each image with its objects, while `wanted` says that it is recorded."""
+        """`record`: is given each image with its objects while there is a recording."""
         self.tracker, self.image_topic, self.index = tracker, base_topic(image_topic), index
         self.frame_id = ''
         self.size: tuple[int, int] | None = None
