@@ -36,6 +36,8 @@ SIZE = (720, 1280)  # of the images: height, width
 IMAGE = '/camera/image_raw'
 BOX = (515.0, 215.0, 720.0, 390.0)  # anything: what is tracked does not matter here
 WARM_UP = 10.0  # seconds
+BUSY = """Other programs kept the machine busy. On a machine of its own the times are shorter; the differences between the
+rows are within the noise here."""
 PATIENCE = 120.0  # seconds in which the nodes must start and track
 
 
@@ -169,6 +171,8 @@ this included; `python -m benchmarks.operator_page --rate {options.rate:g} --sec
         print(f'| {row.pages} | {row.outputs_per_second:.1f} | {ages} | {row.screen_age[0]} | {row.screen_age[1]} |')
     print("""
 From the screen the page tells the node that the picture is drawn; this way back is part of the time to the screen.""")
+    if load > (os.cpu_count() or 1):
+        print(f'\n{BUSY}')
 
 
 if __name__ == '__main__':
