@@ -36,8 +36,8 @@ SIZE = (720, 1280)  # of the images: height, width
 IMAGE = '/camera/image_raw'
 BOX = (515.0, 215.0, 720.0, 390.0)  # anything: what is tracked does not matter here
 WARM_UP = 10.0  # seconds
-BUSY = """Other programs kept the machine busy. On a machine of its own the times are shorter; the differences between the
-rows are within the noise here."""
+BUSY = """Other programs kept the machine busy. On a machine of its own the times are shorter; the differences between
+the rows are within the noise here."""
 PATIENCE = 120.0  # seconds in which the nodes must start and track
 
 
