@@ -28,6 +28,14 @@ export class History {
     }
   }
 
+  // A prompt on a past image: the tracker tells of it in its answer, not in what it says of newer images.
+  prompted(id, seconds, occlusion) {
+    const curve = this.of(id);
+    curve.push([seconds, occlusion, 'prompt']);
+    curve.sort(([one], [other]) => one - other);
+    this.#curves.set(id, curve);
+  }
+
   of(id) {
     return this.#curves.get(id) ?? [];
   }

@@ -293,6 +293,9 @@ function wire() {
   connection.addEventListener('picture', take);
   connection.addEventListener('lost', ({ detail }) => { state.lost = detail || 'No connection to the node.'; tell(); });
   prompts.addEventListener('message', ({ detail }) => say(detail));
+  prompts.addEventListener('applied', ({ detail: { objects: [object], stamp } }) => {
+    history.prompted(object.id, Number(stamp), object.occlusion);
+  });
   prompts.addEventListener('change', redraw);
   sketch.addEventListener('change', () => { redraw(); tell(); });
   sketch.addEventListener('prompt', sendPrompt);

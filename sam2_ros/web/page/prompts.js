@@ -96,6 +96,7 @@ export class Prompts extends EventTarget {
     if (!head.success) this.#say(`Not done (${what}): ${head.reason}`);
     else if (head.reason) this.#say(`Done (${what}), but look: ${head.reason}`, 'warning');
     else this.#say(`Done: ${what}${head.object && !what.includes(head.object) ? ` (${head.object})` : ''}.`, 'done');
+    if (head.success && head.objects.length) this.dispatchEvent(new CustomEvent('applied', { detail: head }));
     if (head.success && picture && head.objects.length) replace(picture, readObject(head.objects[0], part), command.old);
     return head;
   }
