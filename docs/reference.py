@@ -22,6 +22,9 @@ from sam2_ros.nodes.objects_3d import diagnostics as diagnostics_3d
 from sam2_ros.nodes.objects_3d import inputs as inputs_3d
 from sam2_ros.nodes.objects_3d.outputs import OUTPUTS as OUTPUTS_3D
 from sam2_ros.nodes.objects_3d.parameters import OBJECTS_3D_PARAMETERS
+from sam2_ros.nodes.operator_page import diagnostics as diagnostics_page
+from sam2_ros.nodes.operator_page.parameters import OPERATOR_PAGE_PARAMETERS
+from sam2_ros.nodes.operator_page.recording import RECORDED
 from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
 from sam2_ros.nodes.tracker.detection_input import DETECTIONS
 from sam2_ros.nodes.tracker.diagnostics import DIAGNOSTICS
@@ -50,6 +53,11 @@ PARAMETERS: dict[str, tuple[Sequence[ParameterRow], str, str]] = {
     'video_player': (PLAYER_PARAMETERS, 'sam2_ros/nodes/video_player/parameters.py', 'config/video_player.yaml'),
     'recorder': (RECORDER_PARAMETERS, 'sam2_ros/nodes/recorder/parameters.py', ''),
     'objects_3d': (OBJECTS_3D_PARAMETERS, 'sam2_ros/nodes/objects_3d/parameters.py', 'config/objects_3d.yaml'),
+    'operator_page': (
+        OPERATOR_PAGE_PARAMETERS,
+        'sam2_ros/nodes/operator_page/parameters.py',
+        'config/operator_page.yaml',
+    ),
 }
 
 # Command lines, and what their help does not say.
@@ -146,6 +154,19 @@ Several cameras on one network. Each has a node `tracker` in the namespace of it
 `/diagnostics`: who had how much of the time, and what memory is used.
 
 {_endpoint_table((CLICKS,))}
+
+## The node operator_page
+
+It finds all trackers by the type of their outputs: `~/objects` of each, and the images that the tracker listens to.
+Images are fetched while somebody looks. It calls `~/set_prompt`, `~/remove_object` and `~/reset` of the tracker, and
+asks it once for `ring_images` and `ring_megabytes`. [The operator's page](../tutorials/operator_page.md) says how to
+use it.
+
+{_endpoint_table((diagnostics_page.DIAGNOSTICS,))}
+
+In recordings, not in the graph:
+
+{_endpoint_table(RECORDED)}
 
 ## The node video_player
 

@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     'effects': set(),
     'images': {'model', 'files'},
     'masklets': {'files'},
+    'web': set(),
     'tracking': {'model'},
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
@@ -43,6 +44,7 @@ ROOMS: dict[str, set[str]] = {
     'nodes/recorder': {'tracking', 'drawing', 'video', 'live', 'nodes/edge'},
     'nodes/objects_3d': {'drawing', 'live', 'spatial', 'nodes/edge'},
     'nodes/bag': {'model', 'tracking', 'session', 'live', 'detections', 'nodes/edge', 'nodes/tracker'},
+    'nodes/operator_page': {'tracking', 'drawing', 'files', 'live', 'web', 'nodes/edge', 'nodes/bag'},
     'tools': {
         'model', 'synthetic', 'files', 'interruption', 'effects', 'images', 'masklets', 'tracking', 'drawing', 'video',
         'session', 'live', 'evaluation', 'nodes/edge', 'nodes/tracker', 'nodes/bag',
