@@ -26,12 +26,7 @@ import numpy as np
 from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.synthetic.depth_demo import DepthDemoScene
 from sam2_ros.synthetic.sprites import SpriteScene
-from sam2_ros.tools.network_arguments import (
-    add_model_arguments,
-    load_requested_network,
-    node_parameters,
-    requested_memory,
-)
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, node_parameters
 from sam2_ros.tracking import Prompt, VideoTracker
 from sam2_ros.tracking.masks import box_of
 from sam2_ros.video.prompts import HOW_TO_PROMPT, PromptPart, add_prompt_arguments, check_prompts, prompts_by_frame
@@ -367,7 +362,7 @@ def main(args: Sequence[str] | None = None) -> int:
             )
         prompts = prompts_by_frame(parts)
         check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
-        tracker = VideoTracker(load_requested_network(options), requested_memory(options))  # wrong options raise here
+        tracker = VideoTracker(load_requested_network(options), options.memory)  # wrong options raise here
         rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
         del tracker  # its memory on the device is for the node
         print(f'{options.video} at {rate:g} images per second')

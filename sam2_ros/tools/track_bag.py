@@ -17,7 +17,7 @@ from typing import Any
 from rosbags.rosbag2 import ReaderError, WriterError
 
 from sam2_ros.interruption import noted_interruption
-from sam2_ros.live.network import load_network, make_tracker, memory_policy
+from sam2_ros.live.network import load_network, make_tracker
 from sam2_ros.nodes.bag.input import choose_image_topic, opened_input, recorded_prompts
 from sam2_ros.nodes.bag.output import OutputBag
 from sam2_ros.nodes.bag.track import BagReport, BagTracker, ImageResults, Stopped, StreamedBag, track
@@ -98,8 +98,7 @@ def _run(options: argparse.Namespace, report: BagReport) -> None:
                 whole.propagate(prompts, report, stopped=lambda: interruption.came)
                 results = whole
             else:
-                memory = memory_policy(parameters['memory'], parameters)
-                results = StreamedBag(make_tracker(model, parameters, memory=memory), prompts, report)
+                results = StreamedBag(make_tracker(model, parameters), prompts, report)
             writer = closed_in_the_end.enter_context(opened_bag(options.out, STORAGES[storage]))
             bag = OutputBag(writer, make_typestore(), options.node, frozenset(pictures))
             outputs = TrackerOutputs(parameters, make_publisher=bag.make_publisher)

@@ -20,7 +20,7 @@ from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.interruption import noted_interruption
 from sam2_ros.model import Network
 from sam2_ros.session import SessionOptions, VideoSession, carry_prompts
-from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, requested_memory
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network
 from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
 from sam2_ros.video.frames import VideoFrames
 from sam2_ros.video.prompts import HOW_TO_PROMPT, add_prompt_arguments, check_prompts, mask_files, prompts_by_frame
@@ -305,7 +305,7 @@ def main(args: Sequence[str] | None = None) -> int:
                 written = track_whole_video(source, model, **arguments, stopped=lambda: interruption.came)
         else:
             with until_interrupted(source) as frames:
-                written = track_video(frames, VideoTracker(model, requested_memory(options)), **arguments)
+                written = track_video(frames, VideoTracker(model, memory=options.memory), **arguments)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ from sam2_ros.model import VARIANTS
 from sam2_ros.nodes.edge.decode_images import MAX_PIXELS
 from sam2_ros.nodes.edge.parameters import Change, ParameterRow, yaml_text
 from sam2_ros.nodes.tracker.overlay_effect import MASKS
-from sam2_ros.tracking.policies import AUTO_POLICY, POLICY_NAMES
+from sam2_ros.tracking.policies import POLICY_NAMES
 
 TRACKER_PARAMETERS = (
     ParameterRow(
@@ -65,10 +65,9 @@ TRACKER_PARAMETERS = (
     # How objects are tracked.
     ParameterRow(
         'memory',
-        AUTO_POLICY,
-        'Memory policy: dam is distractor-aware, sam2 is the published SAM 2, the others lie between. auto: sam2 for '
-        'the bundled weights, dam for others.',
-        choices=(AUTO_POLICY, *POLICY_NAMES),
+        'dam',
+        'Memory policy: dam is distractor-aware, sam2 is the published SAM 2, the others lie between.',
+        choices=POLICY_NAMES,
         change=Change.UNCONFIGURED,
     ),
     ParameterRow(
