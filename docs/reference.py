@@ -130,7 +130,40 @@ Every output carries the header of the image it describes.
 
 {_endpoint_table(SERVICES)}
 
-## The node objects_3d
+{_other_nodes()}
+
+## Images that are understood
+
+- Pixels: {', '.join(LAYOUTS)}.
+- Planes: {', '.join(PLANES)}. Here `step` is the length of a luma row and `height` the number of luma rows.
+- Compressed: JPEG, PNG, WebP and TIFF, also of a Bayer mosaic. The EXIF orientation of a JPEG is ignored, so that masks
+  fit the camera_info.
+
+What cannot be read is dropped, counted as `invalid` and named once in the log: other encodings, packets of video, and
+images of more than `max_image_pixels`.
+
+Images of 16 bits, such as thermal ones, are spread over the 8 bits that the network sees. Black and white are the 1st
+and 99th percentile; they follow the images slowly, so that nothing flickers. `intensity_low` and `intensity_span` fix
+them instead.
+
+## Quality of service
+
+Outputs are reliable, with a queue of 10. The image subscription follows what the camera offers. History, depth and
+reliability of every topic can be overridden in a parameter file, by the full name of the topic:
+
+```yaml
+/**:
+  ros__parameters:
+    qos_overrides:
+      /tracker/overlay: {{publisher: {{reliability: best_effort, depth: 1}}}}
+      /camera/image_raw: {{subscription: {{reliability: best_effort}}}}
+```
+"""
+
+
+def _other_nodes() -> str:
+    """All nodes but the tracker."""
+    return f"""## The node objects_3d
 
 Here `~` stands for `/objects_3d`. [Objects in 3D](../tutorials/objects_3d.md) says how to use it.
 
@@ -176,35 +209,7 @@ It publishes `image` (sensor_msgs/Image), `camera_info` beside it (sensor_msgs/C
 
 ## The node recorder
 
-It listens to `image`, `tracker/objects` and `tracker/overlay`, and calls `tracker/set_prompt`. `make demo` uses it.
-
-## Images that are understood
-
-- Pixels: {', '.join(LAYOUTS)}.
-- Planes: {', '.join(PLANES)}. Here `step` is the length of a luma row and `height` the number of luma rows.
-- Compressed: JPEG, PNG, WebP and TIFF, also of a Bayer mosaic. The EXIF orientation of a JPEG is ignored, so that masks
-  fit the camera_info.
-
-What cannot be read is dropped, counted as `invalid` and named once in the log: other encodings, packets of video, and
-images of more than `max_image_pixels`.
-
-Images of 16 bits, such as thermal ones, are spread over the 8 bits that the network sees. Black and white are the 1st
-and 99th percentile; they follow the images slowly, so that nothing flickers. `intensity_low` and `intensity_span` fix
-them instead.
-
-## Quality of service
-
-Outputs are reliable, with a queue of 10. The image subscription follows what the camera offers. History, depth and
-reliability of every topic can be overridden in a parameter file, by the full name of the topic:
-
-```yaml
-/**:
-  ros__parameters:
-    qos_overrides:
-      /tracker/overlay: {{publisher: {{reliability: best_effort, depth: 1}}}}
-      /camera/image_raw: {{subscription: {{reliability: best_effort}}}}
-```
-"""
+It listens to `image`, `tracker/objects` and `tracker/overlay`, and calls `tracker/set_prompt`. `make demo` uses it."""
 
 
 def _parameter_rows(rows: Sequence[ParameterRow]) -> list[tuple[str, ...]]:

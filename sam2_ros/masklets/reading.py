@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,6 @@ from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.masklets.masklet import AnnotatedVideo, Masklet
 
 UNDECIDED = 255  # label of pixels that were not decided, in data sets with more than one object
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        OSError: if the file cannot be read.
-        ValueError: if it holds something else.
-    """
-    try:
-        tree = json.loads(path.read_bytes())
-    except OSError as error:
-        raise OSError(f'{path} cannot be read: {error.strerror}') from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
-    if not isinstance(tree, dict):
-        raise ValueError(f'{path} must hold an object, but holds a {type(tree).__name__}')
-    return tree
 
 
 def field_of(tree: Any, name: str, kind: type | tuple[type, ...], *, where: object) -> Any:

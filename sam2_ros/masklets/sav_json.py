@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sam2_ros.files.json_files import read_json
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.masklets.masklet import KINDS, AnnotatedVideo, Masklet
-from sam2_ros.masklets.reading import field_of, read_json
+from sam2_ros.masklets.reading import field_of
 
 STRIDE = 4  # frames of the video from one annotated frame to the next: 6 of 24 per second
 _SMALL, _MEDIUM = 32**2, 96**2  # pixels; from the second on a masklet is large

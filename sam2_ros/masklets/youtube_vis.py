@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sam2_ros.files.json_files import read_json
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.masklets.masklet import AnnotatedVideo, Masklet
-from sam2_ros.masklets.reading import field_of, read_json
+from sam2_ros.masklets.reading import field_of
 
 _RATE = 30.0  # frames per second of YouTube-VIS, of which every fifth is annotated
 _WITHOUT_CLASS = 'object'

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sam2_ros.interruption import command_status
 from sam2_ros.masklets import FORMATS, Statistics, read_masklets, statistics
 
 # Header and value of each column.
@@ -63,20 +64,17 @@ def _parser() -> argparse.ArgumentParser:
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
+    return command_status(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.frame_rate is not None and not options.frame_rate > 0:
+        raise ValueError(f'the frame rate must be above 0, got {options.frame_rate}')
     rows = []
-    try:
-        if options.frame_rate is not None and not options.frame_rate > 0:
-            raise ValueError(f'the frame rate must be above 0, got {options.frame_rate}')
-        for path in options.data_sets:
-            videos = read_masklets(path, format=options.format, frame_rate=options.frame_rate)
-            counted = statistics(tqdm(videos, unit='video', desc=str(path), leave=False))
-            rows.append((path.resolve().name, counted))
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+    for path in options.data_sets:
+        videos = read_masklets(path, format=options.format, frame_rate=options.frame_rate)
+        counted = statistics(tqdm(videos, unit='video', desc=str(path), leave=False))
+        rows.append((path.resolve().name, counted))
     print(table(rows))
     return 0
 

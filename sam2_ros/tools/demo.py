@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from sam2_ros.files.overwriting import check_inputs_stay
+from sam2_ros.interruption import command_status
 from sam2_ros.synthetic.depth_demo import DepthDemoScene
 from sam2_ros.synthetic.sprites import SpriteScene
 from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, node_parameters
@@ -340,39 +341,36 @@ def _page(options: argparse.Namespace, source: FrameSource, parts: Sequence[Prom
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
-    try:
-        source = open_source(options.video)
-        check_inputs_stay(
-            files_of(options.video),
-            files=[
-                *video_files(options.out / 'overlay'),
-                *(options.out / name for name in (*OTHER_FILES, *DEPTH_FILES)),
-            ],
+    return command_status(lambda: _run(options), errors=(ValueError, OSError, DemoError))
+
+
+def _run(options: argparse.Namespace) -> int:
+    source = open_source(options.video)
+    check_inputs_stay(
+        files_of(options.video),
+        files=[
+            *video_files(options.out / 'overlay'),
+            *(options.out / name for name in (*OTHER_FILES, *DEPTH_FILES)),
+        ],
+    )
+    scene = SCENES.get(options.video)
+    frames = options.frames or (SCENE_FRAMES if scene else None)
+    if frames and source.frame_count:
+        frames = min(frames, source.frame_count)
+    parts = options.prompt_parts or (scene_prompts(scene(*source.size)) if scene else [])
+    if options.page:
+        return _page(options, source, parts)
+    if not parts:
+        raise ValueError(
+            f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {source.size[1]}x{source.size[0]} images'
         )
-        scene = SCENES.get(options.video)
-        frames = options.frames or (SCENE_FRAMES if scene else None)
-        if frames and source.frame_count:
-            frames = min(frames, source.frame_count)
-        parts = options.prompt_parts or (scene_prompts(scene(*source.size)) if scene else [])
-        if options.page:
-            return _page(options, source, parts)
-        if not parts:
-            raise ValueError(
-                f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {source.size[1]}x{source.size[0]} images'
-            )
-        prompts = prompts_by_frame(parts)
-        check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
-        tracker = VideoTracker(load_requested_network(options), options.memory)  # wrong options raise here
-        rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
-        del tracker  # its memory on the device is for the node
-        print(f'{options.video} at {rate:g} images per second')
-        run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames, tracker=node_parameters(options))
-    except (ValueError, OSError, DemoError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+    prompts = prompts_by_frame(parts)
+    check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
+    tracker = VideoTracker(load_requested_network(options), options.memory)  # wrong options raise here
+    rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
+    del tracker  # its memory on the device is for the node
+    print(f'{options.video} at {rate:g} images per second')
+    run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames, tracker=node_parameters(options))
     video = next(options.out.glob('overlay.*'))
     print(
         f'Look at {video}; the objects are in {options.out / "objects.csv"}, the figures in '

@@ -20,7 +20,7 @@ from sam2_ros.effects import EFFECTS, EffectOptions, apply_effect, cut_out, eras
 from sam2_ros.files.masks import read_mask
 from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.files.writing import write_whole
-from sam2_ros.interruption import noted_interruption
+from sam2_ros.interruption import command_status, noted_interruption
 from sam2_ros.video.ffmpeg import MISSING, add_sound, has_ffmpeg, has_sound, write_prores
 from sam2_ros.video.sink import VideoSink, video_files
 from sam2_ros.video.source import ACCEPTED, FrameSource, files_of, open_source, read_image
@@ -219,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> Path:
+def _run(options: argparse.Namespace) -> int:
     if options.prores and options.effect != CUT_OUT:
         raise ValueError('--prores is for the effect cut-out')
     if options.prores and not has_ffmpeg():
@@ -242,22 +242,14 @@ def _run(options: argparse.Namespace) -> Path:
         until = itertools.takewhile(lambda _: not interruption.came, images)
         written = write_images(until, source, out=options.out, name=name, prores=options.prores)
     keep_sound(written, options.video)
-    return written
+    print(f'Look at {written}')
+    return 0
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
-    try:
-        written = _run(options)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
-    print(f'Look at {written}')
-    return 0
+    return command_status(lambda: _run(options))
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ from sam2_ros.files.overwriting import check_inputs_stay
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.images import AutomaticMaskGenerator
+from sam2_ros.interruption import command_status
 from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network
 from sam2_ros.video.source import read_image
@@ -105,31 +106,28 @@ def segment_image(image: Path, generator: AutomaticMaskGenerator, *, out: Path) 
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
+    return command_status(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     out = options.out or Path(f'{options.image.stem}_masks')
     bundled = options.model == DEFAULT_MODEL and options.checkpoint is None
     least_iou, least_stability = BUNDLED if bundled else PUBLISHED
-    try:
-        generator = AutomaticMaskGenerator(
-            load_requested_network(options),
-            points_per_side=options.points_per_side,
-            points_per_batch=options.points_per_batch,
-            pred_iou_thresh=least_iou if options.pred_iou_thresh is None else options.pred_iou_thresh,
-            stability_score_thresh=(
-                least_stability if options.stability_score_thresh is None else options.stability_score_thresh
-            ),
-            box_nms_thresh=options.box_nms_thresh,
-            crop_n_layers=options.crop_n_layers,
-            min_mask_region_area=options.min_mask_region_area,
-            use_m2m=options.use_m2m,
-            output_mode='coco_rle',
-        )
-        count = segment_image(options.image, generator, out=out)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+    generator = AutomaticMaskGenerator(
+        load_requested_network(options),
+        points_per_side=options.points_per_side,
+        points_per_batch=options.points_per_batch,
+        pred_iou_thresh=least_iou if options.pred_iou_thresh is None else options.pred_iou_thresh,
+        stability_score_thresh=(
+            least_stability if options.stability_score_thresh is None else options.stability_score_thresh
+        ),
+        box_nms_thresh=options.box_nms_thresh,
+        crop_n_layers=options.crop_n_layers,
+        min_mask_region_area=options.min_mask_region_area,
+        use_m2m=options.use_m2m,
+        output_mode='coco_rle',
+    )
+    count = segment_image(options.image, generator, out=out)
     print(f'{count} masks are in {out / "masks.json"}; look at {out / "overlay.png"}')
     return 0
 

@@ -20,9 +20,9 @@ from sam2_ros.interruption import noted_interruption
 from sam2_ros.live.network import load_network, make_tracker
 from sam2_ros.nodes.bag.input import choose_image_topic, opened_input, recorded_prompts
 from sam2_ros.nodes.bag.output import OutputBag
+from sam2_ros.nodes.bag.storage import STORAGES, BagLostError, make_typestore, opened_bag
 from sam2_ros.nodes.bag.track import BagReport, BagTracker, ImageResults, Stopped, StreamedBag, track
 from sam2_ros.nodes.bag.whole import BagFrames, WholeBag
-from sam2_ros.nodes.bag.whole_bags import STORAGES, BagLostError, make_typestore, opened_bag
 from sam2_ros.nodes.edge.image_converter import ImageConverter
 from sam2_ros.nodes.tracker.outputs import OUTPUTS, TrackerOutputs
 from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS

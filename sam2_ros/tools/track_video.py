@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from sam2_ros.drawing.overlay import ScoreStrip, draw_overlay, draw_prompts
 from sam2_ros.files.overwriting import check_inputs_stay
-from sam2_ros.interruption import noted_interruption
+from sam2_ros.interruption import command_status, noted_interruption
 from sam2_ros.model import Network
 from sam2_ros.session import SessionOptions, VideoSession, carry_prompts
 from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network
@@ -291,27 +291,24 @@ def _parser() -> argparse.ArgumentParser:
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
-    try:
-        source = open_source(options.video)
-        prompts = prompts_by_frame(options.prompt_parts or ())
-        if not prompts:
-            height, width = source.size
-            raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
-        check_inputs_stay(mask_files(options.prompt_parts), **_outputs(options.out))
-        model = load_requested_network(options)
-        arguments = {'prompts': prompts, 'out': options.out, 'max_frames': options.frames}
-        if options.offline:
-            with noted_interruption() as interruption:
-                written = track_whole_video(source, model, **arguments, stopped=lambda: interruption.came)
-        else:
-            with until_interrupted(source) as frames:
-                written = track_video(frames, VideoTracker(model, memory=options.memory), **arguments)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+    return command_status(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    source = open_source(options.video)
+    prompts = prompts_by_frame(options.prompt_parts or ())
+    if not prompts:
+        height, width = source.size
+        raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
+    check_inputs_stay(mask_files(options.prompt_parts), **_outputs(options.out))
+    model = load_requested_network(options)
+    arguments = {'prompts': prompts, 'out': options.out, 'max_frames': options.frames}
+    if options.offline:
+        with noted_interruption() as interruption:
+            written = track_whole_video(source, model, **arguments, stopped=lambda: interruption.came)
+    else:
+        with until_interrupted(source) as frames:
+            written = track_video(frames, VideoTracker(model, memory=options.memory), **arguments)
     for object_id, visible in written.visible.items():
         print(f'{object_id}: visible in {visible} of {written.frames} frames')
     for frame in written.unused:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sam2_ros.files.json_files import read_json
 from sam2_ros.files.run_lengths import RunLengths
 
 NO_OUTLINE = 'annotations without an outline'
@@ -177,13 +177,8 @@ def read_coco(annotations: Path, images: Path, left_out: LeftOut) -> Coco:
 
 
 def _tree(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f'{path} cannot be read: {error.strerror}') from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
-    lacking = [name for name in _LISTS if not isinstance(tree, dict) or not isinstance(tree.get(name), list)]
+    tree = read_json(path)
+    lacking = [name for name in _LISTS if not isinstance(tree.get(name), list)]
     if lacking:
         raise ValueError(
             f'{path} lacks the list {" and ".join(lacking)}; accepted are instance annotations in the format of COCO'

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from sam2_ros.files.decoding import decode_image
 from sam2_ros.files.writing import named_in_errors, write_whole
-from sam2_ros.interruption import noted_interruption
+from sam2_ros.interruption import INTERRUPTED, command_status, noted_interruption
 from sam2_ros.synthetic.cutouts import MANIFEST, MANIFEST_COLUMNS, SIDES, read_material
 from sam2_ros.training.coco import Coco, CocoImage, CocoObject, LeftOut, Outline, read_coco, read_outline
 
@@ -327,22 +327,19 @@ def _parser() -> argparse.ArgumentParser:
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     given = _parser().parse_args(args)
-    try:
-        settings = CutoutSettings(
-            longest=given.longest,
-            least_side=given.least_side,
-            per_class=given.per_class,
-            classes=tuple(given.classes),
-            backgrounds=given.backgrounds,
-            pieces=given.pieces,
-        )
-        made = make_cutouts(given.annotations, given.images, given.out, settings)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+    return command_status(lambda: _run(given))
+
+
+def _run(given: argparse.Namespace) -> int:
+    settings = CutoutSettings(
+        longest=given.longest,
+        least_side=given.least_side,
+        per_class=given.per_class,
+        classes=tuple(given.classes),
+        backgrounds=given.backgrounds,
+        pieces=given.pieces,
+    )
+    made = make_cutouts(given.annotations, given.images, given.out, settings)
     for line in filter(None, [_told(made.left_out), _warning(given.out)]):
         print(line, file=sys.stderr)
     folders = [shlex.quote(str(given.out / name)) for name in (SPRITES, BACKGROUNDS)]
@@ -351,7 +348,7 @@ def main(args: Sequence[str] | None = None) -> int:
         f'and {made.backgrounds} backgrounds are in {given.out}. Next: python -m sam2_ros.training.train '
         f'--cutouts {folders[0]} --backgrounds {folders[1]} --minutes 90'
     )
-    return 130 if made.stopped else 0
+    return INTERRUPTED if made.stopped else 0
 
 
 def _warning(out: Path) -> str:

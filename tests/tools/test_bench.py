@@ -1,5 +1,6 @@
 """The benchmark measures what it says, on small sizes."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,10 @@ def test_a_network_that_fails_ends_the_measurement(case, monkeypatch):
     )
     with pytest.raises(RuntimeError, match='out of memory'):
         measure_cameras(replace(case, cameras=2))
+    for thread in threading.enumerate():
+        if thread.name == 'inference':
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys):

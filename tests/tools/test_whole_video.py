@@ -1,33 +1,14 @@
 """`track_video --offline`: prompts on any frame, carried through the whole video both ways."""
 
-import csv
-
-import numpy as np
 import pytest
 
 from sam2_ros.model import build_sam2
-from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tools.track_video import main, track_whole_video
 from sam2_ros.tracking import Prompt
-from sam2_ros.video.sink import VideoSink
 from sam2_ros.video.source import open_source
+from tests.tools.conftest import FRAMES, box_of, rows_of
 
 pytestmark = pytest.mark.slow
-
-FRAMES, HEIGHT, WIDTH = 6, 96, 160
-
-
-@pytest.fixture(scope='module')
-def scene():
-    return LadybirdScene(HEIGHT, WIDTH)
-
-
-@pytest.fixture(scope='module')
-def video(scene, tmp_path_factory):
-    with VideoSink(tmp_path_factory.mktemp('video') / 'scene', frame_rate=15) as sink:
-        for index in range(FRAMES):
-            sink.write(scene.frame(index))
-    return sink.path
 
 
 @pytest.fixture
@@ -39,16 +20,6 @@ def run(video, micro_weights, tmp_path):
         return main([str(source or video), '--offline', '--out', str(tmp_path / 'out'), *network, *words])
 
     return run
-
-
-def rows_of(folder):
-    with open(folder / 'objects.csv', newline='') as file:
-        return list(csv.DictReader(file))
-
-
-def box_of(mask):
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return f'{columns[0]},{rows[0]},{columns[-1] + 1},{rows[-1] + 1}'
 
 
 def test_prompts_on_any_frame(run, scene, tmp_path, capsys):

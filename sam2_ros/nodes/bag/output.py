@@ -11,7 +11,7 @@ from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import Writer
 from rosbags.typesys.store import Typestore
 
-from sam2_ros.nodes.bag.whole_bags import LATCHED, BagLostError
+from sam2_ros.nodes.bag.storage import LATCHED, BagLostError
 from sam2_ros.nodes.tracker.outputs import OutputTopic
 
 

@@ -1,15 +1,10 @@
 """The parameters of the operator's page. Run as a module, it prints config/operator_page.yaml."""
 
 from sam2_ros.nodes.edge.decode_images import MAX_PIXELS
-from sam2_ros.nodes.edge.parameters import Change, ParameterRow, yaml_text
+from sam2_ros.nodes.edge.parameters import AUTOSTART, Change, ParameterRow, yaml_text
 
 OPERATOR_PAGE_PARAMETERS = (
-    ParameterRow(
-        'autostart',
-        True,
-        'Configure and activate at the start. False: wait for lifecycle transitions.',
-        change=Change.NEVER,
-    ),
+    AUTOSTART,
     ParameterRow(
         'trackers',
         (),

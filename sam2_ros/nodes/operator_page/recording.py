@@ -15,7 +15,7 @@ from std_msgs.msg import String
 
 from sam2_ros.live.settings import Settings
 from sam2_ros.msg import Prompt, TrackedObjectArray
-from sam2_ros.nodes.bag.whole_bags import STORAGES, BagLostError, make_typestore, opened_bag
+from sam2_ros.nodes.bag.storage import STORAGES, BagLostError, make_typestore, opened_bag
 from sam2_ros.nodes.edge.decode_images import image_to_rgb
 from sam2_ros.nodes.edge.encode_images import rgb_to_compressed
 from sam2_ros.nodes.edge.endpoints import Endpoint

@@ -5,17 +5,12 @@ from sam2_ros.effects import EFFECTS
 from sam2_ros.effects.held import HELD_FRAMES
 from sam2_ros.model import VARIANTS
 from sam2_ros.nodes.edge.decode_images import MAX_PIXELS
-from sam2_ros.nodes.edge.parameters import Change, ParameterRow, yaml_text
+from sam2_ros.nodes.edge.parameters import AUTOSTART, Change, ParameterRow, yaml_text
 from sam2_ros.nodes.tracker.overlay_effect import MASKS
 from sam2_ros.tracking.policies import POLICY_NAMES
 
 TRACKER_PARAMETERS = (
-    ParameterRow(
-        'autostart',
-        True,
-        'Configure and activate the node at the start, without a lifecycle manager.',
-        change=Change.NEVER,
-    ),
+    AUTOSTART,
     # What runs.
     ParameterRow(
         'model',
