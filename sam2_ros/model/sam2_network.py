@@ -5,6 +5,8 @@ Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -135,6 +137,7 @@ class Sam2Network(nn.Module):
         multimask: Tensor,
         *,
         occlusion_gate: bool = True,
+        presence_threshold: float = 0.0,
         stability_fallback: bool = True,
     ) -> MaskDecoding:
         """Decode the masks of N objects.
@@ -144,8 +147,10 @@ class Sam2Network(nn.Module):
             conditioned: features (N, C, h, w) from `without_memory` or `condition_on_memory`.
             prompt: of the objects, from `embed_prompts`.
             multimask: (N,) bool, take the best of three candidates (the official rule: for at most one point).
-            occlusion_gate: set every mask to -1024 where the object score is not above 0, as the video predictor does.
-                The image predictor and training do not.
+            occlusion_gate: set the masks of absent objects to -1024, as the video predictor does. The image predictor
+                and training do not.
+            presence_threshold: an object is absent where its score is not above this. The object pointer of absent
+                objects is a learned one.
             stability_fallback: see `choose_mask`.
 
         Raises:
@@ -164,17 +169,54 @@ class Sam2Network(nn.Module):
             conditioned + prompt.dense, grid_pos, prompt.sparse, stride8=features.stride8, stride4=features.stride4
         )
         choice = choose_mask(output, multimask, stability_fallback=stability_fallback)
-        visible = output.object_score_logit > 0
+        visible = output.object_score_logit > presence_threshold
         pointer = torch.where(visible[:, None], self.obj_ptr_proj(choice.token), self.no_obj_ptr)
         masks, candidates = choice.mask, output.masks[:, 1:]
         if occlusion_gate:
             masks = torch.where(visible[:, None, None], masks, NO_OBJECT_LOGIT)
             candidates = torch.where(visible[:, None, None, None], candidates, NO_OBJECT_LOGIT)
         return MaskDecoding(
-            masks, choice.iou, output.object_score_logit, pointer, candidates, output.ious[:, 1:], choice.chosen
+            masks, choice.iou, output.object_score_logit, pointer, candidates, output.ious[:, 1:], choice.chosen,
+            output.tokens[:, 1:],
+        )  # fmt: skip
+
+    def choose_candidates(
+        self, decoding: MaskDecoding, candidates: Tensor, *, presence_threshold: float = 0.0
+    ) -> MaskDecoding:
+        """Let other candidates of a decoding be its masks, with their predicted IoUs and object pointers.
+
+        Args:
+            decoding: of N objects, from `decode_masks`.
+            candidates: (N,) long, the candidates; -1 keeps the mask of its object.
+            presence_threshold: as in `decode_masks`, which the decoding is from.
+
+        Raises:
+            ValueError: for another shape.
+            TypeError: for floats.
+        """
+        if candidates.shape != decoding.chosen.shape:
+            raise ValueError(
+                f'candidates must be ({len(decoding.chosen)},), one for each object, got {tuple(candidates.shape)}'
+            )
+        if candidates.is_floating_point():
+            raise TypeError(f'candidates must be integers, got {candidates.dtype}')
+        kept, index = candidates < 0, candidates.clamp(min=0)
+        rows = torch.arange(len(index), device=index.device)
+        visible = decoding.object_score_logit > presence_threshold
+        pointer = torch.where(
+            visible[:, None], self.obj_ptr_proj(decoding.candidate_tokens[rows, index]), self.no_obj_ptr
+        )
+        return replace(
+            decoding,
+            mask_logits=torch.where(kept[:, None, None], decoding.mask_logits, decoding.candidate_logits[rows, index]),
+            predicted_iou=torch.where(kept, decoding.predicted_iou, decoding.candidate_ious[rows, index]),
+            object_pointer=torch.where(kept[:, None], decoding.object_pointer, pointer),
+            chosen=torch.where(kept, decoding.chosen, candidates),
         )
 
-    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
+    def use_mask_as_output(
+        self, features: ImageFeatures, masks: Tensor, *, presence_threshold: float = 0.0
+    ) -> MaskDecoding:
         """Turn given masks into a decoding without predicting them (official mask prompts).
 
         The logits are +-10, averaged to stride 4. The predicted IoU is 1, the object score +-10. Only the object
@@ -184,6 +226,7 @@ class Sam2Network(nn.Module):
         Args:
             features: of the image.
             masks: (N, S, S), 0 or 1.
+            presence_threshold: as in `decode_masks`; it acts on the object pointer alone.
 
         Raises:
             ValueError: for another shape.
@@ -201,14 +244,16 @@ class Sam2Network(nn.Module):
         prompt = self.embed_prompts(no_points, no_points[..., 0].long(), self.mask_downsample(masks.to(self.dtype)))
         single = torch.zeros(count, dtype=torch.bool, device=masks.device)
         raw = features.stride16.expand(count, -1, -1, -1)
-        decoding = self.decode_masks(features, raw, prompt, single, stability_fallback=False)
+        decoding = self.decode_masks(
+            features, raw, prompt, single, presence_threshold=presence_threshold, stability_fallback=False
+        )
         visible = masks.flatten(1).any(dim=1)
         pointer = torch.where(visible[:, None], decoding.object_pointer, self.no_obj_ptr)
         score = torch.where(visible, MASK_PROMPT_LOGIT, -MASK_PROMPT_LOGIT)
         ious = torch.ones(count, device=masks.device)
         return MaskDecoding(
             logits, ious, score, pointer, logits[:, None].expand(-1, 3, -1, -1), ious[:, None].expand(-1, 3),
-            torch.full((count,), SINGLE_MASK, device=masks.device),
+            torch.full((count,), SINGLE_MASK, device=masks.device), decoding.candidate_tokens,
         )  # fmt: skip
 
     def encode_memory(
@@ -270,6 +315,8 @@ class Sam2Network(nn.Module):
         place = sine_position_2d(height, width, dim, self.device).flatten(1).T
         time = self.maskmem_tpos_enc[read.temporal_index, 0]  # (N, M, 1, Cm)
         keys = values + (place + time).to(self.dtype)
+        if read.key_weights is not None:
+            keys = keys * read.key_weights[:, : keys.shape[1], None, None].to(keys.dtype)
         values, keys = values.flatten(1, 2), keys.flatten(1, 2)
         if read.pointers.shape[1] == 0:
             return MemoryTokens(values, keys, 0)
@@ -280,6 +327,9 @@ class Sam2Network(nn.Module):
             code = sine_position_1d(read.pointer_position, self.config.hidden_dim).to(self.dtype)
             code = self.obj_ptr_tpos_proj(code).repeat_interleave(self.config.hidden_dim // dim, dim=1)
             pointer_keys = pointers + code
+        if read.key_weights is not None:
+            weights = read.key_weights[:, -read.pointers.shape[1] :].to(pointer_keys.dtype)
+            pointer_keys = pointer_keys * weights.repeat_interleave(self.config.hidden_dim // dim, dim=1)[..., None]
         return MemoryTokens(
             torch.cat((values, pointers), dim=1), torch.cat((keys, pointer_keys), dim=1), pointers.shape[1]
         )

@@ -5,7 +5,7 @@ Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import torch
@@ -42,12 +42,15 @@ class MemoryRead:
         temporal_index: (N, M) long: 6 for conditioning entries, 0 for the newest recent one, up to 5 for the oldest.
         pointers: object pointers (N, K, C); K may be 0.
         pointer_position: (N, K) age in frames, divided by the largest age in the pointer horizon. Only SAM 2.1 uses it.
+        key_weights: (N, M + K) factors of the keys of the memories, then of the pointers, their position codes
+            included. Values are not weighted. None: all 1.
     """
 
     spatial: Tensor
     temporal_index: Tensor
     pointers: Tensor
     pointer_position: Tensor
+    key_weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,11 @@ class MaskDecoding:
         mask_logits: (N, S/4, S/4) float32, the chosen mask; > 0 is object.
         predicted_iou: (N,) in 0..1.
         object_score_logit: (N,), > 0 if the object is visible.
-        object_pointer: (N, C).
+        object_pointer: (N, C), made of the token of the chosen mask.
         candidate_logits: (N, 3, S/4, S/4), the masks of the multimask tokens.
         candidate_ious: (N, 3), their predicted IoUs.
         chosen: (N,) index of the chosen candidate; -1 for the single mask of token 0.
+        candidate_tokens: (N, 3, C), of which `Network.choose_candidates` makes object pointers.
     """
 
     mask_logits: Tensor
@@ -71,6 +75,11 @@ class MaskDecoding:
     candidate_logits: Tensor
     candidate_ious: Tensor
     chosen: Tensor
+    candidate_tokens: Tensor
+
+    def select(self, index: Tensor) -> MaskDecoding:
+        """The rows `index`, (M,) long; a row may come several times."""
+        return MaskDecoding(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 class Network(Protocol):
@@ -108,10 +117,18 @@ class Network(Protocol):
         multimask: Tensor,
         *,
         occlusion_gate: bool = True,
+        presence_threshold: float = 0.0,
     ) -> MaskDecoding:
         """Features of the image, conditioned features (N, C, h, w) and prompts -> masks of N objects."""
 
-    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
+    def choose_candidates(
+        self, decoding: MaskDecoding, candidates: Tensor, *, presence_threshold: float = 0.0
+    ) -> MaskDecoding:
+        """A decoding of N objects -> the same with candidates (N,) as masks; -1 keeps the mask of its object."""
+
+    def use_mask_as_output(
+        self, features: ImageFeatures, masks: Tensor, *, presence_threshold: float = 0.0
+    ) -> MaskDecoding:
         """Given masks (N, S, S), 0 or 1 -> the same masks as a decoding."""
 
     def encode_memory(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from sam2_ros.session.spill import Kept
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryEntry, MemorySelection
-from sam2_ros.tracking.policies import MAX_POINTERS, sam2_selection
 from sam2_ros.tracking.prompt import Prompt
+from sam2_ros.tracking.selection import MAX_POINTERS, sam2_selection
 
 
 @dataclass(frozen=True, slots=True)
