@@ -2,6 +2,7 @@
 
     PYTHONPATH=SAMURAI/sam2:. python tests/tracking/run_samurai.py scripted    > tests/tracking/data/samurai_traces.json
     PYTHONPATH=SAMURAI/sam2:. python tests/tracking/run_samurai.py clip FOLDER
+    PYTHONPATH=SAMURAI/sam2:. python tests/tracking/run_samurai.py doubtful FOLDER
 
 SAMURAI is a checkout of github.com/yangchris11/samurai; the traces were made with commit 76ba195. It brings a package
 `sam2` of its own, which takes the place of the official one in this process. Its files stay as they are: the network is
@@ -9,7 +10,7 @@ built from our configuration, as for the comparisons with the official code.
 
 `scripted` puts candidate masks, IoUs and object scores of a script in place of what the mask decoder says. So all that
 SAMURAI adds is exercised, whatever the weights are. `clip` tracks a clip with the bundled weights. It writes the logits
-of each frame into a folder, and prints which frames were read.
+of each frame into a folder, and prints which frames were read. `doubtful` does so with `Doubt`.
 """
 # ruff: noqa: E402 - a package must be stood in for before SAMURAI is imported
 
@@ -119,9 +120,17 @@ def run_scripted(offers: list[script.Offer]) -> list[dict[str, Any]]:
     return trace
 
 
-def run_clip(folder: Path) -> None:
+def run_clip(folder: Path, *, doubtful: bool) -> None:
     images, prompt = script.clip()
     predictor = new_predictor(script.CLIP_SIZE)
+    decode, doubt = predictor.sam_mask_decoder.forward, script.Doubt(0)
+
+    def decode_in_doubt(**inputs: Any) -> tuple[Tensor, ...]:
+        masks, ious, tokens, score = decode(**inputs)
+        return masks, doubt(ious) if inputs['multimask_output'] else ious, tokens, score
+
+    if doubtful:
+        predictor.sam_mask_decoder.forward = decode_in_doubt
     state = official_state(predictor, images)
     watch = Watch(predictor, state)
     add_prompt(predictor, state, 0, prompt)
@@ -138,4 +147,4 @@ if __name__ == '__main__':
         traces = [run_scripted(script.offers(seed)) for seed in script.SEEDS]
         print('[\n' + ',\n'.join('[\n' + ',\n'.join(map(json.dumps, trace)) + '\n]' for trace in traces) + '\n]')
     else:
-        run_clip(Path(sys.argv[2]))
+        run_clip(Path(sys.argv[2]), doubtful=sys.argv[1] == 'doubtful')

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_ros.model import Sam2Network
+from sam2_ros.model import build_sam2
+from sam2_ros.model.mask_decoder import DecoderOutput
 from sam2_ros.tracking import TrackerOptions, VideoTracker
 from sam2_ros.tracking.box_motion import BoxMotion
-from sam2_ros.tracking.candidates import Candidates, candidate_extents
+from sam2_ros.tracking.candidates import Candidates, Choice, candidate_extents
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemorySelection
 from sam2_ros.tracking.samurai import MotionRule, ObservedMotion, SamuraiMemory
-from tests.common import REPOSITORY
+from tests.common import MICRO, REPOSITORY
 from tests.official_video import compare
 from tests.tracking import samurai_script as script
 
@@ -125,13 +127,13 @@ class Watched(SamuraiMemory):
 
 @dataclass(frozen=True)
 class WatchedRule(MotionRule):
-    """Notes what is chosen."""
+    """Notes what is chosen, and what would be without motion."""
 
-    choices: Any = None
+    chosen: Any = None
 
-    def choose(self, hypotheses: Any) -> Any:
+    def choose(self, hypotheses: Sequence[Candidates]) -> Sequence[Choice]:
         [choice] = super().choose(hypotheses)
-        self.choices.append((choice, hypotheses[0].best))
+        self.chosen.append((choice.candidate, hypotheses[0].best))
         return [choice]
 
 
@@ -148,15 +150,28 @@ def published(*arguments: str) -> str:
 
 @pytest.mark.slow
 @needs_code
-def test_a_clip_is_tracked_as_by_the_published_code(remembering_micro: Sam2Network, tmp_path: Path) -> None:
-    reads = json.loads(published('clip', str(tmp_path)))
+@pytest.mark.parametrize('kind', ['clip', 'doubtful'])
+def test_a_clip_is_tracked_as_by_the_published_code(
+    micro_weights: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = json.loads(published(kind, str(tmp_path)))
+    model = build_sam2(MICRO, checkpoint=micro_weights, image_size=script.CLIP_SIZE)
+    decode, doubt = model.sam_mask_decoder.forward, script.Doubt(-1)  # the first call is for the prompt
+
+    def decode_in_doubt(*args: Any, **maps: Any) -> DecoderOutput:
+        output = decode(*args, **maps)
+        return replace(output, ious=torch.cat([output.ious[:, :1], doubt(output.ious[:, 1:])], dim=1))
+
+    if kind == 'doubtful':
+        monkeypatch.setattr(model.sam_mask_decoder, 'forward', decode_in_doubt)
     images, prompt = script.clip()
-    policy = Watched(WatchedRule(choices=[]), reads={})
-    tracker = VideoTracker(remembering_micro, policy, options=TrackerOptions(video_length=len(images)))
+    policy = Watched(WatchedRule(chosen=[]), reads={})
+    tracker = VideoTracker(model, policy, options=TrackerOptions(video_length=len(images)))
     results = [tracker.step(image, [prompt] if not frame else ())['a'] for frame, image in enumerate(images)]
     assert policy.reads == {int(frame): read for frame, read in reads.items()}
     expected = {(frame, 'a'): np.load(tmp_path / f'{frame}.npy') for frame in range(len(images))}
     compare({(frame, 'a'): one.mask_logits() for frame, one in enumerate(results)}, expected)
+    assert any(chosen != best for chosen, best in policy.candidate_rule.chosen) == (kind == 'doubtful')
 
 
 @pytest.mark.slow
