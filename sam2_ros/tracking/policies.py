@@ -1,6 +1,6 @@
 """Memory policies: what is written, what is read, in which order and with which temporal index.
 
-The names are the rows of the ablation table of DAM4SAM:
+The first names are the rows of the ablation table of DAM4SAM:
 
 | name       | recent memory                                 | anchors                       |
 |------------|-----------------------------------------------|-------------------------------|
@@ -10,6 +10,8 @@ The names are the rows of the ablation table of DAM4SAM:
 | `drm1`     | as `interval`                                 | where tracking is reliable    |
 | `drm2`     | as `interval`                                 | where a distractor is seen    |
 | `dam`      | as `interval`                                 | where both hold               |
+| `samurai`  | the last 6 good frames, and the last; motion helps to choose masks | none     |
+| `sam2long` | the same of three hypotheses; the best is shown | none                        |
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from sam2_ros.model.config import CONDITIONING_INDEX
 from sam2_ros.tracking.distractor import AnchorRule, DamSettings
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy, MemorySelection
+from sam2_ros.tracking.sam2long import Sam2LongMemory
 from sam2_ros.tracking.samurai import SamuraiMemory
 from sam2_ros.tracking.selection import (
     MAX_CONDITIONING,
@@ -120,7 +123,7 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
 
     Args:
         name: of the row.
-        settings: constants of all rows but `sam2`; the published ones when left out.
+        settings: constants of the rows from `pres` to `dam`; the published ones when left out.
 
     Raises:
         ValueError: if there is no such row.
@@ -139,13 +142,14 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
         'drm2': DistractorAwareMemory(settings, settings.ram_interval, distracted),
         'dam': DistractorAwareMemory(settings, settings.ram_interval, AnchorRule(settings)),
         'samurai': SamuraiMemory(),
+        'sam2long': Sam2LongMemory(),
     }
     if name not in policies:
         raise ValueError(f'memory must be one of {", ".join(policies)}, not {name!r}')
     return policies[name]
 
 
-POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam', 'samurai')
+POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam', 'samurai', 'sam2long')
 AUTO_POLICY = 'auto'
 
 

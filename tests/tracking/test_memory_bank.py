@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 FRAMES = 500
 RING = 32  # frames that a prompt may reach back
 SOMETHING = torch.zeros(1)
-WITHOUT_SETTINGS = ('sam2', 'samurai')
+WITHOUT_SETTINGS = ('sam2', 'samurai', 'sam2long')
 
 
 def never_forgetting(policy: MemoryPolicy) -> MemoryPolicy:

@@ -197,7 +197,7 @@ class TrackerMachine(RuleBasedStateMachine):
         self.anchors.extend(one.anchors for one in self.result.values())
 
 
-@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+@pytest.mark.parametrize('memory', ['sam2', 'dam', 'samurai', 'sam2long'])
 def test_no_object_is_ever_corrupted(small: Sam2Network, clip: Clip, memory: str) -> None:
     machine = type('Machine', (TrackerMachine,), {'model': small, 'clip': clip, 'memory': memory, 'anchors': []})
     run_state_machine_as_test(
@@ -214,7 +214,7 @@ def test_no_object_is_ever_corrupted(small: Sam2Network, clip: Clip, memory: str
     assert (sum(map(bool, machine.anchors)) > 20) == (memory == 'dam'), 'hardly ever was there an anchor'
 
 
-@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+@pytest.mark.parametrize('memory', ['sam2', 'dam', 'samurai', 'sam2long'])
 def test_a_picture_differs_enough_from_another_for_corruption_to_show(
     small: Sam2Network, clip: Clip, memory: str
 ) -> None:
