@@ -1,5 +1,6 @@
 """What tests of the tracker share: a small fast network, and comparisons."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,21 @@ def small() -> Sam2Network:
     randomise(network, seed=5)  # of the first seeds the one whose alternative masks differ most
     network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(10.0)
     network.encode_image = remembering(network.encode_image)
+    return network
+
+
+@pytest.fixture(scope='session')
+def unsure(small: Sam2Network) -> Sam2Network:
+    """The same network, but unsure whether it sees an object, so that the hypotheses of `sam2long` differ."""
+    network = copy.deepcopy(small)
+    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(1.0)
+    return network
+
+
+@pytest.fixture
+def suited(request: pytest.FixtureRequest, memory: str) -> Sam2Network:
+    """A network with which a memory policy has something to decide."""
+    network: Sam2Network = request.getfixturevalue('unsure' if memory in ('samurai', 'sam2long') else 'small')
     return network
 
 

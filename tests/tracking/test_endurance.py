@@ -34,10 +34,10 @@ def live_tensors() -> int:
 
 
 @pytest.mark.parametrize('memory', ['dam', 'samurai', 'sam2long'])
-def test_memory_is_flat_over_1000_frames(small: Sam2Network, clip: Clip, memory: str) -> None:
+def test_memory_is_flat_over_1000_frames(suited: Sam2Network, clip: Clip, memory: str) -> None:
     """With anchors, corrections, prompts for past frames, and objects that come and go."""
     tracker = VideoTracker(
-        small, make_policy(memory, OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
+        suited, make_policy(memory, OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
     )
     tracker.step(clip.image(0), [clip.prompt('a', 'mask')])
     events, tensors, resident = [], [], []

@@ -63,8 +63,8 @@ TRACKER_PARAMETERS = (
     ParameterRow(
         'memory',
         AUTO_POLICY,
-        'Memory policy: dam is distractor-aware, sam2 is the published SAM 2, the others lie between. auto: sam2 for '
-        'the bundled weights, dam for others.',
+        'Memory policy: sam2 is the published SAM 2, dam is distractor-aware, pres to drm2 lie between; samurai heeds '
+        'motion, sam2long follows three hypotheses. auto: sam2 for the bundled weights, dam for others.',
         choices=(AUTO_POLICY, *POLICY_NAMES),
         change=Change.UNCONFIGURED,
     ),
