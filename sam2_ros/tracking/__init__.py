@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sam2_ros.tracking.policies import AUTO_POLICY, POLICY_NAMES, chosen_policy, make_policy
     from sam2_ros.tracking.prompt import Prompt
     from sam2_ros.tracking.result import FrameResult, ObjectResult
-    from sam2_ros.tracking.sam2long import Sam2LongMemory
+    from sam2_ros.tracking.sam2long import PathwayRule, Sam2LongMemory
     from sam2_ros.tracking.samurai import MotionRule, SamuraiMemory
     from sam2_ros.tracking.states import MemoryEvent, ObjectState
     from sam2_ros.tracking.tracker import VideoTracker
@@ -31,6 +31,7 @@ _MODULES = {
     'MotionRule': 'samurai',
     'ObjectResult': 'result',
     'ObjectState': 'states',
+    'PathwayRule': 'sam2long',
     'Prompt': 'prompt',
     'Sam2LongMemory': 'sam2long',
     'SamuraiMemory': 'samurai',
@@ -53,6 +54,7 @@ __all__ = [
     'MotionRule',
     'ObjectResult',
     'ObjectState',
+    'PathwayRule',
     'Prompt',
     'Sam2LongMemory',
     'SamuraiMemory',

@@ -120,7 +120,9 @@ class FrameStep:
                 first = ('prompted anew' if known[row] else 'first prompt') if track.starts else ''
                 plans.append(self._plan_prompted(seen, first=first, empty=not found[row]))
             else:
-                plans.append(self._plan_tracked(seen, numbers[row], shown.network.candidate_logits[row]))
+                best = survivors.by_object[row][0]
+                candidates = shown.network.candidate_logits[row]
+                plans.append(self._plan_tracked(seen, numbers[row], candidates, trusted=best.trusted))
         by_row = {one.row: number for number, heirs in enumerate(survivors.by_object) for one in heirs}
         owners = [by_row[row] for row in range(len(by_row))]
         entries = encode_entries(
@@ -173,8 +175,8 @@ class FrameStep:
         reason = 'correction; recent memories dropped' + found
         return _Plan(EntryKind.CORRECTION, reason, replace(track, areas=AreaHistory()), forget_recent=True)
 
-    def _plan_tracked(self, track: Track, numbers: HostNumbers, candidates: Tensor) -> _Plan:
-        objection = 'tracked'
+    def _plan_tracked(self, track: Track, numbers: HostNumbers, candidates: Tensor, *, trusted: bool) -> _Plan:
+        objection = 'tracked' if trusted else 'tracked, but not trusted'
         rule = self._policy.anchor_rule
         index = track.next_index - 1
         if rule is not None:
