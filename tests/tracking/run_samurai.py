@@ -1,16 +1,16 @@
 """Runs the published code of SAMURAI and writes down what it decides, frame by frame, as JSON.
 
     PYTHONPATH=SAMURAI/sam2:. python tests/tracking/run_samurai.py scripted    > tests/tracking/data/samurai_traces.json
-    PYTHONPATH=SAMURAI/sam2:. python tests/tracking/run_samurai.py clip FOLDER
-    PYTHONPATH=SAMURAI/sam2:. python tests/tracking/run_samurai.py doubtful FOLDER
+    PYTHONPATH=SAMURAI/sam2:. python tests/tracking/run_samurai.py clip FOLDER PROMPT [doubtful]
 
 SAMURAI is a checkout of github.com/yangchris11/samurai; the traces were made with commit 76ba195. It brings a package
 `sam2` of its own, which takes the place of the official one in this process. Its files stay as they are: the network is
 built from our configuration, as for the comparisons with the official code.
 
 `scripted` puts candidate masks, IoUs and object scores of a script in place of what the mask decoder says. So all that
-SAMURAI adds is exercised, whatever the weights are. `clip` tracks a clip with the bundled weights. It writes the logits
-of each frame into a folder, and prints which frames were read. `doubtful` does so with `Doubt`.
+SAMURAI adds is exercised, whatever the weights are. `clip` tracks a clip with the bundled weights, from a prompt of the
+given kind. It writes the logits of each frame into a folder, and prints for each which frames were read and from how
+many frames motion is known. With `doubtful`, predicted IoUs go through `Doubt`.
 """
 # ruff: noqa: E402 - a package must be stood in for before SAMURAI is imported
 
@@ -120,8 +120,8 @@ def run_scripted(offers: list[script.Offer]) -> list[dict[str, Any]]:
     return trace
 
 
-def run_clip(folder: Path, *, doubtful: bool) -> None:
-    images, prompt = script.clip()
+def run_clip(folder: Path, kind: str, *, doubtful: bool) -> None:
+    images, prompt = script.clip(kind)
     predictor = new_predictor(script.CLIP_SIZE)
     decode, doubt = predictor.sam_mask_decoder.forward, script.Doubt(0)
 
@@ -134,12 +134,12 @@ def run_clip(folder: Path, *, doubtful: bool) -> None:
     state = official_state(predictor, images)
     watch = Watch(predictor, state)
     add_prompt(predictor, state, 0, prompt)
-    reads = {}
+    seen = []
     for frame, _, logits in predictor.propagate_in_video(state):
         np.save(folder / f'{frame}.npy', logits[0, 0].numpy())
         if frame:
-            reads[frame] = watch.spatial
-    print(json.dumps(reads))
+            seen.append([watch.spatial, predictor.stable_frames])
+    print(json.dumps(seen))
 
 
 if __name__ == '__main__':
@@ -147,4 +147,4 @@ if __name__ == '__main__':
         traces = [run_scripted(script.offers(seed)) for seed in script.SEEDS]
         print('[\n' + ',\n'.join('[\n' + ',\n'.join(map(json.dumps, trace)) + '\n]' for trace in traces) + '\n]')
     else:
-        run_clip(Path(sys.argv[2]), doubtful=sys.argv[1] == 'doubtful')
+        run_clip(Path(sys.argv[2]), sys.argv[3], doubtful='doubtful' in sys.argv)

@@ -72,12 +72,12 @@ class Doubt:
         return ious if self.frame <= KNOWN else 0.8 - 0.1 * (ious - ious.mean(dim=1, keepdim=True))
 
 
-def clip() -> tuple[list[np.ndarray], Prompt]:
-    """Images of a clip, in some of which nothing is seen, and the box of an object in the first."""
+def clip(prompt: str) -> tuple[list[np.ndarray], Prompt]:
+    """Images of a clip, in some of which nothing is seen, and a prompt of this kind for an object in the first."""
     shown = moving_clip(44)
     scenes = [
         replace(scene, image=np.full_like(scene.image, 100 + frame)) if frame in HIDDEN else scene
         for frame, scene in enumerate(shown.scenes)
     ]
     gone = Clip(scenes)
-    return [gone.image(frame) for frame in range(44)], gone.prompt('a', 'box')
+    return [gone.image(frame) for frame in range(44)], gone.prompt('a', prompt)

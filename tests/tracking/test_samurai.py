@@ -127,13 +127,13 @@ class Watched(SamuraiMemory):
 
 @dataclass(frozen=True)
 class WatchedRule(MotionRule):
-    """Notes what is chosen, and what would be without motion."""
+    """Notes what is chosen, what would be without motion, and the state after it."""
 
     chosen: Any = None
 
     def choose(self, hypotheses: Sequence[Candidates]) -> Sequence[Choice]:
         [choice] = super().choose(hypotheses)
-        self.chosen.append((choice.candidate, hypotheses[0].best))
+        self.chosen.append((choice.candidate, hypotheses[0].best, choice.state))
         return [choice]
 
 
@@ -150,11 +150,11 @@ def published(*arguments: str) -> str:
 
 @pytest.mark.slow
 @needs_code
-@pytest.mark.parametrize('kind', ['clip', 'doubtful'])
+@pytest.mark.parametrize(('kind', 'doubtful'), [('box', False), ('point', False), ('mask', True)])
 def test_a_clip_is_tracked_as_by_the_published_code(
-    micro_weights: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    micro_weights: Path, tmp_path: Path, kind: str, doubtful: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads = json.loads(published(kind, str(tmp_path)))
+    seen = json.loads(published('clip', str(tmp_path), kind, *['doubtful'] * doubtful))
     model = build_sam2(MICRO, checkpoint=micro_weights, image_size=script.CLIP_SIZE)
     decode, doubt = model.sam_mask_decoder.forward, script.Doubt(-1)  # the first call is for the prompt
 
@@ -162,16 +162,18 @@ def test_a_clip_is_tracked_as_by_the_published_code(
         output = decode(*args, **maps)
         return replace(output, ious=torch.cat([output.ious[:, :1], doubt(output.ious[:, 1:])], dim=1))
 
-    if kind == 'doubtful':
+    if doubtful:
         monkeypatch.setattr(model.sam_mask_decoder, 'forward', decode_in_doubt)
-    images, prompt = script.clip()
+    images, prompt = script.clip(kind)
     policy = Watched(WatchedRule(chosen=[]), reads={})
     tracker = VideoTracker(model, policy, options=TrackerOptions(video_length=len(images)))
     results = [tracker.step(image, [prompt] if not frame else ())['a'] for frame, image in enumerate(images)]
-    assert policy.reads == {int(frame): read for frame, read in reads.items()}
+    rule = policy.candidate_rule
+    known = [state.frames if isinstance(state, ObservedMotion) else 0 for *_, state in rule.chosen]
+    assert [[read, frames] for read, frames in zip(policy.reads.values(), known, strict=True)] == seen
     expected = {(frame, 'a'): np.load(tmp_path / f'{frame}.npy') for frame in range(len(images))}
     compare({(frame, 'a'): one.mask_logits() for frame, one in enumerate(results)}, expected)
-    assert any(chosen != best for chosen, best in policy.candidate_rule.chosen) == (kind == 'doubtful')
+    assert any(chosen != best for chosen, best, _ in rule.chosen) == doubtful
 
 
 @pytest.mark.slow
