@@ -10,7 +10,7 @@ from torch import Tensor
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.checkpoints import load_state_dict
 from tests.common import MICRO, REPOSITORY
-from tests.remembering import remembering
+from tests.remembering import remembering_micro_network
 
 # The same examples in every run, and no time limits: other tests share the processor.
 settings.register_profile('repeatable', deadline=None, derandomize=True)
@@ -44,9 +44,7 @@ def micro128(micro_weights: Path) -> Sam2Network:
 @pytest.fixture(scope='session')
 def remembering_micro(micro_weights: Path) -> Sam2Network:
     """The trained micro network at 256 pixels, which encodes each picture once: for comparisons."""
-    model = build_sam2(MICRO, checkpoint=micro_weights, image_size=256)
-    model.encode_image = remembering(model.encode_image)
-    return model
+    return remembering_micro_network(micro_weights, image_size=256)
 
 
 @pytest.fixture(scope='session')

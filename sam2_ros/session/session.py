@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from sam2_ros.model import Network
 from sam2_ros.session.features import FeatureCache
@@ -15,12 +14,9 @@ from sam2_ros.session.masklet import FrameRecord, Masklet
 from sam2_ros.session.options import SessionOptions
 from sam2_ros.session.results import frame_result
 from sam2_ros.session.spill import SpillStore
+from sam2_ros.session.steps import MaskletSteps
 from sam2_ros.tracking.checks import check_whole
-from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.errors import UnknownObjectError
-from sam2_ros.tracking.memory_bank import EntryKind, MemorySelection
-from sam2_ros.tracking.memory_writes import encode_entries, to_host
-from sam2_ros.tracking.policies import Sam2Memory
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.result import FrameResult, ObjectResult
 from sam2_ros.video.frames import VideoFrames
@@ -65,7 +61,6 @@ class VideoSession:
     ) -> None:
         if not isinstance(options, SessionOptions | None):
             raise TypeError(f'options must be a SessionOptions, not {type(options).__name__}')
-        self._model = model
         self._options = options or SessionOptions()
         self._frames = _frames_of(source)
         if not len(self._frames):
@@ -74,7 +69,9 @@ class VideoSession:
             model, self._frames, resize=self._options.resize, max_bytes=self._options.features_bytes
         )
         self._store = SpillStore(max_bytes=self._options.memory_bytes, folder=self._options.spill_folder)
-        self._decoder = ObjectDecoder(model, Sam2Memory(), self._options)
+        self._steps = MaskletSteps(
+            model, self._features, self._store, self._options, video_length=max(SHORTEST, len(self._frames))
+        )
         self._masklets: dict[str, Masklet] = {}
         self._history: deque[dict[str, Masklet]] = deque(maxlen=self._options.undo_steps)
         self._shared = False  # the records are those of an entry of the history, too
@@ -118,7 +115,6 @@ class VideoSession:
         """
         return self._masklet(object_id).prompts
 
-    @torch.inference_mode()
     def prompt(self, frame_index: int, prompt: Prompt) -> ObjectResult:
         """Prompt an object on a frame. Other frames change with the next propagation.
 
@@ -134,34 +130,10 @@ class VideoSession:
         self._check_frame('frame_index', frame_index)
         if not isinstance(prompt, Prompt):
             raise TypeError(f'a prompt must be a Prompt, not {type(prompt).__name__}')
-        features, size = self._features.get(frame_index)
-        prompt.check_fits(*size)
-        masklet = self._masklets.get(prompt.object_id)
-        if masklet is None:
-            prompt.check_starts_object()
-            masklet = Masklet()
-        known, committed = masklet.at(frame_index), masklet.records.get(frame_index)
-        if known is None and prompt.only_refines and not (prompt.labels == 1).any():
-            raise ValueError(
-                f'{prompt.object_id!r} has no mask on frame {frame_index} that negative points could refine; give a '
-                'positive point, a box or a mask, or propagate there first'
-            )
-        reverse = None if committed is None or not masklet.conditioning else committed.reverse
-        anew = self._options.clear_on_correction and prompt.says_anew(
-            next(reversed(masklet.prompts.get(frame_index, ())), None)
-        )
-        decoding = self._decoder.refine(
-            features,
-            size,
-            prompt,
-            read=None if reverse is None or anew else self._read(masklet, frame_index, reverse=reverse),
-            previous=None if known is None or anew else known.kept.load()[0][None],
-        )
-        kind = EntryKind.PROMPT if reverse is None else EntryKind.CORRECTION
-        (record,) = self._records(frame_index, decoding, [None], kind=kind, reverse=reverse)
-        masklet = masklet.prompted(frame_index, prompt, record)
+        masklet = self._masklets.get(prompt.object_id, Masklet())
+        record = self._steps.prompt(masklet, frame_index, prompt)
         self._note_change()
-        self._masklets = {**self._masklets, prompt.object_id: masklet}
+        self._masklets = {**self._masklets, prompt.object_id: masklet.prompted(frame_index, prompt, record)}
         return self.result(frame_index)[prompt.object_id]
 
     def unprompt(self, frame_index: int, object_id: str) -> None:
@@ -240,7 +212,7 @@ class VideoSession:
         count = start + 1 if reverse else self.frame_count - start
         count = count if max_frames is None else min(count, max_frames)
         frames = range(start, start - count, -1) if reverse else range(start, start + count)
-        return self._passes(frames, reverse=reverse, taken=lambda _: self.object_ids)
+        return self._passes(frames, reverse=reverse, taken=lambda _: self.object_ids, changes=self._changes)
 
     def propagate_both_ways(self) -> Iterator[FrameResult]:
         """Carry every object from its first prompted frame to both ends of the video.
@@ -255,17 +227,20 @@ class VideoSession:
         """
         self._commit()
         firsts = {name: masklet.first for name, masklet in self._masklets.items()}
+        changes = self._changes
 
         def both() -> Iterator[FrameResult]:
             yield from self._passes(
                 range(min(firsts.values()), self.frame_count),
                 reverse=False,
                 taken=lambda frame: [name for name, first in firsts.items() if first <= frame],
+                changes=changes,
             )
             yield from self._passes(
                 range(max(firsts.values()) - 1, -1, -1),
                 reverse=True,
                 taken=lambda frame: [name for name, first in firsts.items() if frame < first],
+                changes=changes,
             )
 
         return both()
@@ -296,10 +271,16 @@ class VideoSession:
         self.close()
 
     def _passes(
-        self, frames: Iterable[int], *, reverse: bool, taken: Callable[[int], Iterable[str]]
+        self, frames: Iterable[int], *, reverse: bool, taken: Callable[[int], Iterable[str]], changes: int
     ) -> Iterator[FrameResult]:
-        """Track objects on these frames; `taken` says which ones on each."""
-        changes = self._changes
+        """Track objects on these frames.
+
+        Args:
+            frames: in the order of the pass.
+            reverse: backwards.
+            taken: the objects to track on a frame.
+            changes: how many changes there had been when the pass was asked for; after another one, it must not go on.
+        """
         for frame in frames:
             if changes != self._changes:
                 raise RuntimeError('the prompts were changed while they were propagated; call propagate again')
@@ -313,7 +294,6 @@ class VideoSession:
                 return
             yield self._result(frame, records)
 
-    @torch.inference_mode()
     def _step(self, frame_index: int, object_ids: Sequence[str], *, reverse: bool) -> dict[str, FrameRecord]:
         """Pass one frame with these objects, as a batch, and note what is found."""
         found: dict[str, FrameRecord] = {}
@@ -325,77 +305,11 @@ class VideoSession:
             else:
                 tracked.append(name)
         if tracked:
-            features, size = self._features.get(frame_index)
             masklets = [self._masklets[name] for name in tracked]
-            reads = [self._read(masklet, frame_index, reverse=reverse) for masklet in masklets]
-            decoding = self._decoder.decode(features, size, reads=reads, prompts=[()] * len(reads))
-            before = frame_index + (1 if reverse else -1)
-            records = self._records(
-                frame_index,
-                decoding,
-                [masklet.records.get(before) for masklet in masklets],
-                kind=EntryKind.RECENT,
-                reverse=reverse,
-            )
-            found.update(zip(tracked, records, strict=True))
+            found.update(zip(tracked, self._steps.track(masklets, frame_index, reverse=reverse), strict=True))
         for name, record in found.items():
             self._masklets[name].records[frame_index] = record
         return {name: found[name] for name in object_ids}
-
-    def _records(
-        self,
-        frame_index: int,
-        decoding: FrameDecoding,
-        before: Sequence[FrameRecord | None],
-        *,
-        kind: EntryKind,
-        reverse: bool | None,
-    ) -> list[FrameRecord]:
-        """Make records of N objects on a frame, and keep their masks and memories.
-
-        Args:
-            frame_index: the frame, whose features are known.
-            decoding: of the N objects.
-            before: their records on the frame before, from which hidden frames are counted.
-            kind: of all records.
-            reverse: the direction in which the frame was passed; None = not passed.
-        """
-        features, size = self._features.get(frame_index)
-        count = len(before)
-        entries = encode_entries(
-            self._model,
-            features,
-            decoding,
-            kinds=[kind] * count,
-            frame_indices=[frame_index] * count,
-            binarize=self._options.binarize_prompt_memory,
-        )
-        records = []
-        for row, (numbers, entry, last) in enumerate(zip(to_host(decoding, size), entries, before, strict=True)):
-            assert entry is not None and entry.features is not None, 'every kind is encoded'
-            records.append(
-                FrameRecord(
-                    kept=self._store.keep((decoding.logits[row].clone(), entry.features, entry.pointer)),
-                    size=size,
-                    kind=kind,
-                    conditioning=kind is EntryKind.PROMPT
-                    or (kind is EntryKind.CORRECTION and self._options.keep_corrections),
-                    remembered=True,
-                    reverse=reverse,
-                    object_score_logit=numbers.object_score_logit,
-                    predicted_iou=numbers.predicted_iou,
-                    hidden_frames=0 if numbers.area else 1 + (last.hidden_frames if last else 0),
-                )
-            )
-        return records
-
-    def _read(self, masklet: Masklet, frame_index: int, *, reverse: bool) -> MemorySelection:
-        return masklet.read(
-            frame_index,
-            reverse=reverse,
-            max_conditioning=self._options.max_conditioning,
-            video_length=max(SHORTEST, self.frame_count),
-        )
 
     def _result(self, frame_index: int, records: Mapping[str, FrameRecord]) -> FrameResult:
         size = next((record.size for record in records.values()), None)

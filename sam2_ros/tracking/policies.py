@@ -150,18 +150,6 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
 
 
 POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam', 'samurai', 'sam2long')
-AUTO_POLICY = 'auto'
-
-
-def chosen_policy(name: str, *, bundled: bool) -> str:
-    """The name of a policy, where `name` may be 'auto': then 'sam2' for the bundled weights, 'dam' for all others.
-
-    The anchors of 'dam' come from candidate masks that a network of Meta's training tells apart. The bundled one does
-    not: on filmed clips it tracks better with 'sam2' (benchmarks/real.md).
-    """
-    if name != AUTO_POLICY:
-        return name
-    return 'sam2' if bundled else 'dam'
 
 
 def _is_fresh_anchor(entry: MemoryEntry, frame_index: int) -> bool:

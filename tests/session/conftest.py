@@ -1,32 +1,15 @@
-"""What tests of the session share: a very small network, and a video that is drawn when it is asked for."""
+"""What tests of the session share: the very small network and the clip of the tracker's tests, and their images."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from sam2_ros.model import Sam2Network
 from sam2_ros.tracking import FrameResult
-from tests.random_weights import randomise
-from tests.remembering import remembering
-from tests.tracking.clips import Clip, moving_clip
-from tests.tracking.conftest import SMALLEST
+from tests.tracking.clips import Clip
+from tests.tracking.conftest import clip, small
 
-
-@pytest.fixture(scope='session')
-def small() -> Sam2Network:
-    """A very small network with random weights. What it finds means nothing, but depends on all it reads."""
-    network = Sam2Network(SMALLEST).eval().requires_grad_(False)
-    randomise(network, seed=5)
-    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(10.0)
-    network.encode_image = remembering(network.encode_image)
-    return network
-
-
-@pytest.fixture(scope='session')
-def clip() -> Clip:
-    """24 frames of 120 x 96 pixels."""
-    return moving_clip(height=96, width=120)
+__all__ = ['clip', 'small']  # fixtures of the tests here, too
 
 
 @pytest.fixture(scope='session')

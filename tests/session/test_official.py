@@ -10,12 +10,11 @@ import pytest
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
-from sam2_ros.model import Sam2Network, build_sam2
+from sam2_ros.model import Sam2Network
 from sam2_ros.session import SessionOptions, VideoSession
 from sam2_ros.tracking import Prompt
-from tests.common import MICRO
 from tests.official_video import Logits, add_prompt, compare, official_predictor, official_state
-from tests.remembering import remembering
+from tests.remembering import remembering_micro_network
 from tests.tracking.clips import Clip, moving_clip
 
 pytestmark = pytest.mark.slow
@@ -60,9 +59,7 @@ Script = Sequence[Say | Go | Unsay | Remove]
 
 @pytest.fixture(scope='module')
 def model(micro_weights: Path) -> Sam2Network:
-    network = build_sam2(MICRO, checkpoint=micro_weights, image_size=128)
-    network.encode_image = remembering(network.encode_image)
-    return network
+    return remembering_micro_network(micro_weights, image_size=128)
 
 
 @pytest.fixture(scope='module')

@@ -162,6 +162,25 @@ def test_passes_may_be_left_and_the_rest_stays(small: Sam2Network, clip: Clip, i
         assert [one.frame_index for one in session.propagate(0, reverse=True)] == [0]
 
 
+def test_a_change_ends_passes_that_were_asked_for_before_it(
+    small: Sam2Network, clip: Clip, images: list[np.ndarray]
+) -> None:
+    """Also those that have not begun, and between the two directions. What `undo` goes back to stays as it was."""
+    with VideoSession(small, images) as session:
+        session.prompt(2, clip.prompt('a', 'box', 2))
+        waiting, both = session.propagate(), session.propagate_both_ways()
+        for _ in range(FRAMES - 2):
+            next(both)
+        before = everything(session)
+        session.prompt(5, clip.prompt('b', 'box', 5))
+        for passes in (waiting, both):
+            with pytest.raises(RuntimeError, match='prompts were changed'):
+                next(passes)
+        list(session.propagate())
+        session.undo()
+        assert_same(everything(session), before)
+
+
 @pytest.mark.parametrize('clear', [True, False])
 def test_a_correction_clears_what_was_remembered_around_it(
     small: Sam2Network, clip: Clip, images: list[np.ndarray], clear: bool
