@@ -1,4 +1,4 @@
-"""Strict loading of checkpoints: Meta's `.pt`, Hugging Face's and our own `.safetensors`.
+"""Strict loading of checkpoints: published `.pt` files, Hugging Face's and our own `.safetensors`.
 
 The content decides how a file is read, not its name. Files are read on the CPU, and nothing in a file is executed.
 """
@@ -21,6 +21,7 @@ from sam2_ros.model.sam2_network import Sam2Network
 _ZIP_MAGIC = b'PK\x03\x04'  # first bytes of a file of torch.save
 _KEYS_SHOWN = 3
 _QUOTE = 200  # most characters of another library's message that ours repeats
+_TRAINING_COUNTER = '.num_batches_tracked'  # of batch norms; only their training reads it
 _MEMORY_PARTS = ('memory_attention.', 'memory_encoder.', 'obj_ptr_proj.', 'mask_downsample.')
 
 Shapes = dict[str, tuple[int, ...]]
@@ -59,6 +60,7 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     with open(path, 'rb') as file:
         is_torch = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
     state_dict = _read_torch(path) if is_torch else _read_safetensors(path)
+    state_dict = {key: tensor for key, tensor in state_dict.items() if not key.endswith(_TRAINING_COUNTER)}
     for key, tensor in state_dict.items():
         if not tensor.is_floating_point():
             raise CheckpointError(f'{path}: {key} is {tensor.dtype}, weights are floating-point numbers')
