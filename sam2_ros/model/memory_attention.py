@@ -7,6 +7,7 @@ the weighted sum. The sum then has the few channels of the memory (64) instead o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,20 +24,22 @@ INPUT_POSITION_WEIGHT = 0.1  # the sine position is added to the features once, 
 
 @dataclass(frozen=True)
 class MemoryTokens:
-    """What the queries attend to.
-
-    The first tokens are whole (h, w) maps in row-major order. The last ones are object pointers, which have no place in
-    the image and are not rotated.
+    """What the queries attend to: the tokens of M memories, then those of object pointers.
 
     Attributes:
         values: (N, K, Cm).
         keys: values plus position codes, (N, K, Cm).
-        num_pointer_tokens: number of pointer tokens among the K.
+        turns: unit complex numbers (K, C/2) that rotate the projected keys; 1 for what has no place in the image, such
+            as pointers.
+        memories: M.
+        pointer_tokens: how many of the K are pointers.
     """
 
     values: Tensor
     keys: Tensor
-    num_pointer_tokens: int
+    turns: Tensor
+    memories: int
+    pointer_tokens: int
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
@@ -45,7 +48,20 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
 
 
-def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
+def _unchanged(keys: Tensor) -> Tensor:
+    return keys
+
+
+def attend_rotated(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    turns: Tensor,
+    key_turns: Tensor,
+    *,
+    summary: Callable[[Tensor], Tensor] = _unchanged,
+    score_bias: Tensor | None = None,
+) -> Tensor:
     """Softmax attention of one head with rotary position encoding.
 
     Fused kernels need Cv = C, and are slower on the CPU. There, objects are processed one after the other, in pieces.
@@ -53,22 +69,26 @@ def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
     Args:
         q: queries (N, Lq, C).
         k: keys (N, Lk, C).
-        v: values (N, Lk, Cv).
-        turns: unit complex numbers (Lk, C/2) that rotate the keys; the first Lq rows rotate the queries.
+        v: values (N, Lv, Cv).
+        turns: unit complex numbers (Lq, C/2) that rotate the queries.
+        key_turns: the same for the keys, (Lk, C/2).
+        summary: what the rotated keys (..., Lk, C) become before they are compared, (..., Lv, C).
+        score_bias: (Lv,), added to the scores of every query.
 
     Returns:
         (N, Lq, Cv).
     """
     if q.device.type == 'cpu':
-        scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
+        scaled = turns / math.sqrt(q.shape[2])
         rows = [
-            attend_in_pieces(rotate(one, scaled), rotate(keys, turns), values)
+            attend_in_pieces(rotate(one, scaled), summary(rotate(keys, key_turns)), values, score_bias)
             for one, keys, values in zip(q, k, v, strict=True)
         ]
         return torch.stack(rows)
-    q, k = rotate(q, turns[: q.shape[1]]), rotate(k, turns)
+    q, k = rotate(q, turns), summary(rotate(k, key_turns))
     padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
-    return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None])[:, 0, :, : v.shape[-1]]
+    mask = None if score_bias is None else score_bias.expand(len(q), 1, q.shape[1], -1)
+    return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None], mask)[:, 0, :, : v.shape[-1]]
 
 
 class RotaryAttention(nn.Module):
@@ -81,11 +101,56 @@ class RotaryAttention(nn.Module):
         self.v_proj = Linear(memory_dim, channels)
         self.out_proj = Linear(channels, channels)
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, turns: Tensor) -> Tensor:
-        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); `turns` (K, C/2) as in `attend_rotated`."""
-        q, k = self.q_proj(x), self.k_proj(keys)
+    def forward(self, x: Tensor, memory: MemoryTokens, turns: Tensor) -> Tensor:
+        """x (N, hw, C), memory with K tokens for each object, and the turns of x (hw, C/2) -> (N, hw, C)."""
+        q, k = self.q_proj(x), self.k_proj(memory.keys)
         # under autocast, queries and keys are narrower than the memory
-        return self.out_proj(self.v_proj(attend_rotated(q, k, values.to(q.dtype), turns)))
+        return self.out_proj(self.v_proj(self.attend(q, k, memory.values.to(q.dtype), turns, memory)))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, turns: Tensor, memory: MemoryTokens) -> Tensor:
+        """Queries (N, hw, C), keys (N, K, C) and values (N, K, Cm) -> (N, hw, Cm)."""
+        return attend_rotated(q, k, v, turns, memory.turns)
+
+
+class LandmarkAttention(RotaryAttention):
+    """Instead of memories it reads their 2x2 averages, called landmarks (EfficientTAM, arXiv 2411.18933).
+
+    A landmark stands for four tokens, so its score is raised by log 4. A published variant adds that number to each
+    channel of the key instead. A single memory is read whole.
+
+    Args:
+        channels, memory_dim: as in `RotaryAttention`.
+        raise_keys: the published variant.
+    """
+
+    WEIGHT = 2 * math.log(2)
+
+    def __init__(self, channels: int, memory_dim: int, *, raise_keys: bool) -> None:
+        super().__init__(channels, memory_dim)
+        self.raise_keys = raise_keys
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, turns: Tensor, memory: MemoryTokens) -> Tensor:
+        if memory.memories == 1:
+            return super().attend(q, k, v, turns, memory)
+        pixels, pointers = q.shape[1], memory.pointer_tokens
+        side = math.isqrt(pixels)
+
+        def landmarks(tokens: Tensor, raised: float = 0.0) -> Tensor:
+            maps, rest = tokens.split((tokens.shape[-2] - pointers, pointers), dim=-2)
+            maps = maps.unflatten(-2, (-1, side // 2, 2, side // 2, 2)).mean((-2, -4)).flatten(-4, -2)
+            return torch.cat((maps + raised, rest), dim=-2)
+
+        raised = q.new_zeros(memory.memories * pixels // 4 + pointers)
+        raised[: len(raised) - pointers] = self.WEIGHT
+        return attend_rotated(
+            q,
+            k,
+            landmarks(v),
+            turns,
+            memory.turns,
+            summary=lambda keys: landmarks(keys, self.WEIGHT if self.raise_keys else 0.0),
+            score_bias=None if self.raise_keys else raised,
+        )
 
 
 class MemoryAttentionLayer(nn.Module):
@@ -95,7 +160,7 @@ class MemoryAttentionLayer(nn.Module):
         super().__init__()
         channels = config.hidden_dim
         self.self_attn = RotaryAttention(channels, channels)
-        self.cross_attn_image = RotaryAttention(channels, config.memory_dim)
+        self.cross_attn_image = _cross_attention(config)
         self.linear1 = Linear(channels, config.memory_feedforward)
         self.linear2 = Linear(config.memory_feedforward, channels)
         self.norm1 = nn.LayerNorm(channels)
@@ -104,11 +169,17 @@ class MemoryAttentionLayer(nn.Module):
 
     def forward(self, x: Tensor, memory: MemoryTokens, turns: Tensor) -> Tensor:
         own = self.norm1(x)
-        x = x + self.self_attn(own, own, own, turns[: x.shape[1]])
+        x = x + self.self_attn(own, MemoryTokens(own, own, turns, memories=1, pointer_tokens=0), turns)
         if x.shape[0] < memory.values.shape[0]:  # until here all objects share the image's features
             x = x.expand(memory.values.shape[0], -1, -1)
-        x = x + self.cross_attn_image(self.norm2(x), memory.keys, memory.values, turns)
+        x = x + self.cross_attn_image(self.norm2(x), memory, turns)
         return x + self.linear2(self.linear1(self.norm3(x), 'relu'))
+
+
+def _cross_attention(config: ModelConfig) -> RotaryAttention:
+    if config.landmarks is None:
+        return RotaryAttention(config.hidden_dim, config.memory_dim)
+    return LandmarkAttention(config.hidden_dim, config.memory_dim, raise_keys=config.landmarks == 'keys')
 
 
 class MemoryAttention(nn.Module):
@@ -124,9 +195,7 @@ class MemoryAttention(nn.Module):
         position = sine_position_2d(height, width, channels, features.device)
         x = features + (INPUT_POSITION_WEIGHT * position).to(features.dtype)
         x = x.flatten(2).transpose(1, 2)
-        grid = axial_rope_turns(height, width, channels, features.device)
-        maps = (memory.keys.shape[1] - memory.num_pointer_tokens) // len(grid)
-        turns = torch.cat((*[grid] * maps, grid.new_ones(memory.num_pointer_tokens, channels // 2)))
+        turns = axial_rope_turns(height, width, channels, features.device)
         for layer in self.layers:
             x = layer(x, memory, turns)
         return self.norm(x).transpose(1, 2).unflatten(2, (height, width))

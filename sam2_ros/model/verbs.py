@@ -1,11 +1,12 @@
 """What a tracker asks of a network: the verbs, their inputs and outputs. Every network family offers them.
 
-Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points.
+Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points. The shape of
+a spatial memory is the network's own: (Cm, h, w) for SAM 2, see `MemoryForm`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import torch
@@ -19,18 +20,24 @@ class ImageFeatures:
     """Output of the image encoder.
 
     Attributes:
-        stride4: (B, C/8, S/4, S/4), projected for the mask decoder.
-        stride8: (B, C/4, S/8, S/8), projected for the mask decoder.
+        stride4: (B, C/8, S/4, S/4), projected for the mask decoder; None where the encoder has stride 16 alone.
+        stride8: (B, C/4, S/8, S/8), likewise.
         stride16: (B, C, h, w), raw.
     """
 
-    stride4: Tensor
-    stride8: Tensor
+    stride4: Tensor | None
+    stride8: Tensor | None
     stride16: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the features take."""
+        return sum(one.nbytes for one in (self.stride4, self.stride8, self.stride16) if one is not None)
 
     def select(self, index: Tensor) -> ImageFeatures:
         """Features of the images `index`, (N,) long: one row for each object."""
-        return ImageFeatures(self.stride4[index], self.stride8[index], self.stride16[index])
+        stride4, stride8 = (None if one is None else one[index] for one in (self.stride4, self.stride8))
+        return ImageFeatures(stride4, stride8, self.stride16[index])
 
 
 @dataclass(frozen=True)
@@ -38,16 +45,19 @@ class MemoryRead:
     """What N objects read from their memory banks. All objects read equally many memories and equally many pointers.
 
     Attributes:
-        spatial: spatial memories (N, M, Cm, h, w), M >= 1.
+        spatial: spatial memories (N, M, *shape), M >= 1, as `encode_memory` makes them.
         temporal_index: (N, M) long: 6 for conditioning entries, 0 for the newest recent one, up to 5 for the oldest.
         pointers: object pointers (N, K, C); K may be 0.
         pointer_position: (N, K) age in frames, divided by the largest age in the pointer horizon. Only SAM 2.1 uses it.
+        key_weights: (N, M + K) factors of the keys of the memories, then of the pointers, their position codes
+            included. Values are not weighted. None: all 1.
     """
 
     spatial: Tensor
     temporal_index: Tensor
     pointers: Tensor
     pointer_position: Tensor
+    key_weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +68,11 @@ class MaskDecoding:
         mask_logits: (N, S/4, S/4) float32, the chosen mask; > 0 is object.
         predicted_iou: (N,) in 0..1.
         object_score_logit: (N,), > 0 if the object is visible.
-        object_pointer: (N, C).
+        object_pointer: (N, C), made of the token of the chosen mask.
         candidate_logits: (N, 3, S/4, S/4), the masks of the multimask tokens.
         candidate_ious: (N, 3), their predicted IoUs.
         chosen: (N,) index of the chosen candidate; -1 for the single mask of token 0.
+        candidate_tokens: (N, 3, C), of which `Network.choose_candidates` makes object pointers.
     """
 
     mask_logits: Tensor
@@ -71,6 +82,11 @@ class MaskDecoding:
     candidate_logits: Tensor
     candidate_ious: Tensor
     chosen: Tensor
+    candidate_tokens: Tensor
+
+    def select(self, index: Tensor) -> MaskDecoding:
+        """The rows `index`, (M,) long; a row may come several times."""
+        return MaskDecoding(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 class Network(Protocol):
@@ -108,13 +124,21 @@ class Network(Protocol):
         multimask: Tensor,
         *,
         occlusion_gate: bool = True,
+        presence_threshold: float = 0.0,
     ) -> MaskDecoding:
         """Features of the image, conditioned features (N, C, h, w) and prompts -> masks of N objects."""
 
-    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
+    def choose_candidates(
+        self, decoding: MaskDecoding, candidates: Tensor, *, presence_threshold: float = 0.0
+    ) -> MaskDecoding:
+        """A decoding of N objects -> the same with candidates (N,) as masks; -1 keeps the mask of its object."""
+
+    def use_mask_as_output(
+        self, features: ImageFeatures, masks: Tensor, *, presence_threshold: float = 0.0
+    ) -> MaskDecoding:
         """Given masks (N, S, S), 0 or 1 -> the same masks as a decoding."""
 
     def encode_memory(
         self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
     ) -> Tensor:
-        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, Cm, h, w)."""
+        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, *shape)."""

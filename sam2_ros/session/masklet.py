@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from sam2_ros.session.spill import Kept
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryEntry, MemorySelection
-from sam2_ros.tracking.policies import MAX_POINTERS, sam2_selection
 from sam2_ros.tracking.prompt import Prompt
+from sam2_ros.tracking.selection import MAX_POINTERS, sam2_selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class FrameRecord:
     """One object on one frame.
 
     Attributes:
-        kept: its low-resolution logits (S/4, S/4), spatial memory (Cm, h, w) and pointer (C,).
+        kept: its low-resolution logits (S/4, S/4), spatial memory and pointer (C,).
         size: (height, width) of the frame in pixels.
         kind: PROMPT, CORRECTION or RECENT, which is a tracked frame.
         conditioning: it is read as a prompted frame.

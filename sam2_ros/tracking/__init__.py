@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
     from sam2_ros.tracking.prompt import Prompt
     from sam2_ros.tracking.result import FrameResult, ObjectResult
+    from sam2_ros.tracking.sam2long import PathwayRule, Sam2LongMemory
+    from sam2_ros.tracking.samurai import MotionRule, SamuraiMemory
     from sam2_ros.tracking.states import MemoryEvent, ObjectState
     from sam2_ros.tracking.tracker import VideoTracker
 
@@ -25,9 +27,13 @@ _MODULES = {
     'FrameResult': 'result',
     'MemoryEvent': 'states',
     'MemoryPolicy': 'memory_bank',
+    'MotionRule': 'samurai',
     'ObjectResult': 'result',
     'ObjectState': 'states',
+    'PathwayRule': 'sam2long',
     'Prompt': 'prompt',
+    'Sam2LongMemory': 'sam2long',
+    'SamuraiMemory': 'samurai',
     'TrackerOptions': 'options',
     'UnknownObjectError': 'errors',
     'VideoTracker': 'tracker',
@@ -42,9 +48,13 @@ __all__ = [
     'FrameResult',
     'MemoryEvent',
     'MemoryPolicy',
+    'MotionRule',
     'ObjectResult',
     'ObjectState',
+    'PathwayRule',
     'Prompt',
+    'Sam2LongMemory',
+    'SamuraiMemory',
     'TrackerOptions',
     'UnknownObjectError',
     'VideoTracker',

@@ -23,6 +23,7 @@ from sam2_ros.tracking.prompt import Prompt
 # no clicks, does not decode mask prompts, and asks for one mask for each box. So all memory policies use 1 here.
 MAX_MULTIMASK_POINTS = 1
 MAX_PREVIOUS_LOGIT = 32.0  # previous logits are clamped to +- this before they become a dense prompt
+KEPT = -1  # in place of a candidate: the mask that the network took
 MASK_THRESHOLD = 0.5  # of the values of a mask prompt after resizing
 
 
@@ -39,6 +40,11 @@ class FrameDecoding:
     network: MaskDecoding
     logits: Tensor
 
+    def select(self, rows: Sequence[int]) -> FrameDecoding:
+        """These rows; a row may come several times."""
+        index = torch.tensor(rows, device=self.logits.device)
+        return FrameDecoding(self.network.select(index), self.logits[index])
+
 
 class ObjectDecoder:
     """Decodes the objects of one image: tracked ones from memory, prompted ones from their prompts."""
@@ -47,6 +53,13 @@ class ObjectDecoder:
         self._model = model
         self._policy = policy
         self._options = options
+        rule = policy.candidate_rule
+        self._presence_threshold = 0.0 if rule is None else rule.presence_threshold
+
+    @property
+    def image_size(self) -> int:
+        """Side of the network's square input in pixels."""
+        return self._model.image_size
 
     def decode(
         self,
@@ -112,7 +125,26 @@ class ObjectDecoder:
         no_labels = torch.zeros(count, 0, dtype=torch.long, device=device)
         prompt = self._model.embed_prompts(no_points, no_labels)
         multimask = torch.ones(count, dtype=torch.bool, device=device)
-        return self._clean(self._model.decode_masks(features, conditioned, prompt, multimask))
+        return self._clean(
+            self._model.decode_masks(
+                features, conditioned, prompt, multimask, presence_threshold=self._presence_threshold
+            )
+        )
+
+    def choose(self, decoding: FrameDecoding, *, rows: Sequence[int], candidates: Sequence[int]) -> FrameDecoding:
+        """Let other candidates of a decoding be its masks.
+
+        Args:
+            decoding: of N objects.
+            rows: M of its rows; one may come several times.
+            candidates: for each of them the candidate, or `KEPT`.
+
+        Returns:
+            A decoding of M rows.
+        """
+        network = decoding.select(rows).network
+        chosen = torch.tensor(candidates, device=decoding.logits.device)
+        return self._clean(self._model.choose_candidates(network, chosen, presence_threshold=self._presence_threshold))
 
     def _decode_prompts(
         self, features: ImageFeatures, size: tuple[int, int], requests: Sequence[_Request]
@@ -141,7 +173,7 @@ class ObjectDecoder:
         network.
         """
         masks = torch.stack([self._network_mask(request.prompt) for request in requests])
-        decoding = self._model.use_mask_as_output(features, masks)
+        decoding = self._model.use_mask_as_output(features, masks, presence_threshold=self._presence_threshold)
         given = torch.tensor([request.estimate for request in requests], device=masks.device)
         return replace(decoding, predicted_iou=given * (decoding.mask_logits > 0).flatten(1).any(dim=1))
 
@@ -169,9 +201,16 @@ class ObjectDecoder:
             torch.stack(previous).clamp(-MAX_PREVIOUS_LOGIT, MAX_PREVIOUS_LOGIT),
             torch.tensor([request.previous is not None for request in requests], device=model.device),
         )
-        multimask = torch.full((len(requests),), labels.shape[1] <= MAX_MULTIMASK_POINTS, device=model.device)
+        multimask = torch.full((len(requests),), is_ambiguous(requests[0].prompt), device=model.device)
         conditioned = torch.cat([request.conditioned for request in requests])
-        return model.decode_masks(features, conditioned, prompt, multimask, occlusion_gate=occlusion_gate)
+        return model.decode_masks(
+            features,
+            conditioned,
+            prompt,
+            multimask,
+            occlusion_gate=occlusion_gate,
+            presence_threshold=self._presence_threshold,
+        )
 
     def _box_to_mask(self, features: ImageFeatures, size: tuple[int, int], request: _Request) -> _Request:
         """Turn a box that starts an object into a mask, whatever the object score says (DAM4SAM, box input)."""
@@ -215,6 +254,11 @@ class _Request:
     conditioned: Tensor
     previous: Tensor | None
     estimate: float = 1.0
+
+
+def is_ambiguous(prompt: Prompt) -> bool:
+    """Whether the network chooses among candidate masks for a prompt."""
+    return prompt.mask is None and len(prompt.network_points()[1]) <= MAX_MULTIMASK_POINTS
 
 
 def _kind(request: _Request) -> Hashable:

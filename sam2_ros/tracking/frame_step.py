@@ -9,10 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from sam2_ros.model import ImageFeatures, Network
-from sam2_ros.tracking.decoding import ObjectDecoder
+from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
+from sam2_ros.tracking.hypotheses import Hypothesis, HypothesisBatch
 from sam2_ros.tracking.masks import resolve_overlaps
-from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryPolicy
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy
 from sam2_ros.tracking.memory_writes import HostNumbers, encode_entries, to_host
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.postprocessing import masks_at, resize_logits
@@ -45,11 +46,24 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What to remember of the frame: the kind of the memory entry, and the track without that entry."""
+    """What to remember of the frame: the kind of the memory entry, and the track without that entry.
+
+    `forget_recent`: see `MemoryBank.drop_recent`.
+    """
 
     written: EntryKind | None
     reason: str
     track: Track
+    forget_recent: bool = False
+
+    def remember(self, hypotheses: Sequence[Hypothesis], entries: Sequence[MemoryEntry | None]) -> Track:
+        """The track with the hypotheses that go on, best first; `entries`: by row."""
+        banks: dict[int, MemoryBank] = {}  # by row: equal hypotheses stay the same bank
+        for one in hypotheses:
+            if one.row not in banks:
+                banks[one.row] = one.remember(entries[one.row], forget_recent=self.forget_recent)
+        best, *rivals = [banks[one.row] for one in hypotheses]
+        return replace(self.track, bank=best, rivals=tuple(rivals))
 
 
 class FrameStep:
@@ -88,13 +102,14 @@ class FrameStep:
         if self._options.clear_on_correction:
             anew = [_start_anew(track, given) for track, given in zip(tracks, prompts, strict=True)]
             tracks, prompts = [track for track, _ in anew], [given for _, given in anew]
-        length = self._options.video_length
-        reads = [None if one.starts else one.bank.read(one.next_index, video_length=length) for one in tracks]
-        decoding = self._decoder.decode(features, size, reads=reads, prompts=prompts)
-        numbers = to_host(decoding, size)
+        batch = HypothesisBatch(tracks, prompts)
+        decoding = self._decode(features, size, batch, tracks=tracks, prompts=prompts)
+        survivors = batch.choose(self._policy.candidate_rule, decoding, self._decoder)
+        shown = survivors.shown
+        numbers = to_host(shown, size)
         masks = [number.mask for number in numbers]
         if non_overlap:
-            logits = decoding.logits
+            logits = shown.logits
             masks = resolve_overlaps(masks, lambda row: resize_logits(logits[row][None], size)[0].cpu().numpy())
         found = [bool(mask.any()) for mask in masks]
         plans = []
@@ -105,18 +120,22 @@ class FrameStep:
                 first = ('prompted anew' if known[row] else 'first prompt') if track.starts else ''
                 plans.append(self._plan_prompted(seen, first=first, empty=not found[row]))
             else:
-                plans.append(self._plan_tracked(seen, numbers[row], decoding.network.candidate_logits[row]))
+                best = survivors.by_object[row][0]
+                candidates = shown.network.candidate_logits[row]
+                plans.append(self._plan_tracked(seen, numbers[row], candidates, trusted=best.trusted))
+        by_row = {one.row: number for number, heirs in enumerate(survivors.by_object) for one in heirs}
+        owners = [by_row[row] for row in range(len(by_row))]
         entries = encode_entries(
             self._model,
             features,
-            decoding,
-            kinds=[plan.written for plan in plans],
-            frame_indices=[track.next_index for track in tracks],
+            survivors.decoding,
+            kinds=[plans[number].written for number in owners],
+            frame_indices=[tracks[number].next_index for number in owners],
             binarize=self._options.binarize_prompt_memory,
         )
         return [
             Outcome(
-                track=plan.track if entry is None else replace(plan.track, bank=plan.track.bank.write(entry)),
+                track=plan.remember(heirs, entries),
                 mask=mask,
                 logits=logits,
                 object_score_logit=number.object_score_logit,
@@ -124,8 +143,27 @@ class FrameStep:
                 written=plan.written,
                 memory_reason=plan.reason,
             )
-            for plan, entry, number, mask, logits in zip(plans, entries, numbers, masks, decoding.logits, strict=True)
+            for plan, heirs, number, mask, logits in zip(
+                plans, survivors.by_object, numbers, masks, shown.logits, strict=True
+            )
         ]
+
+    def _decode(
+        self,
+        features: ImageFeatures,
+        size: tuple[int, int],
+        batch: HypothesisBatch,
+        *,
+        tracks: Sequence[Track],
+        prompts: Sequence[Sequence[Prompt]],
+    ) -> FrameDecoding:
+        """Decode every hypothesis from its own memory."""
+        length = self._options.video_length
+        reads = [
+            None if tracks[number].starts else bank.read(tracks[number].next_index, video_length=length)
+            for number, bank in zip(batch.objects, batch.banks, strict=True)
+        ]
+        return self._decoder.decode(features, size, reads=reads, prompts=[prompts[number] for number in batch.objects])
 
     def _plan_prompted(self, track: Track, *, first: str, empty: bool) -> _Plan:
         """`first`: why the object starts with this prompt, in words; empty for a correction."""
@@ -134,11 +172,11 @@ class FrameStep:
             return _Plan(EntryKind.PROMPT, first + found, track)
         if not self._options.clear_on_correction:
             return _Plan(EntryKind.CORRECTION, 'correction' + found, track)
-        cleared = replace(track, bank=track.bank.drop_recent(), areas=AreaHistory())
-        return _Plan(EntryKind.CORRECTION, 'correction; recent memories dropped' + found, cleared)
+        reason = 'correction; recent memories dropped' + found
+        return _Plan(EntryKind.CORRECTION, reason, replace(track, areas=AreaHistory()), forget_recent=True)
 
-    def _plan_tracked(self, track: Track, numbers: HostNumbers, candidates: Tensor) -> _Plan:
-        objection = 'tracked'
+    def _plan_tracked(self, track: Track, numbers: HostNumbers, candidates: Tensor, *, trusted: bool) -> _Plan:
+        objection = 'tracked' if trusted else 'tracked, but not trusted'
         rule = self._policy.anchor_rule
         index = track.next_index - 1
         if rule is not None:

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from sam2_ros.tracking.candidates import CandidateRule
 from sam2_ros.tracking.distractor import AnchorRule
 
 
@@ -32,14 +33,18 @@ class MemoryEntry:
     Attributes:
         frame_index: count of the object's own frames; its first prompted frame is 0.
         kind: why the frame is remembered.
-        features: (Cm, h, w) bfloat16 spatial memory; None once only the pointer can still be read.
+        features: spatial memory of the network, bfloat16; None once only the pointer can still be read.
         pointer: (C,) object pointer.
+        object_score_logit: the decoder's object score of a tracked frame, if the policy has a candidate rule.
+        trusted: as its `Choice` says; the entry of a frame that was not chosen by a rule is trusted.
     """
 
     frame_index: int
     kind: EntryKind
     features: Tensor | None
     pointer: Tensor
+    object_score_logit: float = 0.0
+    trusted: bool = True
 
     def without_features(self) -> MemoryEntry:
         """The entry with its pointer alone."""
@@ -53,10 +58,12 @@ class MemorySelection:
     Attributes:
         spatial: entries with their temporal index: 6 = conditioning entry, 0 = newest recent frame, up to 5 = oldest.
         pointers: entries with their age in frames, divided by the largest age in the pointer horizon.
+        key_weights: factors of the keys of `spatial`, then of `pointers`; empty: all 1.
     """
 
     spatial: tuple[tuple[MemoryEntry, int], ...]
     pointers: tuple[tuple[MemoryEntry, float], ...]
+    key_weights: tuple[float, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,12 +77,16 @@ class MemoryPolicy(Protocol):
 
     Attributes:
         anchor_rule: when a tracked frame becomes an anchor; None = never.
+        candidate_rule: which of the decoder's masks are followed; None = that of the highest predicted IoU.
         box_starts_as_mask: a box that starts an object is turned into a mask, and the mask is the prompt, as in the
             published DAM4SAM. Otherwise the box itself is the prompt, as in the official predictor.
     """
 
     @property
     def anchor_rule(self) -> AnchorRule | None: ...
+
+    @property
+    def candidate_rule(self) -> CandidateRule | None: ...
 
     @property
     def box_starts_as_mask(self) -> bool: ...
@@ -101,11 +112,13 @@ class MemoryBank:
         policy: decides what is read and what may be forgotten.
         conditioning: prompted frames and anchors, oldest first.
         recent: tracked frames, oldest first.
+        state: what the policy's candidate rule knows of the object beside the entries; immutable, None at first.
     """
 
     policy: MemoryPolicy
     conditioning: tuple[MemoryEntry, ...] = ()
     recent: tuple[MemoryEntry, ...] = ()
+    state: object = None
 
     def write(self, entry: MemoryEntry) -> MemoryBank:
         """The bank with one more entry, and without the entries that no later frame can read.

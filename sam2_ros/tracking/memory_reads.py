@@ -48,7 +48,15 @@ def stack_reads(reads: Sequence[MemorySelection], device: torch.device) -> Memor
         if pointed
         else blank.new_zeros(count, 0, *blank.shape),
         pointer_position=torch.tensor([[position for _, position in read.pointers] for read in reads], device=device),
+        key_weights=_stack_key_weights(reads, device),
     )
+
+
+def _stack_key_weights(reads: Sequence[MemorySelection], device: torch.device) -> Tensor | None:
+    if not any(read.key_weights for read in reads):
+        return None
+    ones = (1.0,) * sum(reads[0].shape)
+    return torch.tensor([read.key_weights or ones for read in reads], device=device)
 
 
 def by_group(

@@ -1,6 +1,6 @@
 """Memory policies: what is written, what is read, in which order and with which temporal index.
 
-The names are the rows of the ablation table of DAM4SAM:
+The first names are the rows of the ablation table of DAM4SAM:
 
 | name       | recent memory                                 | anchors                       |
 |------------|-----------------------------------------------|-------------------------------|
@@ -10,6 +10,8 @@ The names are the rows of the ablation table of DAM4SAM:
 | `drm1`     | as `interval`                                 | where tracking is reliable    |
 | `drm2`     | as `interval`                                 | where a distractor is seen    |
 | `dam`      | as `interval`                                 | where both hold               |
+| `samurai`  | the last 6 good frames, and the last; motion helps to choose masks | none     |
+| `sam2long` | the same of three hypotheses; the best is shown | none                        |
 """
 
 from __future__ import annotations
@@ -17,14 +19,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sam2_ros.model.config import CONDITIONING_INDEX, NUM_SPATIAL_SLOTS
+from sam2_ros.model.config import CONDITIONING_INDEX
 from sam2_ros.tracking.distractor import AnchorRule, DamSettings
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy, MemorySelection
-
-# constants of the `sam2` policy; those of the others are in `DamSettings`
-NUM_RECENT = NUM_SPATIAL_SLOTS - 1  # recent frames read
-MAX_CONDITIONING = 4  # conditioning entries read at most
-MAX_POINTERS = 16  # pointer horizon: the current frame and 15 before it
+from sam2_ros.tracking.sam2long import Sam2LongMemory
+from sam2_ros.tracking.samurai import SamuraiMemory
+from sam2_ros.tracking.selection import (
+    MAX_CONDITIONING,
+    MAX_POINTERS,
+    NUM_RECENT,
+    bounded,
+    newest_frame,
+    pointer_window,
+    pointers_in_horizon,
+    sam2_selection,
+)
 
 
 @dataclass(frozen=True)
@@ -36,19 +45,20 @@ class Sam2Memory:
     """
 
     anchor_rule: None = None
+    candidate_rule: None = None
     box_starts_as_mask: bool = False
 
     def writes(self, *, visible: bool) -> bool:
         return True
 
     def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
-        conditioning = _bounded(bank.conditioning, MAX_CONDITIONING)
+        conditioning = bounded(bank.conditioning, MAX_CONDITIONING)
         return sam2_selection(conditioning, bank.recent, frame_index, video_length=video_length)
 
     def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
-        next_frame = _newest(bank) + 1
-        window = _pointer_window(bank.recent, next_frame, MAX_POINTERS)
-        return _bounded(bank.conditioning, MAX_CONDITIONING), [
+        next_frame = newest_frame(bank) + 1
+        window = pointer_window(bank.recent, next_frame, MAX_POINTERS)
+        return bounded(bank.conditioning, MAX_CONDITIONING), [
             entry if entry.frame_index >= next_frame - NUM_RECENT else entry.without_features() for entry in window
         ]
 
@@ -67,6 +77,7 @@ class DistractorAwareMemory:
     settings: DamSettings
     interval: int
     anchor_rule: AnchorRule | None = None
+    candidate_rule: None = None
     box_starts_as_mask: bool = True
 
     def writes(self, *, visible: bool) -> bool:
@@ -82,15 +93,15 @@ class DistractorAwareMemory:
         spatial = [(entry, CONDITIONING_INDEX) for entry in conditioning]
         spatial += [(entry, rank) for rank, entry in reversed(list(enumerate(ram)))]
         horizon = min(video_length or frame_index + 1, self.settings.max_pointers)
-        return MemorySelection(tuple(spatial), _pointers(conditioning, past, frame_index, horizon=horizon))
+        return MemorySelection(tuple(spatial), pointers_in_horizon(conditioning, past, frame_index, horizon=horizon))
 
     def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
-        next_frame = _newest(bank) + 1
+        next_frame = newest_frame(bank) + 1
         read = self._conditioning(bank, next_frame)
         conditioning = [one for one in bank.conditioning if one in read or _is_fresh_anchor(one, next_frame)]
         regular = [entry for entry in bank.recent if self._is_regular(entry)][-self.settings.spatial_slots + 1 :]
         spatial = {entry.frame_index for entry in (*regular, *bank.recent[-1:])}
-        window = {entry.frame_index for entry in _pointer_window(bank.recent, next_frame, self.settings.max_pointers)}
+        window = {entry.frame_index for entry in pointer_window(bank.recent, next_frame, self.settings.max_pointers)}
         return conditioning, [
             entry if entry.frame_index in spatial else entry.without_features()
             for entry in bank.recent
@@ -100,34 +111,11 @@ class DistractorAwareMemory:
     def _conditioning(self, bank: MemoryBank, frame_index: int) -> list[MemoryEntry]:
         """The newest, the first, then the others from new to old (the order of the published code)."""
         known = [one for one in bank.conditioning if not _is_fresh_anchor(one, frame_index)]
-        *older, newest = _bounded(known, self.settings.max_conditioning)
+        *older, newest = bounded(known, self.settings.max_conditioning)
         return [newest, *older[:1], *older[:0:-1]]
 
     def _is_regular(self, entry: MemoryEntry) -> bool:
         return entry.kind is EntryKind.RECENT and entry.frame_index % self.interval == 0
-
-
-def sam2_selection(
-    conditioning: Sequence[MemoryEntry], tracked: Sequence[MemoryEntry], frame_index: int, *, video_length: int | None
-) -> MemorySelection:
-    """What the official predictor reads for frame `frame_index`, once its conditioning entries are chosen.
-
-    Args:
-        conditioning: the chosen ones, in the order in which they are read. Some may be of later frames: of these, only
-            the spatial memories are read.
-        tracked: the other entries, oldest first. Those beyond the last frames are not read.
-        frame_index: grows in the direction in which the object is tracked, as do the indices of the entries.
-        video_length: in frames; None for a stream without an end.
-    """
-    first = frame_index - NUM_RECENT
-    window = [entry for entry in tracked if first <= entry.frame_index < frame_index]
-    recent = [(entry, frame_index - entry.frame_index - 1) for entry in window]
-    past = [entry for entry in conditioning if entry.frame_index <= frame_index]
-    horizon = min(video_length or MAX_POINTERS, MAX_POINTERS)
-    return MemorySelection(
-        tuple([(entry, CONDITIONING_INDEX) for entry in conditioning] + recent),
-        _pointers(past, tracked, frame_index, horizon=horizon),
-    )
 
 
 def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
@@ -135,7 +123,7 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
 
     Args:
         name: of the row.
-        settings: constants of all rows but `sam2`; the published ones when left out.
+        settings: constants of the rows from `pres` to `dam`; the published ones when left out.
 
     Raises:
         ValueError: if there is no such row.
@@ -153,40 +141,16 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
         'drm1': DistractorAwareMemory(settings, settings.ram_interval, reliable),
         'drm2': DistractorAwareMemory(settings, settings.ram_interval, distracted),
         'dam': DistractorAwareMemory(settings, settings.ram_interval, AnchorRule(settings)),
+        'samurai': SamuraiMemory(),
+        'sam2long': Sam2LongMemory(),
     }
     if name not in policies:
         raise ValueError(f'memory must be one of {", ".join(policies)}, not {name!r}')
     return policies[name]
 
 
-POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam')
-
-
-def _bounded(conditioning: Sequence[MemoryEntry], capacity: int) -> list[MemoryEntry]:
-    """At most `capacity` entries, oldest first: the first prompt, the newest correction, then the newest others."""
-    corrections = [entry for entry in conditioning if entry.kind is EntryKind.CORRECTION]
-    pinned = [*conditioning[:1], *corrections[-1:]]
-    others = [entry for entry in conditioning if entry not in pinned]
-    kept = [*pinned, *others[max(0, len(others) + len(pinned) - capacity) :]]
-    return [entry for entry in conditioning if entry in kept]
+POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam', 'samurai', 'sam2long')
 
 
 def _is_fresh_anchor(entry: MemoryEntry, frame_index: int) -> bool:
     return entry.kind is EntryKind.ANCHOR and entry.frame_index == frame_index - 1
-
-
-def _newest(bank: MemoryBank) -> int:
-    return max(entry.frame_index for entry in (*bank.conditioning[-1:], *bank.recent[-1:]))
-
-
-def _pointer_window(entries: Sequence[MemoryEntry], frame_index: int, horizon: int) -> list[MemoryEntry]:
-    return [entry for entry in entries if frame_index - horizon < entry.frame_index < frame_index]
-
-
-def _pointers(
-    conditioning: Sequence[MemoryEntry], tracked: Sequence[MemoryEntry], frame_index: int, *, horizon: int
-) -> tuple[tuple[MemoryEntry, float], ...]:
-    """Conditioning pointers, however old, then those of the tracked frames in the horizon, newest first."""
-    window = [entry for entry in tracked if frame_index - horizon < entry.frame_index < frame_index]
-    entries = [*conditioning, *reversed(window)]
-    return tuple((entry, (frame_index - entry.frame_index) / (horizon - 1)) for entry in entries)

@@ -48,6 +48,8 @@ class Track:
 
     Attributes:
         bank: the object's memory.
+        rivals: the memories of the other hypotheses about the object, best first; `bank` is that of the best. Equal
+            hypotheses are the same bank.
         next_index: index of the next image in the object's own count; 0 = the object starts there.
         areas: recent mask areas, for the anchor test.
         last_anchor: own index of its newest anchor.
@@ -55,6 +57,7 @@ class Track:
     """
 
     bank: MemoryBank
+    rivals: tuple[MemoryBank, ...] = ()
     next_index: int = 0
     areas: AreaHistory = field(default_factory=AreaHistory)
     last_anchor: int | None = None
@@ -64,3 +67,8 @@ class Track:
     def starts(self) -> bool:
         """Whether the object starts in its next image."""
         return self.next_index == 0
+
+    @property
+    def hypotheses(self) -> tuple[MemoryBank, ...]:
+        """The memories of all hypotheses, best first."""
+        return (self.bank, *self.rivals)

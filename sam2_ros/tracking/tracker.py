@@ -34,8 +34,8 @@ class VideoTracker:
 
     Args:
         model: from `build_sam2`, or any other `Network`.
-        memory: name of a memory policy (`'sam2'`, `'pres'`, `'interval'`, `'drm1'`, `'drm2'`, `'dam'`), or a policy,
-            such as `make_policy('dam', DamSettings(...))`.
+        memory: name of a memory policy (`POLICY_NAMES`; `make_policy` has a table of them), or a policy, such as
+            `make_policy('dam', DamSettings(...))` or `SamuraiMemory(MotionRule(motion_weight=0.15))`.
         options: see `TrackerOptions`.
 
     Raises:

@@ -36,11 +36,13 @@ def random_read(model: Sam2Network, *, count: int, memories: int, pointers: int,
         torch.randint(0, 7, (count, memories), generator=generator),
         torch.randn(count, pointers, config.hidden_dim, generator=generator),
         torch.rand(count, pointers, generator=generator),
+        0.95 + 0.1 * torch.rand(count, memories + pointers, generator=generator) if seed % 2 else None,
     )
 
 
 def rows(read: MemoryRead, index: slice) -> MemoryRead:
-    return MemoryRead(*(getattr(read, field.name)[index] for field in fields(MemoryRead)))
+    columns = [getattr(read, field.name) for field in fields(MemoryRead)]
+    return MemoryRead(*(None if column is None else column[index] for column in columns))
 
 
 @RELAXED
@@ -65,6 +67,46 @@ def test_a_batch_of_prompts_equals_single_calls(
         single = decode(slice(index, index + 1))
         for field in fields(MaskDecoding):
             assert_near(getattr(batch, field.name)[[index]], getattr(single, field.name), tolerance=1e-5)
+
+
+def test_a_decoding_may_take_other_candidates(micro128: Sam2Network) -> None:
+    """Mask, predicted IoU and object pointer change together; where nothing is to change, nothing does."""
+    features = encode(micro128)
+    points = torch.tensor([[[30.0, 40.0]], [[90.0, 60.0]], [[60.0, 100.0]], [[10.0, 10.0]]])
+    prompt = micro128.embed_prompts(points, torch.ones(4, 1, dtype=torch.long))
+    conditioned = features.stride16.expand(4, -1, -1, -1)
+    decoding = micro128.decode_masks(features, conditioned, prompt, torch.tensor([True, True, True, False]))
+    kept = micro128.choose_candidates(decoding, torch.full((4,), -1))
+    own = micro128.choose_candidates(decoding, decoding.chosen)
+    for field in fields(MaskDecoding):
+        assert torch.equal(getattr(kept, field.name), getattr(decoding, field.name))
+        # the pointer of a single mask is made of the single token, also where a candidate stands in for the mask
+        assert_near(getattr(own, field.name)[:3], getattr(decoding, field.name)[:3], tolerance=1e-5)
+    others = (decoding.chosen + 1) % 3
+    swapped = micro128.choose_candidates(decoding, others)
+    rows = torch.arange(4)
+    assert torch.equal(swapped.mask_logits, decoding.candidate_logits[rows, others])
+    assert torch.equal(swapped.predicted_iou, decoding.candidate_ious[rows, others])
+    assert torch.equal(swapped.chosen, others)
+    visible = decoding.object_score_logit > 0
+    assert visible.any()
+    same = (swapped.object_pointer == decoding.object_pointer).all(dim=1)
+    assert torch.equal(same, ~visible)  # the pointer of an absent object is the same for all
+    again = micro128.choose_candidates(swapped, decoding.chosen.clamp(min=0))
+    assert_near(again.object_pointer[:3], decoding.object_pointer[:3], tolerance=1e-5)
+
+
+def test_the_presence_threshold_says_from_which_score_on_an_object_is_absent(micro128: Sam2Network) -> None:
+    features = encode(micro128)
+    prompt = micro128.embed_prompts(torch.tensor([[[64.0, 64.0]]]), torch.ones(1, 1, dtype=torch.long))
+    multimask = torch.tensor([True])
+    score = float(micro128.decode_masks(features, features.stride16, prompt, multimask).object_score_logit)
+    for threshold, absent in ((score - 1e-3, False), (score + 1e-3, True)):
+        decoding = micro128.decode_masks(features, features.stride16, prompt, multimask, presence_threshold=threshold)
+        again = micro128.choose_candidates(decoding, torch.tensor([0]), presence_threshold=threshold)
+        for one in (decoding, again):
+            assert bool((one.mask_logits == -1024).all()) == absent
+            assert torch.equal(one.object_pointer, micro128.no_obj_ptr) == absent
 
 
 @RELAXED
@@ -196,6 +238,8 @@ REFUSED: list[tuple[Callable[[Sam2Network], object], type[Exception], str]] = [
     ),
     (lambda m: decode(m, torch.zeros(2).bool()), ValueError, 'one row per object'),
     (lambda m: decode(m, torch.zeros(1)), TypeError, 'multimask must be bool'),
+    (lambda m: choose(m, torch.zeros(2).long()), ValueError, r'candidates must be \(1,\), one for each object'),
+    (lambda m: choose(m, torch.zeros(1)), TypeError, 'candidates must be integers'),
     (lambda m: m.use_mask_as_output(encode(m), torch.zeros(1, 64, 64)), ValueError, r'masks must be \(N, 128, 128\)'),
     (lambda m: encode_memory(m, torch.zeros(1, 64, 64)), ValueError, r'mask_logits must be \(N, 128, 128\)'),
     (lambda m: read_memory(m, memories=0), ValueError, 'M >= 1'),
@@ -207,6 +251,10 @@ def decode(model: Sam2Network, multimask: Tensor) -> MaskDecoding:
     features = encode(model)
     prompt = model.embed_prompts(torch.zeros(1, 1, 2), torch.ones(1, 1).long())
     return model.decode_masks(features, features.stride16, prompt, multimask)
+
+
+def choose(model: Sam2Network, candidates: Tensor) -> MaskDecoding:
+    return model.choose_candidates(decode(model, torch.ones(1).bool()), candidates)
 
 
 def encode_memory(model: Sam2Network, logits: Tensor) -> Tensor:

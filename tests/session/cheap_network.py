@@ -38,7 +38,7 @@ class CheapNetwork:
         seen = features.stride4.mean(dim=1) + 0.1 * conditioned.mean(dim=(1, 2, 3))[:, None, None]
         return self._decoding(seen)
 
-    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
+    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor, **_: Any) -> MaskDecoding:
         return self._decoding(20 * F.avg_pool2d(masks, 4) - 10)
 
     def encode_memory(
@@ -56,4 +56,5 @@ class CheapNetwork:
             candidate_logits=logits[:, None].expand(-1, 3, -1, -1),
             candidate_ious=torch.ones(count, 3),
             chosen=torch.zeros(count, dtype=torch.long),
+            candidate_tokens=torch.zeros(count, 3, 64),
         )

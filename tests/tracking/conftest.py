@@ -1,11 +1,12 @@
 """What tests of the tracker share: a small fast network, and comparisons."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sam2_ros.model import ModelConfig, Sam2Network, build_sam2
+from sam2_ros.model import HieraConfig, ModelConfig, Sam2Network, build_sam2
 from sam2_ros.tracking import DamSettings, ObjectResult
 from tests.common import MICRO
 from tests.random_weights import randomise
@@ -13,12 +14,14 @@ from tests.remembering import remembering
 from tests.tracking.clips import Clip, moving_clip
 
 SMALLEST = ModelConfig(
-    embed_dim=8,
-    num_heads=1,
-    stages=(1, 1, 1, 1),
-    global_attention_blocks=(),
-    window_spec=(8, 4, 4, 4),
-    pos_embed_background=7,
+    HieraConfig(
+        embed_dim=8,
+        num_heads=1,
+        stages=(1, 1, 1, 1),
+        global_attention_blocks=(),
+        window_spec=(8, 4, 4, 4),
+        pos_embed_background=7,
+    ),
     pointer_time=True,
     hidden_dim=32,
     memory_dim=16,
@@ -53,6 +56,21 @@ def small() -> Sam2Network:
     randomise(network, seed=5)  # of the first seeds the one whose alternative masks differ most
     network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(10.0)
     network.encode_image = remembering(network.encode_image)
+    return network
+
+
+@pytest.fixture(scope='session')
+def unsure(small: Sam2Network) -> Sam2Network:
+    """The same network, but unsure whether it sees an object, so that the hypotheses of `sam2long` differ."""
+    network = copy.deepcopy(small)
+    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(1.0)
+    return network
+
+
+@pytest.fixture
+def suited(request: pytest.FixtureRequest, memory: str) -> Sam2Network:
+    """A network with which a memory policy has something to decide."""
+    network: Sam2Network = request.getfixturevalue('unsure' if memory in ('samurai', 'sam2long') else 'small')
     return network
 
 

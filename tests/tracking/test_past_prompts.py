@@ -24,13 +24,13 @@ from tests.tracking.conftest import OFTEN, assert_close, assert_same
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+@pytest.mark.parametrize('memory', ['sam2', 'dam', 'samurai', 'sam2long'])
 @pytest.mark.parametrize('kind', ['point', 'box', 'mask'])
-def test_a_late_correction_equals_one_in_time(small: Sam2Network, clip: Clip, memory: str, kind: str) -> None:
+def test_a_late_correction_equals_one_in_time(suited: Sam2Network, clip: Clip, memory: str, kind: str) -> None:
     """Bit for bit, later corrections of the same object and anchors on both sides of it included."""
     correction = clip.prompt('a', kind, 5)
     script = {0: [clip.prompt('a', 'mask')], 8: [clip.prompt('a', 'points', 8)]}
-    late, in_time = (VideoTracker(small, make_policy(memory, OFTEN)) for _ in range(2))
+    late, in_time = (VideoTracker(suited, make_policy(memory, OFTEN)) for _ in range(2))
     before = play(late, clip, script, range(11))
     caught_up = late.prompt(5, correction)
     expected = play(in_time, clip, {**script, 5: [correction]}, range(14))

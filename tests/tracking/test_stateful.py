@@ -197,9 +197,9 @@ class TrackerMachine(RuleBasedStateMachine):
         self.anchors.extend(one.anchors for one in self.result.values())
 
 
-@pytest.mark.parametrize('memory', ['sam2', 'dam'])
-def test_no_object_is_ever_corrupted(small: Sam2Network, clip: Clip, memory: str) -> None:
-    machine = type('Machine', (TrackerMachine,), {'model': small, 'clip': clip, 'memory': memory, 'anchors': []})
+@pytest.mark.parametrize('memory', ['sam2', 'dam', 'samurai', 'sam2long'])
+def test_no_object_is_ever_corrupted(suited: Sam2Network, clip: Clip, memory: str) -> None:
+    machine = type('Machine', (TrackerMachine,), {'model': suited, 'clip': clip, 'memory': memory, 'anchors': []})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -214,12 +214,12 @@ def test_no_object_is_ever_corrupted(small: Sam2Network, clip: Clip, memory: str
     assert (sum(map(bool, machine.anchors)) > 20) == (memory == 'dam'), 'hardly ever was there an anchor'
 
 
-@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+@pytest.mark.parametrize('memory', ['sam2', 'dam', 'samurai', 'sam2long'])
 def test_a_picture_differs_enough_from_another_for_corruption_to_show(
-    small: Sam2Network, clip: Clip, memory: str
+    suited: Sam2Network, clip: Clip, memory: str
 ) -> None:
     """The comparison above would see a frame that an object should not have seen."""
-    one, other = (VideoTracker(small, memory) for _ in range(2))
+    one, other = (VideoTracker(suited, memory) for _ in range(2))
     for tracker, extra in ((one, []), (other, [20])):
         tracker.step(clip.image(0), [clip.prompt('a', 'mask')])
         for picture in [1, *extra, 2]:

@@ -63,9 +63,9 @@ def test_what_a_result_says_agrees(micro64: Sam2Network, clip: Clip) -> None:
         assert (labels[alone] == 7).all()
 
 
-@pytest.mark.parametrize('memory', ['sam2', 'dam'])
+@pytest.mark.parametrize('memory', ['sam2', 'dam', 'samurai', 'sam2long'])
 def test_a_batch_equals_separate_trackers_also_for_objects_that_join_late(
-    small: Sam2Network, clip: Clip, memory: str
+    suited: Sam2Network, clip: Clip, memory: str
 ) -> None:
     """Anchors included, with those of other objects in other frames."""
     policy = make_policy(memory, OFTEN)
@@ -75,10 +75,10 @@ def test_a_batch_equals_separate_trackers_also_for_objects_that_join_late(
         5: [clip.prompt('c', 'points', 5)],
         9: [clip.prompt('a', 'point', 9)],
     }
-    together = track(VideoTracker(small, policy), clip, prompts, frames=14)
+    together = track(VideoTracker(suited, policy), clip, prompts, frames=14)
     for object_id, start in joins.items():
         assert together[-1][object_id].anchors == (2 if memory == 'dam' else 0)
-        alone = VideoTracker(small, policy)
+        alone = VideoTracker(suited, policy)
         for frame in range(start, 14):
             own = [prompt for prompt in prompts.get(frame, []) if prompt.object_id == object_id]
             assert_close(together[frame][object_id], alone.step(clip.image(frame), own)[object_id])

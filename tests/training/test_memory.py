@@ -68,7 +68,7 @@ class NumberedNetwork:
         return torch.nn.functional.avg_pool2d(masks, 4)
 
     def decode_masks(
-        self, features: ImageFeatures, conditioned: Tensor, _prompt: PromptEmbedding, multimask: Tensor, **_: bool
+        self, features: ImageFeatures, conditioned: Tensor, _prompt: PromptEmbedding, multimask: Tensor, **_: float
     ) -> MaskDecoding:
         frames = features.stride16[:, 0, 0, 0].long().expand(len(conditioned))
         objects = torch.where(frames == 0, torch.arange(len(frames)), conditioned[:, 0, 0, 0].long())
@@ -78,10 +78,11 @@ class NumberedNetwork:
         pointer = (PER_OBJECT * objects + frames).float()[:, None]
         ious = torch.ones(len(objects), 3)
         return MaskDecoding(
-            masks, ious[:, 0], score, pointer, masks[:, None].expand(-1, 3, -1, -1), ious, multimask.long() - 1
-        )
+            masks, ious[:, 0], score, pointer, masks[:, None].expand(-1, 3, -1, -1), ious, multimask.long() - 1,
+            pointer[:, None].expand(-1, 3, -1),
+        )  # fmt: skip
 
-    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor) -> MaskDecoding:
+    def use_mask_as_output(self, features: ImageFeatures, masks: Tensor, **_: float) -> MaskDecoding:
         none = self.without_memory(features.stride16).expand(len(masks), -1, -1, -1)
         return self.decode_masks(features, none, self.embed_prompts(masks), torch.zeros(len(masks), dtype=torch.bool))
 

@@ -19,6 +19,7 @@ class SharedEncoder:
         self.condition_on_memory = model.condition_on_memory
         self.embed_prompts = model.embed_prompts
         self.decode_masks = model.decode_masks
+        self.choose_candidates = model.choose_candidates
         self.use_mask_as_output = model.use_mask_as_output
         self.encode_memory = model.encode_memory
 

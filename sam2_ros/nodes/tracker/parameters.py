@@ -61,7 +61,8 @@ TRACKER_PARAMETERS = (
     ParameterRow(
         'memory',
         'dam',
-        'Memory policy: dam is distractor-aware, sam2 is the published SAM 2, the others lie between.',
+        'Memory policy: dam is distractor-aware, sam2 is the published SAM 2, pres to drm2 lie between; samurai heeds '
+        'motion, sam2long follows three hypotheses.',
         choices=POLICY_NAMES,
         change=Change.UNCONFIGURED,
     ),
