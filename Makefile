@@ -21,7 +21,7 @@ ACTIVATE := source scripts/activate.sh
 help:
 	@echo 'make test    lint, types, build and tests'
 	@echo 'make quick   ruff and the quick tests, in a minute'
-	@echo 'make demo    track objects: [VIDEO=file|ladybirds] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2] [DEPTH=1: in space]'
+	@echo 'make demo    track objects: [VIDEO=file|ladybirds] [BOX=x0,y0,x1,y1] [POINT=x,y] [MEMORY=dam|sam2] [DEPTH=1: in space] [PAGE=1: in a browser]'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
 	@echo 'make docs    build the documentation, in build/docs/'
@@ -65,7 +65,8 @@ lint: $(ENV)
 
 # A shell that starts make in the background makes all below it ignore Ctrl-C, which tests send to nodes.
 test: lint build
-	@$(ACTIVATE)
+	@scripts/get_browser.sh
+	$(ACTIVATE)
 	env --default-signal=INT OMP_NUM_THREADS=1 python -m pytest $(PYTEST_ARGS)
 
 # For the inner loop: without what is marked as slow.
@@ -76,7 +77,7 @@ quick: build
 
 demo: build
 	@$(ACTIVATE)
-	python -m sam2_ros.tools.demo $(if $(DEPTH),--video bodies,$(if $(VIDEO),--video '$(VIDEO)')) $(BOX:%=--box '%') $(POINT:%=--point '%') $(MEMORY:%=--memory '%')
+	python -m sam2_ros.tools.demo $(if $(DEPTH),--video bodies,$(if $(VIDEO),--video '$(VIDEO)')) $(BOX:%=--box '%') $(POINT:%=--point '%') $(MEMORY:%=--memory '%') $(if $(PAGE),--page)
 
 # Sphinx reads pages of several folders: docs/conf.py says which. Warnings are errors.
 docs: build

@@ -17,13 +17,18 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['sam2_ros', 'sam2_ros.*']),
-    package_data={'sam2_ros': ['weights/*']},
-    data_files=[('share/sam2_ros/config', ['config/train.yaml', 'config/train_gpu.yaml'])],
+    package_data={'sam2_ros': ['weights/*', 'web/page/*']},
+    data_files=[('share/sam2_ros/config', ['config/train.yaml', 'config/train_cutouts.yaml', 'config/train_gpu.yaml'])],
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
         'docs': DOCUMENTATION,
-        'dev': ['hypothesis', 'mypy', 'pillow', 'pytest', 'pytest-xdist', 'ruff', 'sam2', 'scipy', *PHOTOGRAPHS],
+        'dev': [
+            *('aiohttp', 'hypothesis', 'mypy', 'pillow', 'pycocotools', 'pytest', 'pytest-xdist', 'ruff', 'sam2'),
+            *('scipy', 'selenium'),
+            *PHOTOGRAPHS,
+        ],
+        'page': ['aiohttp'],
         'train': PHOTOGRAPHS,
     },
     entry_points={

@@ -22,6 +22,9 @@ from sam2_ros.nodes.objects_3d import diagnostics as diagnostics_3d
 from sam2_ros.nodes.objects_3d import inputs as inputs_3d
 from sam2_ros.nodes.objects_3d.outputs import OUTPUTS as OUTPUTS_3D
 from sam2_ros.nodes.objects_3d.parameters import OBJECTS_3D_PARAMETERS
+from sam2_ros.nodes.operator_page import diagnostics as diagnostics_page
+from sam2_ros.nodes.operator_page.parameters import OPERATOR_PAGE_PARAMETERS
+from sam2_ros.nodes.operator_page.recording import RECORDED
 from sam2_ros.nodes.recorder.parameters import RECORDER_PARAMETERS
 from sam2_ros.nodes.tracker.detection_input import DETECTIONS
 from sam2_ros.nodes.tracker.diagnostics import DIAGNOSTICS
@@ -50,6 +53,11 @@ PARAMETERS: dict[str, tuple[Sequence[ParameterRow], str, str]] = {
     'video_player': (PLAYER_PARAMETERS, 'sam2_ros/nodes/video_player/parameters.py', 'config/video_player.yaml'),
     'recorder': (RECORDER_PARAMETERS, 'sam2_ros/nodes/recorder/parameters.py', ''),
     'objects_3d': (OBJECTS_3D_PARAMETERS, 'sam2_ros/nodes/objects_3d/parameters.py', 'config/objects_3d.yaml'),
+    'operator_page': (
+        OPERATOR_PAGE_PARAMETERS,
+        'sam2_ros/nodes/operator_page/parameters.py',
+        'config/operator_page.yaml',
+    ),
 }
 
 # Command lines, and what their help does not say.
@@ -59,6 +67,9 @@ COMMANDS = {
     'by EXIF. `pip install .` also installs it as `sam2-track-video`.',
     'sam2_ros.tools.track_bag': 'Reads sqlite3 and mcap. When it is stopped or fails, OUT is a whole bag of what was '
     'tracked until then, unless it says that it is not (a full disk, a second signal). Needs `pip install rosbags`.',
+    'sam2_ros.tools.segment_image': '[What is in the files](../tutorials/segment_everything.md).',
+    'sam2_ros.tools.dataset_stats': '[What the formats hold, and what is counted](../tutorials/masklet_files.md).',
+    'sam2_ros.tools.effects': '[What the effects do, and when erasing fails](../tutorials/effects.md).',
     'sam2_ros.tools.demo': '`make demo` runs it. It needs the built ROS package.',
     'sam2_ros.tools.download_weights': 'The file is checked against its SHA-256. Also as `sam2-download-weights`.',
     'sam2_ros.tools.bench': '`--official` needs the official package: `pip install .[dev]`. Also as `sam2-bench`.',
@@ -119,40 +130,7 @@ Every output carries the header of the image it describes.
 
 {_endpoint_table(SERVICES)}
 
-## The node objects_3d
-
-Here `~` stands for `/objects_3d`. [Objects in 3D](../tutorials/objects_3d.md) says how to use it.
-
-### What it listens to
-
-{_endpoint_table(inputs_3d.INPUTS)}
-
-It also listens to tf, where tf2_ros is installed; otherwise all frames have to be equal.
-
-### What it publishes
-
-{_endpoint_table((*OUTPUTS_3D, diagnostics_3d.DIAGNOSTICS))}
-
-`~/objects`, `~/detections` and `~/markers` carry the stamp of the image and target_frame, the depth images the header
-of the depth they are made of. With the parameter `publish_tf` each object is also sent to tf as `object_<id>`.
-
-## The process trackers
-
-Several cameras on one network. Each has a node `tracker` in the namespace of its name, with all of the above:
-`/front/tracker/objects`. The node `trackers` holds the network, listens to one topic and adds one status to
-`/diagnostics`: who had how much of the time, and what memory is used.
-
-{_endpoint_table((CLICKS,))}
-
-## The node video_player
-
-It publishes `image` (sensor_msgs/Image), `camera_info` beside it (sensor_msgs/CameraInfo) and, with the parameter
-`compressed`, `<image>/compressed` (sensor_msgs/CompressedImage). The source `bodies` also has depth:
-`depth/image_rect` (sensor_msgs/Image, 32FC1) and `depth/camera_info`.
-
-## The node recorder
-
-It listens to `image`, `tracker/objects` and `tracker/overlay`, and calls `tracker/set_prompt`. `make demo` uses it.
+{_other_nodes()}
 
 ## Images that are understood
 
@@ -181,6 +159,57 @@ reliability of every topic can be overridden in a parameter file, by the full na
       /camera/image_raw: {{subscription: {{reliability: best_effort}}}}
 ```
 """
+
+
+def _other_nodes() -> str:
+    """All nodes but the tracker."""
+    return f"""## The node objects_3d
+
+Here `~` stands for `/objects_3d`. [Objects in 3D](../tutorials/objects_3d.md) says how to use it.
+
+### What it listens to
+
+{_endpoint_table(inputs_3d.INPUTS)}
+
+It also listens to tf, where tf2_ros is installed; otherwise all frames have to be equal.
+
+### What it publishes
+
+{_endpoint_table((*OUTPUTS_3D, diagnostics_3d.DIAGNOSTICS))}
+
+`~/objects`, `~/detections` and `~/markers` carry the stamp of the image and target_frame, the depth images the header
+of the depth they are made of. With the parameter `publish_tf` each object is also sent to tf as `object_<id>`.
+
+## The process trackers
+
+Several cameras on one network. Each has a node `tracker` in the namespace of its name, with all of the above:
+`/front/tracker/objects`. The node `trackers` holds the network, listens to one topic and adds one status to
+`/diagnostics`: who had how much of the time, and what memory is used.
+
+{_endpoint_table((CLICKS,))}
+
+## The node operator_page
+
+It finds all trackers by the type of their outputs: `~/objects` of each, and the images that the tracker listens to.
+Images are fetched while somebody looks. It calls `~/set_prompt`, `~/remove_object` and `~/reset` of the tracker, and
+asks it once for `ring_images` and `ring_megabytes`. [The operator's page](../tutorials/operator_page.md) says how to
+use it.
+
+{_endpoint_table((diagnostics_page.DIAGNOSTICS,))}
+
+In recordings, not in the graph:
+
+{_endpoint_table(RECORDED)}
+
+## The node video_player
+
+It publishes `image` (sensor_msgs/Image), `camera_info` beside it (sensor_msgs/CameraInfo) and, with the parameter
+`compressed`, `<image>/compressed` (sensor_msgs/CompressedImage). The source `bodies` also has depth:
+`depth/image_rect` (sensor_msgs/Image, 32FC1) and `depth/camera_info`.
+
+## The node recorder
+
+It listens to `image`, `tracker/objects` and `tracker/overlay`, and calls `tracker/set_prompt`. `make demo` uses it."""
 
 
 def _parameter_rows(rows: Sequence[ParameterRow]) -> list[tuple[str, ...]]:

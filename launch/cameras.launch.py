@@ -60,6 +60,12 @@ ARGUMENTS = (
         description='Start the process again when it ends by itself, as it does when the GPU fails.',
     ),
     DeclareLaunchArgument(
+        'page',
+        default_value='false',
+        choices=['true', 'false'],
+        description="Serve the operator's page for all cameras: http://localhost:8080 (operator_page.launch.py).",
+    ),
+    DeclareLaunchArgument(
         'rviz', default_value='false', choices=['true', 'false'], description='Start RViz, once for each camera.'
     ),
 )
@@ -94,10 +100,20 @@ def _launch(context: LaunchContext) -> list[Any]:
         respawn_delay=RESPAWN_DELAY,
         on_exit=_stay_down_if_refused,
     )
+    pages = [_page(given)] if given['page'] == 'true' else []
     if given['rviz'] != 'true':
-        return [trackers]
+        return [trackers, *pages]
     images = {camera: given['image'] or in_file.get(f'{camera}.image', 'image_raw') for camera in cameras}
-    return [trackers, *(_rviz(given, camera, image) for camera, image in images.items())]
+    return [trackers, *pages, *(_rviz(given, camera, image) for camera, image in images.items())]
+
+
+def _page(given: dict[str, str]) -> IncludeLaunchDescription:
+    source = PythonLaunchDescriptionSource(str(SHARE / 'launch/operator_page.launch.py'))
+    arguments = {
+        'params_file': str(SHARE / 'config/operator_page.yaml'),
+        'use_sim_time': given['use_sim_time'],
+    }
+    return IncludeLaunchDescription(source, launch_arguments=arguments.items())
 
 
 def _rviz(given: dict[str, str], camera: str, image: str) -> GroupAction:

@@ -5,10 +5,11 @@ from pathlib import Path
 import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, EmitEvent, IncludeLaunchDescription, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.events import matches_action
 from launch.events.process import ProcessExited, ShutdownProcess
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -62,6 +63,12 @@ ARGUMENTS = (
         default_value='true',
         choices=['true', 'false'],
         description='Start the tracker; false where it runs already and only RViz is wanted.',
+    ),
+    DeclareLaunchArgument(
+        'page',
+        default_value='false',
+        choices=['true', 'false'],
+        description="Serve the operator's page for all trackers: http://localhost:8080 (operator_page.launch.py).",
     ),
     DeclareLaunchArgument('rviz', default_value='false', description='Start RViz with image, overlay and click tool.'),
     DeclareLaunchArgument(
@@ -145,6 +152,17 @@ def _rviz(context: LaunchContext) -> list[Node]:
     ]
 
 
+def _page(context: LaunchContext) -> list[IncludeLaunchDescription]:
+    if LaunchConfiguration('page').perform(context) != 'true':
+        return []
+    source = PythonLaunchDescriptionSource(str(SHARE / 'launch/operator_page.launch.py'))
+    arguments = {
+        'params_file': str(SHARE / 'config/operator_page.yaml'),
+        'use_sim_time': LaunchConfiguration('use_sim_time').perform(context),
+    }
+    return [IncludeLaunchDescription(source, launch_arguments=arguments.items())]
+
+
 def _transport(context: LaunchContext) -> str:
     """raw or compressed, as the argument or the parameter file says; empty when neither does."""
     given = LaunchConfiguration('transport').perform(context)
@@ -159,4 +177,4 @@ def _sim_time(context: LaunchContext) -> list[dict[str, bool]]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_tracker), OpaqueFunction(function=_rviz)])
+    return LaunchDescription([*ARGUMENTS, *(OpaqueFunction(function=start) for start in (_tracker, _rviz, _page))])

@@ -1,14 +1,37 @@
-"""Lets Ctrl-C and SIGTERM end a tool after the current step, so that its files are complete."""
+"""How a command line ends: with its files complete, one sentence, and an exit status."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as in a shell
+
+
+def command_status(work: Callable[[], int], *, errors: tuple[type[Exception], ...] = (ValueError, OSError)) -> int:
+    """Carry out a command line.
+
+    Args:
+        work: returns the exit status.
+        errors: that are told in one sentence; others are mistakes of ours.
+
+    Returns:
+        What `work` returns; 1 after an error; 130 after Ctrl-C.
+    """
+    try:
+        return work()
+    except errors as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+        return INTERRUPTED
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -9,6 +10,7 @@ from torch import Tensor
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.checkpoints import load_state_dict
 from tests.common import MICRO, REPOSITORY
+from tests.remembering import remembering_micro_network
 
 # The same examples in every run, and no time limits: other tests share the processor.
 settings.register_profile('repeatable', deadline=None, derandomize=True)
@@ -37,3 +39,17 @@ def micro(micro_weights: Path) -> Sam2Network:
 def micro128(micro_weights: Path) -> Sam2Network:
     """The same at 128 pixels, for tests that track many frames; shared, so leave it as it is."""
     return build_sam2(MICRO, checkpoint=micro_weights, image_size=128)
+
+
+@pytest.fixture(scope='session')
+def remembering_micro(micro_weights: Path) -> Sam2Network:
+    """The trained micro network at 256 pixels, which encodes each picture once: for comparisons."""
+    return remembering_micro_network(micro_weights, image_size=256)
+
+
+@pytest.fixture(scope='session')
+def official_micro(micro_state_dict: dict[str, Tensor]) -> Any:
+    """The official video predictor with the same weights and size; shared, so leave its switches as they are."""
+    from tests.official_video import official_predictor  # slow to import
+
+    return official_predictor(micro_state_dict, image_size=256)

@@ -2,9 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from torch import Tensor
+
+from sam2_ros.model import Sam2Network, build_sam2
+from tests.common import MICRO
 
 Features = TypeVar('Features')
 
@@ -20,3 +24,10 @@ def remembering(encode: Callable[[Tensor], Features]) -> Callable[[Tensor], Feat
         return known[key]
 
     return encode_once
+
+
+def remembering_micro_network(weights: Path, *, image_size: int) -> Sam2Network:
+    """The micro network with these weights, which encodes each picture once: for comparisons."""
+    model = build_sam2(MICRO, checkpoint=weights, image_size=image_size)
+    model.encode_image = remembering(model.encode_image)
+    return model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from sam2_ros.drawing.colours import DARK, LIGHT, Colour, label_colour
+from sam2_ros.drawing.masks import draw_mask
 from sam2_ros.tracking.masks import box_of
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.states import ObjectState
@@ -18,30 +19,12 @@ from sam2_ros.tracking.states import ObjectState
 if TYPE_CHECKING:  # the recorder draws without torch
     from sam2_ros.tracking import ObjectResult
 
-Colour = tuple[int, int, int]
-
-MASK_OPACITY = 0.45
 STRIP_FRAMES = 300  # number of frames in a strip of scores; older ones are dropped at the left
 STRIP_LIMIT = 10.0  # logit at the upper edge of a strip; larger logits are drawn at the edge
 _HIDDEN_COLOUR: Colour = (200, 200, 205)
-_DARK: Colour = (20, 20, 24)
-_LIGHT: Colour = (255, 255, 255)
 _ZERO_LINE: Colour = (105, 105, 112)
 _LONGEST_NAME = 24  # characters of an object id that fit on a plate
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-# Eight colours that differ in hue and lightness. Later labels go round the colour circle by the golden angle, so that
-# the hues of neighbouring labels differ much.
-_FIRST_COLOURS: tuple[Colour, ...] = (
-    (255, 176, 0),
-    (64, 156, 255),
-    (255, 64, 129),
-    (0, 208, 132),
-    (178, 102, 255),
-    (255, 240, 80),
-    (0, 214, 240),
-    (255, 110, 60),
-)
 
 
 @dataclass(frozen=True)
@@ -69,15 +52,6 @@ class _Rect:
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
-
-
-def label_colour(label: int) -> Colour:
-    """The colour of a label (1 and up): RGB, 0..255. The same label always has the same colour."""
-    if 1 <= label <= len(_FIRST_COLOURS):
-        return _FIRST_COLOURS[label - 1]
-    hue = (label * 0.6180339887) % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, (0.9, 0.6)[label % 2], (1.0, 0.85)[label // 2 % 2])
-    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def draw_overlay(
@@ -115,7 +89,7 @@ def draw_overlay(
             raise ValueError(
                 f'the mask of {object_id!r} has shape {tracked.mask.shape}, but the image has {rgb.shape[:2]}'
             )
-        _draw_mask(canvas, tracked, colours[object_id], style)
+        draw_mask(canvas, tracked.mask, _pixel_box(tracked, canvas.shape), colour=colours[object_id], line=style.line)
     for object_id, tracked in seen.items():
         _draw_box(canvas, tracked, colours[object_id], style)
     hidden = {object_id: tracked for object_id, tracked in result.items() if tracked.box is None}
@@ -145,12 +119,12 @@ def draw_prompts(rgb: np.ndarray, prompts: Iterable[Prompt], *, labels: Mapping[
         colour = label_colour(labels[prompt.object_id])
         if prompt.mask is not None:
             contours, _ = cv2.findContours(prompt.mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-            cv2.drawContours(canvas, contours, -1, _LIGHT, style.line, cv2.LINE_AA)
+            cv2.drawContours(canvas, contours, -1, LIGHT, style.line, cv2.LINE_AA)
         edges = prompt.box if prompt.mask is None else box_of(prompt.mask)
         if edges is not None:
             left, top, right, bottom = (round(float(edge)) for edge in edges)
             if prompt.mask is None:
-                _draw_dashes(canvas, _Rect(left, top, right, bottom), (colour, _LIGHT), style)
+                _draw_dashes(canvas, _Rect(left, top, right, bottom), (colour, LIGHT), style)
             _draw_prompt_plate(canvas, _Rect(left, top, right, bottom), f'{_short(prompt.object_id)}  prompt', style)
         for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
             _draw_point(canvas, (round(float(x)), round(float(y))), bool(label), colour, style)
@@ -183,7 +157,7 @@ class ScoreStrip:
         height, width = rgb.shape[:2]
         style = _style(height)
         rows = max(height // 7, 2 * style.plate_height)
-        strip = np.full((rows + (height + rows) % 2, width, 3), _DARK, np.uint8)
+        strip = np.full((rows + (height + rows) % 2, width, 3), DARK, np.uint8)
         middle, reach = (strip.shape[0] - 1) / 2, (strip.shape[0] - 1) / 2 - style.line - 1
         cv2.line(strip, (0, round(middle)), (width - 1, round(middle)), _ZERO_LINE, style.line)
         for word, bottom in (('seen', round(middle)), ('hidden', strip.shape[0])):
@@ -226,20 +200,6 @@ def _short(object_id: str) -> str:
     return object_id if len(object_id) <= _LONGEST_NAME else object_id[: _LONGEST_NAME - 3] + '...'
 
 
-def _draw_mask(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: _Style) -> None:
-    """Tint the mask and draw its contour: a dark line that shows on light ground, and a coloured one for dark
-    ground.
-    """
-    left, top, right, bottom = _pixel_box(tracked, canvas.shape)
-    region = canvas[top:bottom, left:right]
-    mask = np.ascontiguousarray(tracked.mask[top:bottom, left:right]).view(np.uint8)
-    tinted = cv2.addWeighted(region, 1 - MASK_OPACITY, np.full_like(region, colour), MASK_OPACITY, 0)
-    cv2.copyTo(tinted, mask, region)
-    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(left, top))
-    cv2.drawContours(canvas, contours, -1, _DARK, style.line + 2, cv2.LINE_AA)
-    cv2.drawContours(canvas, contours, -1, colour, style.line, cv2.LINE_AA)
-
-
 def _pixel_box(tracked: ObjectResult, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     left, top, right, bottom = (int(edge) for edge in tracked.box or (0, 0, 0, 0))
     return max(left, 0), max(top, 0), min(right, shape[1]), min(bottom, shape[0])
@@ -248,7 +208,7 @@ def _pixel_box(tracked: ObjectResult, shape: tuple[int, ...]) -> tuple[int, int,
 def _draw_box(canvas: np.ndarray, tracked: ObjectResult, colour: Colour, style: _Style) -> None:
     left, top, right, bottom = _pixel_box(tracked, canvas.shape)
     first, last = (left, top), (right - 1, bottom - 1)
-    cv2.rectangle(canvas, first, last, _DARK, style.line + 2)
+    cv2.rectangle(canvas, first, last, DARK, style.line + 2)
     if tracked.state is not ObjectState.CATCHING_UP:
         cv2.rectangle(canvas, first, last, colour, style.line)
         return
@@ -272,17 +232,17 @@ def _draw_prompt_plate(canvas: np.ndarray, box: _Rect, text: str, style: _Style)
     width, height = _plate_width(text, style), style.plate_height
     left = max(0, min(box.left, canvas.shape[1] - width))
     top = max(0, min(box.bottom + 2 * style.line, canvas.shape[0] - height))
-    _draw_text(canvas, _Rect(left, top, left + width, top + height), text, _LIGHT, style, indent=0)
+    _draw_text(canvas, _Rect(left, top, left + width, top + height), text, LIGHT, style, indent=0)
 
 
 def _draw_point(canvas: np.ndarray, centre: tuple[int, int], positive: bool, colour: Colour, style: _Style) -> None:
     radius = style.text_height
     (x, y), reach = centre, radius // 2
-    cv2.circle(canvas, centre, radius, colour if positive else _DARK, -1, cv2.LINE_AA)
-    cv2.circle(canvas, centre, radius, _LIGHT, style.line, cv2.LINE_AA)
-    cv2.line(canvas, (x - reach, y), (x + reach, y), _LIGHT, style.line)
+    cv2.circle(canvas, centre, radius, colour if positive else DARK, -1, cv2.LINE_AA)
+    cv2.circle(canvas, centre, radius, LIGHT, style.line, cv2.LINE_AA)
+    cv2.line(canvas, (x - reach, y), (x + reach, y), LIGHT, style.line)
     if positive:
-        cv2.line(canvas, (x, y - reach), (x, y + reach), _LIGHT, style.line)
+        cv2.line(canvas, (x, y - reach), (x, y + reach), LIGHT, style.line)
 
 
 def _draw_plate(
@@ -298,7 +258,7 @@ def _draw_plate(
     inside = [y for y in places if 0 <= y <= lowest] or [min(max(0, above), lowest)]
     plates = [_Rect(x, y, x + width, y + height) for y in inside]
     plate = next((plate for plate in plates if not any(plate.overlaps(other) for other in taken)), plates[0])
-    _draw_text(canvas, plate, text, _LIGHT, style, indent=bar)
+    _draw_text(canvas, plate, text, LIGHT, style, indent=bar)
     cv2.rectangle(canvas, (plate.left, plate.top), (plate.left + bar - 1, plate.bottom - 1), colour, -1)
     return plate
 
@@ -335,6 +295,6 @@ def _draw_text(canvas: np.ndarray, plate: _Rect, text: str, colour: Colour, styl
     region = canvas[plate.top : plate.bottom, plate.left : plate.right]
     if not region.size:  # an image smaller than the margin of the list
         return
-    cv2.addWeighted(region, 0.2, np.full_like(region, _DARK), 0.8, 0, dst=region)
+    cv2.addWeighted(region, 0.2, np.full_like(region, DARK), 0.8, 0, dst=region)
     origin = (plate.left + style.padding + indent, plate.bottom - style.padding)
     cv2.putText(canvas, text, origin, _FONT, style.font_scale, colour, 1, cv2.LINE_AA)

@@ -12,7 +12,7 @@ from sam2_ros.live.settings import Settings
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import choose_device, choose_dtype
-from sam2_ros.tracking import AUTO_POLICY, Prompt, TrackerOptions, VideoTracker, chosen_policy
+from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 
 DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
 WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
@@ -49,12 +49,11 @@ def _at_once(work: Callable[[], object]) -> object:
 
 
 def make_tracker(
-    model: Sam2Network, settings: Settings, *, memory: str, run: Callable[[Callable[[], object]], object] = _at_once
+    model: Sam2Network, settings: Settings, *, run: Callable[[Callable[[], object]], object] = _at_once
 ) -> VideoTracker:
     """A tracker that has run for some frames, so that the first image does not pay for what happens only once.
 
     Args:
-        memory: name of its policy.
         run: carries out the work on each of these frames: `InferenceThread.call` where the network is shared.
     """
     options = TrackerOptions(
@@ -66,7 +65,7 @@ def make_tracker(
         ring_frames=settings['ring_images'],
         ring_bytes=int(settings['ring_megabytes'] * MEGABYTE),
     )
-    tracker = VideoTracker(model, memory, options=options)
+    tracker = VideoTracker(model, settings['memory'], options=options)
     black = np.zeros((model.image_size, model.image_size, 3), np.uint8)
     middle = [model.image_size / 4, model.image_size / 4, model.image_size / 2, model.image_size / 2]
     prompt = Prompt('warm-up', box=middle)
@@ -74,11 +73,6 @@ def make_tracker(
         run(partial(tracker.step, black, prompts))
     tracker.reset()
     return tracker
-
-
-def memory_policy(memory: str, network: Settings) -> str:
-    """The name of the policy that the parameter `memory` means with the network of these NETWORK_SETTINGS."""
-    return chosen_policy(memory, bundled=not network['checkpoint'])
 
 
 def device_works(device: str) -> bool:
@@ -89,16 +83,10 @@ def device_works(device: str) -> bool:
         return False
 
 
-def describe(settings: Settings, model: Sam2Network, *, memory: str) -> str:
-    """One line about what runs. For the bundled weights it names the way to better ones.
-
-    Args:
-        memory: the parameter of this name.
-    """
+def describe(settings: Settings, model: Sam2Network) -> str:
+    """One line about what runs. For the bundled weights it names the way to better ones."""
     dtype = str(model.dtype).removeprefix('torch.')
-    policy = memory_policy(memory, settings)
-    why = ' (auto: it suits these weights best)' if memory == AUTO_POLICY else ''
-    kind = f'{settings["model"]} at {model.image_size} pixels, {dtype} on {model.device}, memory {policy}{why}'
+    kind = f'{settings["model"]} at {model.image_size} pixels, {dtype} on {model.device}'
     if settings['checkpoint']:
         return f'{kind}, weights of {settings["checkpoint"]}'
     return (

@@ -13,7 +13,7 @@ from sam2_ros.model.normalization import normalize
 from sam2_ros.model.prompt_encoder import BOX_BOTTOM_RIGHT, BOX_TOP_LEFT, NEGATIVE, POSITIVE, PromptEmbedding
 from sam2_ros.model.sam2_network import ImageFeatures, Sam2Network
 
-_LOGIT_LIMIT = 32.0  # low-resolution logits are returned within +- this, as by the official predictor
+LOGIT_LIMIT = 32.0  # low-resolution logits are returned within +- this, as by the official predictor
 
 
 class ImageSegmenter:
@@ -81,18 +81,49 @@ class ImageSegmenter:
         if points is None and box is None and mask is None:
             raise ValueError('a prompt is needed: points with labels, a box or a mask')
         prompt = self._embed(*self._point_tokens(points, labels, box), self._dense_prompt(mask))
+        logits, ious = self._decode(self._features, prompt, multimask=multimask)
+        masks = F.interpolate(logits, size=self._image_shape, mode='bilinear')[0] > 0
+        low_res = logits[0].clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+        return masks.cpu().numpy(), ious[0].cpu().numpy(), low_res.cpu().numpy()
+
+    @torch.inference_mode()
+    def predict_each(
+        self, points: ArrayLike, *, masks: Tensor | None = None, multimask: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Segment N objects at once, each from one point on it.
+
+        Args:
+            points: (N, 2) as for `predict`.
+            masks: (N, S/4, S/4) logits, one dense prompt for each point.
+            multimask: as for `predict`.
+
+        Returns:
+            Low-resolution logits (N, K, S/4, S/4), not limited, and predicted IoUs (N, K), on the network's device.
+
+        Raises:
+            RuntimeError: no image is set.
+            ValueError: if the shapes do not fit.
+        """
+        if self._features is None:
+            raise RuntimeError('no image is set: call set_image first')
+        coordinates, labels = self._point_tokens(points, np.full(len(np.asarray(points)), POSITIVE), None)
+        dense = None if masks is None else masks[:, None]
+        prompt = self.model.embed_prompts(coordinates[0, :, None], labels[0, :, None], dense)
+        return self._decode(self._features, prompt, multimask=multimask)
+
+    def _decode(self, features: ImageFeatures, prompt: PromptEmbedding, *, multimask: bool) -> tuple[Tensor, Tensor]:
+        """Logits (N, K, S/4, S/4) and predicted IoUs (N, K) of N prompts."""
+        count = len(prompt.sparse)
         decoding = self.model.decode_masks(
-            self._features,
-            self.model.without_memory(self._features.stride16),
+            features,
+            self.model.without_memory(features.stride16).expand(count, -1, -1, -1),
             prompt,
-            torch.tensor([multimask], device=self.model.device),
+            torch.full((count,), multimask, device=self.model.device),
             occlusion_gate=False,
         )
-        logits = decoding.candidate_logits if multimask else decoding.mask_logits[None]
-        ious = decoding.candidate_ious[0] if multimask else decoding.predicted_iou
-        masks = F.interpolate(logits, size=self._image_shape, mode='bilinear')[0] > 0
-        low_res = logits[0].clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT)
-        return masks.cpu().numpy(), ious.cpu().numpy(), low_res.cpu().numpy()
+        if multimask:
+            return decoding.candidate_logits, decoding.candidate_ious
+        return decoding.mask_logits[:, None], decoding.predicted_iou[:, None]
 
     def _point_tokens(
         self, points: ArrayLike | None, labels: ArrayLike | None, box: ArrayLike | None

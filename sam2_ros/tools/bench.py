@@ -168,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--checkpoint', type=Path, help='weights, if there is one model')
     parser.add_argument('--objects', type=_list(int), default=[1, 3, 10], metavar='LIST')
     parser.add_argument('--image-sizes', type=_list(int), metavar='LIST', help='default: as trained')
-    parser.add_argument('--memory', type=_list(str, POLICY_NAMES), default=['dam'], metavar='LIST')
+    parser.add_argument('--memory', type=_list(str, POLICY_NAMES), metavar='LIST', help='default: dam')
     parser.add_argument('--dtypes', type=_list(str, tuple(DTYPES)), metavar='LIST')
     parser.add_argument('--device', default=AUTO, help='default: the first GPU, or the CPU')
     parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='of the CPU (%(default)s)')
@@ -176,6 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--warmup', type=int, help=f'frames before the measurement ({WARMUP}; soak {SOAK_WARMUP})')
     parser.add_argument('--frames', type=int, help=f'frames measured ({FRAMES}; soak {SOAK_FRAMES})')
     parser.add_argument('--rate', type=float, default=30.0, metavar='HZ', help='of each of --cameras (%(default)s)')
+    parser.add_argument(
+        '--offline', action='store_true', help='measure a session on a whole video, with the memory of SAM 2'
+    )
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument('--official', action='store_true', help='compare with the official video predictor')
     kinds.add_argument('--cameras', type=int, metavar='N', help='so many cameras on one network, beside one alone')
@@ -195,6 +198,9 @@ def cases(options: argparse.Namespace) -> list[Case]:
         raise ValueError('--warmup and --frames must be at least 1')
     if (options.cameras is not None and options.cameras < 1) or not options.rate > 0:
         raise ValueError('--cameras must be at least 1, and --rate more than 0')
+    memories = options.memory or ['sam2' if options.offline else 'dam']
+    if options.offline and (options.cameras or memories != ['sam2']):
+        raise ValueError('--offline has the memory sam2 and no --cameras')
     if options.official and find_spec('sam2') is None:
         raise ValueError('--official needs the official code: pip install sam2')
     prompts_for(max(options.objects), LadybirdScene(*options.camera))
@@ -215,10 +221,11 @@ def cases(options: argparse.Namespace) -> list[Case]:
             official=options.official,
             cameras=options.cameras or 1,
             rate=options.rate,
+            offline=options.offline,
         )
         for model in options.models
         for size in options.image_sizes or [VARIANTS[model].image_size]
-        for dtype, memory, objects in itertools.product(dtypes, options.memory, options.objects)
+        for dtype, memory, objects in itertools.product(dtypes, memories, options.objects)
     ]
 
 

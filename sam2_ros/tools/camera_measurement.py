@@ -162,12 +162,14 @@ def measure_cameras(case: Case) -> CamerasMeasurement:
     for camera in cameras:
         thread.add(camera.stream)
     images = max(1, case.frames // ROUNDS)
-    for _ in range(ROUNDS):
-        _add(alone, _run(thread, cameras[:1], rate=case.rate, images=images)[0])
-        for total, served in zip(together, _run(thread, cameras, rate=case.rate, images=images), strict=True):
-            _add(total, served)
-    for camera in cameras:
-        thread.remove(camera.stream)
+    try:
+        for _ in range(ROUNDS):
+            _add(alone, _run(thread, cameras[:1], rate=case.rate, images=images)[0])
+            for total, served in zip(together, _run(thread, cameras, rate=case.rate, images=images), strict=True):
+                _add(total, served)
+    finally:  # else the thread would go on for ever
+        for camera in cameras:
+            thread.remove(camera.stream)
     visible = float(np.mean([seen for camera in cameras for seen in camera.visible]))
     return CamerasMeasurement(alone, together, visible, _batch_gain(model, case.cameras))
 

@@ -1,7 +1,8 @@
 """Shows the tracker node at work without a camera or a display: `python -m sam2_ros.tools.demo [--video FILE --box …]`.
 
 A video player, the tracker and a recorder run as processes in their own ROS domain. They talk to each other as on a
-robot. The recorder prompts the tracker on the first image and writes what the tracker publishes.
+robot. The recorder prompts the tracker on the first image and writes what the tracker publishes. With --page the
+operator's page takes its place: objects are chosen in a browser, and the video is repeated until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -11,24 +12,22 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sam2_ros.files.overwriting import check_inputs_stay
+from sam2_ros.interruption import command_status
 from sam2_ros.synthetic.depth_demo import DepthDemoScene
 from sam2_ros.synthetic.sprites import SpriteScene
-from sam2_ros.tools.network_arguments import (
-    add_model_arguments,
-    load_requested_network,
-    node_parameters,
-    requested_memory,
-)
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, node_parameters
 from sam2_ros.tracking import Prompt, VideoTracker
 from sam2_ros.tracking.masks import box_of
 from sam2_ros.video.prompts import HOW_TO_PROMPT, PromptPart, add_prompt_arguments, check_prompts, prompts_by_frame
@@ -44,6 +43,7 @@ LOOK_PERIOD = 0.1  # seconds between two looks at the processes
 LOG_LINES = 15  # shown of the log of a process that failed
 OTHER_FILES = ('objects.csv', 'summary.md', 'tracker.log', 'video_player.log')  # written besides the video
 IMAGE_TOPIC = '/camera/image_raw'
+PAGE_PORT = 8080
 REMAPPINGS = {'objects_3d': ('objects:=/tracker/objects', 'camera_info:=/camera/camera_info')}
 DEPTH_FILES = ('objects_3d.csv', 'objects_3d.log')  # written besides where the video has depth
 
@@ -152,33 +152,98 @@ def run_demo(
         'frames': frames or source.frame_count or 0,
         'objects_3d': source.depth is not None,
     }
-    children: list[Child] = []
-    # signals are only noted: one must not come between the start of a process and its entry in the list
+    with noted_signals() as signals, started() as start:
+        node = start('tracker', tracker, env=env, log=out / 'tracker.log')
+        if source.depth is not None:
+            start('objects_3d', {}, env=env, log=out / 'objects_3d.log')
+        player = start('video_player', playing, env=env, log=out / 'video_player.log')
+        recorder = start('recorder', recording, env=env, log=None)
+        while recorder.exit_code is None:
+            if signals:
+                sys.exit(128 + signals[0])  # passes through the end of `started`
+            check_children(node, player)
+            time.sleep(LOOK_PERIOD)
+        if recorder.exit_code:
+            raise DemoError(f'the recording failed; {node.log_end()}')
+
+
+def run_page(source: FrameSource, *, out: Path, rate: float, tracker: Mapping[str, Parameter]) -> None:
+    """Play a video to the tracker node again and again, and serve the operator's page until Ctrl-C.
+
+    Args:
+        source: the video.
+        out: folder of logs and recordings.
+        rate: images per second.
+        tracker: parameters of the tracker node.
+
+    Raises:
+        DemoError: if a process fails.
+    """
+    env = child_environment()
+    out.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    page: dict[str, Parameter] = {'port': port, 'recordings': str(out / 'recordings'), 'max_rate': 30.0}
+    playing: dict[str, Parameter] = {'source': source.name, 'loop': True, 'rate': rate}
+    with noted_signals() as signals, started() as start:
+        node = start('tracker', tracker, env=env, log=out / 'tracker.log')
+        player = start('video_player', playing, env=env, log=out / 'video_player.log')
+        server = start('operator_page', page, env=env, log=out / 'operator_page.log')
+        print(f'Open http://localhost:{port}/ in a browser and click on something; Ctrl-C ends the demo.', flush=True)
+        while not signals:
+            check_children(node, player)
+            if server.exit_code is not None:
+                raise DemoError(f'the page ended with exit code {server.exit_code}; {server.log_end()}')
+            time.sleep(LOOK_PERIOD)
+
+
+def free_port() -> int:
+    """The usual port of the page, or any that is free."""
+    for port in (PAGE_PORT, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(('127.0.0.1', port))
+            return int(probe.getsockname()[1])
+    raise DemoError('no port of this machine is free')
+
+
+def check_children(tracker: Child, player: Child) -> None:
+    """Raises DemoError if one of them has failed."""
+    if tracker.exit_code is not None:
+        raise DemoError(f'the tracker ended with exit code {tracker.exit_code}; {tracker.log_end()}')
+    if player.exit_code:
+        raise DemoError(f'the video player ended with exit code {player.exit_code}; {player.log_end()}')
+
+
+@contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Signals that came. They are only noted: one must not come between the start of a process and its entry in a
+    list.
+    """
     signals: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _: signals.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        children.append(node := Child('tracker', tracker, env=env, log=out / 'tracker.log'))
-        if source.depth is not None:
-            children.append(Child('objects_3d', {}, env=env, log=out / 'objects_3d.log'))
-        children.append(player := Child('video_player', playing, env=env, log=out / 'video_player.log'))
-        children.append(recorder := Child('recorder', recording, env=env, log=None))
-        while recorder.exit_code is None:
-            if signals:
-                sys.exit(128 + signals[0])  # passes through `finally`
-            if node.exit_code is not None:
-                raise DemoError(f'the tracker ended with exit code {node.exit_code}; {node.log_end()}')
-            if player.exit_code:
-                raise DemoError(f'the video player ended with exit code {player.exit_code}; {player.log_end()}')
-            time.sleep(LOOK_PERIOD)
-        if recorder.exit_code:
-            raise DemoError(f'the recording failed; {node.log_end()}')
+        yield signals
     finally:
-        stop(children)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def started() -> Iterator[Callable[..., Child]]:
+    """A function that starts a `Child`; all of them end with the block."""
+    children: list[Child] = []
+
+    def start(module: str, parameters: Mapping[str, Parameter], **options: Any) -> Child:
+        children.append(Child(module, parameters, **options))
+        return children[-1]
+
+    try:
+        yield start
+    finally:
+        stop(children)
 
 
 def child_environment() -> dict[str, str]:
@@ -249,46 +314,63 @@ def _parser() -> argparse.ArgumentParser:
         help='images per second (default: that of the video, or '
         'what this machine can follow; beyond that the tracker skips images)',
     )
+    parser.add_argument(
+        '--page', action='store_true', help="serve the operator's page instead of recording, until Ctrl-C"
+    )
     parser.add_argument('--frames', type=int, metavar='N', help='stop after N images')
     add_prompt_arguments(parser)
     add_model_arguments(parser)
     return parser
 
 
+def _page(options: argparse.Namespace, source: FrameSource, parts: Sequence[PromptPart]) -> int:
+    """The demo with the operator's page; the exit status. Raises ValueError and DemoError."""
+    if options.prompt_parts or options.frames:
+        raise ValueError('with --page objects are chosen in the browser, and the video is repeated')
+    height, width = source.size
+    middle = Prompt('middle', box=(width / 4, height / 4, 3 * width / 4, 3 * height / 4))
+    tracker = VideoTracker(load_requested_network(options), options.memory)
+    prompts = prompts_by_frame(parts)[0] if parts else [middle]  # only to see how fast this machine is
+    rate = options.rate or affordable_rate(source, tracker, prompts=prompts)
+    del tracker
+    print(f'{options.video} at {rate:g} images per second')
+    run_page(source, out=options.out, rate=rate, tracker=node_parameters(options))
+    return 0
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
-    try:
-        source = open_source(options.video)
-        check_inputs_stay(
-            files_of(options.video),
-            files=[
-                *video_files(options.out / 'overlay'),
-                *(options.out / name for name in (*OTHER_FILES, *DEPTH_FILES)),
-            ],
+    return command_status(lambda: _run(options), errors=(ValueError, OSError, DemoError))
+
+
+def _run(options: argparse.Namespace) -> int:
+    source = open_source(options.video)
+    check_inputs_stay(
+        files_of(options.video),
+        files=[
+            *video_files(options.out / 'overlay'),
+            *(options.out / name for name in (*OTHER_FILES, *DEPTH_FILES)),
+        ],
+    )
+    scene = SCENES.get(options.video)
+    frames = options.frames or (SCENE_FRAMES if scene else None)
+    if frames and source.frame_count:
+        frames = min(frames, source.frame_count)
+    parts = options.prompt_parts or (scene_prompts(scene(*source.size)) if scene else [])
+    if options.page:
+        return _page(options, source, parts)
+    if not parts:
+        raise ValueError(
+            f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {source.size[1]}x{source.size[0]} images'
         )
-        scene = SCENES.get(options.video)
-        frames = options.frames or (SCENE_FRAMES if scene else None)
-        if frames and source.frame_count:
-            frames = min(frames, source.frame_count)
-        parts = options.prompt_parts or (scene_prompts(scene(*source.size)) if scene else [])
-        if not parts:
-            raise ValueError(
-                f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {source.size[1]}x{source.size[0]} images'
-            )
-        prompts = prompts_by_frame(parts)
-        check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
-        tracker = VideoTracker(load_requested_network(options), requested_memory(options))  # wrong options raise here
-        rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
-        del tracker  # its memory on the device is for the node
-        print(f'{options.video} at {rate:g} images per second')
-        run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames, tracker=node_parameters(options))
-    except (ValueError, OSError, DemoError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+    prompts = prompts_by_frame(parts)
+    check_prompts(prompts, size=source.size, frame_count=frames or source.frame_count)
+    tracker = VideoTracker(load_requested_network(options), options.memory)  # wrong options raise here
+    rate = options.rate or affordable_rate(source, tracker, prompts=prompts[min(prompts)])
+    del tracker  # its memory on the device is for the node
+    print(f'{options.video} at {rate:g} images per second')
+    run_demo(source, prompts=parts, out=options.out, rate=rate, frames=frames, tracker=node_parameters(options))
     video = next(options.out.glob('overlay.*'))
     print(
         f'Look at {video}; the objects are in {options.out / "objects.csv"}, the figures in '

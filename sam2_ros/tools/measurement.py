@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.device import DTYPES
 from sam2_ros.model.normalization import normalize
+from sam2_ros.session import VideoSession
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tracking import Prompt, VideoTracker
 from sam2_ros.tracking.preprocessing import shrink
@@ -51,6 +52,7 @@ class Case:
     official: bool
     cameras: int = 1  # that share the network
     rate: float = 30.0  # of each camera in Hz, if there are several
+    offline: bool = False  # a `VideoSession` instead of the tracker
 
 
 @dataclass(frozen=True)
@@ -84,16 +86,39 @@ class Feed:
     index: int = -1
     rgb: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
 
+    @property
+    def images(self) -> FeedImages:
+        """What the camera shows as the frames of a video, of which only the newest can be read."""
+        return FeedImages(self)
+
     def show(self, index: int) -> None:
         self.index, self.rgb = index, self.scene.frame(index)
 
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> torch.Tensor:
+    def check_shown(self, index: int) -> None:
+        """Raise IndexError unless the camera shows this frame."""
         if index != self.index:
             raise IndexError(f'frame {index} was asked for while the camera shows {self.index}')
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        self.check_shown(index)
         return normalize(shrink(self.rgb, self.model.image_size, 'bicubic').to(self.model.device, torch.float32) / 255)
+
+
+class FeedImages(Sequence[np.ndarray]):
+    """See `Feed.images`."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def __len__(self) -> int:
+        return self._feed.length
+
+    def __getitem__(self, index: Any) -> Any:
+        self._feed.check_shown(index)
+        return self._feed.rgb
 
 
 def prompts_for(count: int, scene: LadybirdScene) -> list[Prompt]:
@@ -131,6 +156,13 @@ def build_model(case: Case) -> Sam2Network:
 
 def our_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
     """Track what the feed shows, from its frame 0. Yields the mask of every object: (H, W) bool."""
+    if case.offline:
+        session = VideoSession(feed.model, feed.images)
+        for prompt in prompts_for(case.objects, feed.scene):
+            session.prompt(0, prompt)
+        for result in session.propagate():
+            yield [tracked.mask for tracked in result.values()]
+        return
     tracker = VideoTracker(feed.model, memory=case.memory)
     prompts = prompts_for(case.objects, feed.scene)
     while True:

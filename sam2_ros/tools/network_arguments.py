@@ -9,11 +9,11 @@ from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
-from sam2_ros.tracking import AUTO_POLICY, POLICY_NAMES, chosen_policy
+from sam2_ros.tracking import POLICY_NAMES
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --model, --checkpoint, --device, --dtype, --image-size and --memory."""
+def add_model_arguments(parser: argparse.ArgumentParser, *, memory: bool = True) -> None:
+    """Add --model, --checkpoint, --device, --dtype, --image-size and, for videos, --memory."""
     group = parser.add_argument_group('network')
     group.add_argument(
         '--model',
@@ -33,12 +33,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='PIXELS',
         help='side of the image the network sees, a multiple of 32 (default: as trained)',
     )
-    group.add_argument(
-        '--memory',
-        choices=(AUTO_POLICY, *POLICY_NAMES),
-        default=AUTO_POLICY,
-        help='memory policy (default: sam2 for the bundled weights, dam for others)',
-    )
+    if memory:
+        group.add_argument('--memory', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')
 
 
 def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:
@@ -56,11 +52,6 @@ def node_parameters(arguments: argparse.Namespace) -> dict[str, str | int]:
         'image_size': arguments.image_size,
     }
     return {name: value for name, value in given.items() if value is not None}
-
-
-def requested_memory(arguments: argparse.Namespace) -> str:
-    """The memory policy that the arguments of `add_model_arguments` ask for."""
-    return chosen_policy(arguments.memory, bundled=arguments.checkpoint is None)
 
 
 def load_requested_network(arguments: argparse.Namespace) -> Sam2Network:

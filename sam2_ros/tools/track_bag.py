@@ -10,16 +10,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rosbags.rosbag2 import ReaderError, WriterError
 
 from sam2_ros.interruption import noted_interruption
-from sam2_ros.live.network import load_network, make_tracker, memory_policy
+from sam2_ros.live.network import load_network, make_tracker
 from sam2_ros.nodes.bag.input import choose_image_topic, opened_input, recorded_prompts
-from sam2_ros.nodes.bag.output import STORAGES, BagLostError, OutputBag, make_typestore, opened_bag
-from sam2_ros.nodes.bag.track import BagReport, BagTracker, Stopped, track
+from sam2_ros.nodes.bag.output import OutputBag
+from sam2_ros.nodes.bag.storage import STORAGES, BagLostError, make_typestore, opened_bag
+from sam2_ros.nodes.bag.track import BagReport, BagTracker, ImageResults, Stopped, StreamedBag, track
+from sam2_ros.nodes.bag.whole import BagFrames, WholeBag
 from sam2_ros.nodes.edge.image_converter import ImageConverter
 from sam2_ros.nodes.tracker.outputs import OUTPUTS, TrackerOutputs
 from sam2_ros.nodes.tracker.parameters import TRACKER_PARAMETERS
@@ -49,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         action='store_true',
         help='also write the overlay pictures, which are large (always where IN has them)',
     )
+    parser.add_argument(
+        '--offline',
+        action='store_true',
+        help='take the bag as a whole: prompts are carried forwards and backwards through all images with the memory '
+        'of SAM 2 (--memory is not used), so objects are also known before their first prompt',
+    )
     add_prompt_arguments(parser)
     add_model_arguments(parser)
     return parser
@@ -75,18 +84,29 @@ def _run(options: argparse.Namespace, report: BagReport) -> None:
             )
         if not prompts:
             raise ValueError(f'there is no prompt on {options.node}/prompts; {HOW_TO_PROMPT}')
-        memory = memory_policy(parameters['memory'], parameters)
-        tracker = make_tracker(load_network(parameters), parameters, memory=memory)
+        model = load_network(parameters)
         pictures = {row.name for row in OUTPUTS if row.picture and row.topic_of(options.node) in reader.topics}
         pictures |= {OVERLAY} if options.overlay else set()
-        with noted_interruption() as interruption, opened_bag(options.out, STORAGES[storage]) as writer:
+        with noted_interruption() as interruption, ExitStack() as closed_in_the_end:
+            results: ImageResults
+            if options.offline:
+                if options.out.exists():  # said before the work, not after it
+                    raise ValueError(f'{options.out} exists already; name a new folder')
+                options.out.parent.mkdir(parents=True, exist_ok=True)
+                whole = WholeBag(model, BagFrames(reader, images), parameters, folder=options.out.parent)
+                closed_in_the_end.callback(whole.close)
+                whole.propagate(prompts, report, stopped=lambda: interruption.came)
+                results = whole
+            else:
+                results = StreamedBag(make_tracker(model, parameters), prompts, report)
+            writer = closed_in_the_end.enter_context(opened_bag(options.out, STORAGES[storage]))
             bag = OutputBag(writer, make_typestore(), options.node, frozenset(pictures))
             outputs = TrackerOutputs(parameters, make_publisher=bag.make_publisher)
             report.begun = True
             track(
                 reader,
                 bag,
-                tracker=BagTracker(tracker, outputs, prompts, report, classes),
+                tracker=BagTracker(results, outputs, prompts, report, classes),
                 images=images,
                 stopped=lambda: interruption.came,
             )

@@ -6,7 +6,7 @@ import argparse
 import csv
 import itertools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +17,12 @@ from tqdm import tqdm
 
 from sam2_ros.drawing.overlay import ScoreStrip, draw_overlay, draw_prompts
 from sam2_ros.files.overwriting import check_inputs_stay
-from sam2_ros.interruption import noted_interruption
-from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, requested_memory
+from sam2_ros.interruption import command_status, noted_interruption
+from sam2_ros.model import Network
+from sam2_ros.session import SessionOptions, VideoSession, carry_prompts
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network
 from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
+from sam2_ros.video.frames import VideoFrames
 from sam2_ros.video.prompts import HOW_TO_PROMPT, add_prompt_arguments, check_prompts, mask_files, prompts_by_frame
 from sam2_ros.video.sink import VideoSink, video_files
 from sam2_ros.video.source import ACCEPTED, FrameSource, files_of, open_source
@@ -206,6 +209,51 @@ def track_video(
     return replace(written, unused=tuple(frame for frame in sorted(prompts) if frame >= written.frames))
 
 
+def track_whole_video(
+    source: FrameSource,
+    model: Network,
+    *,
+    prompts: Mapping[int, Sequence[Prompt]],
+    out: Path,
+    max_frames: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Written:
+    """Carry prompts through a recorded video in both directions, and write what was found on every frame.
+
+    Args:
+        source: the video; not a live one.
+        model: the network.
+        prompts, out, max_frames: as for `track_video`.
+        stopped: asked after each frame. If it says so before all is propagated, what was found until then is written
+            for all frames; if it says so later, writing ends after the current frame.
+
+    Raises:
+        ValueError, OSError: as `track_video`.
+    """
+    check_inputs_stay(files_of(source.name), **_outputs(out))
+    if max_frames is not None and max_frames < 1:
+        raise ValueError(f'the number of frames must be 1 or more, got {max_frames}')
+    frames = VideoFrames(source, max_frames=max_frames)
+    check_prompts(prompts, size=source.size, frame_count=len(frames))
+    out.mkdir(parents=True, exist_ok=True)
+    with VideoSession(model, frames, options=SessionOptions(spill_folder=out)) as session:
+        passes = carry_prompts(session, prompts, refused=_refuse)
+        for _ in tqdm(passes, unit='frame', desc=f'{source.name}: propagating'):
+            if stopped():
+                break
+        cut_short = stopped()
+        with ResultWriter(out, frame_rate=source.frame_rate) as writer:
+            for index in tqdm(range(len(frames)), unit='frame', desc=f'{source.name}: writing'):
+                if index == len(frames) or (stopped() and not cut_short):
+                    break
+                writer.write(frames[index], session.result(index), prompts.get(index, ()))
+            return writer.written()
+
+
+def _refuse(frame: int, prompt: Prompt, error: ValueError) -> None:
+    raise ValueError(f'the prompt for {prompt.object_id!r} on frame {frame} is refused: {error}') from error
+
+
 def _outputs(folder: Path) -> dict[str, list[Path]]:
     """What a run into this folder writes, as arguments of `check_inputs_stay`."""
     return {'files': [*video_files(folder / 'overlay'), folder / 'objects.csv'], 'folders': [folder / 'masks']}
@@ -228,6 +276,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('video', help=ACCEPTED)
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the results')
+    parser.add_argument(
+        '--offline',
+        action='store_true',
+        help='a recorded video as a whole: prompts on any frame, carried forwards and backwards with the memory of SAM '
+        '2 (--memory is not used); results are written when all frames are done',
+    )
     parser.add_argument('--frames', type=int, metavar='N', help='stop after N frames (Ctrl-C stops any time)')
     add_prompt_arguments(parser)
     add_model_arguments(parser)
@@ -237,22 +291,24 @@ def _parser() -> argparse.ArgumentParser:
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     options = _parser().parse_args(args)
-    try:
-        source = open_source(options.video)
-        prompts = prompts_by_frame(options.prompt_parts or ())
-        if not prompts:
-            height, width = source.size
-            raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
-        check_inputs_stay(mask_files(options.prompt_parts), **_outputs(options.out))
-        tracker = VideoTracker(load_requested_network(options), requested_memory(options))
+    return command_status(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    source = open_source(options.video)
+    prompts = prompts_by_frame(options.prompt_parts or ())
+    if not prompts:
+        height, width = source.size
+        raise ValueError(f'there is no prompt; {HOW_TO_PROMPT}, in pixels of the {width}x{height} frames')
+    check_inputs_stay(mask_files(options.prompt_parts), **_outputs(options.out))
+    model = load_requested_network(options)
+    arguments = {'prompts': prompts, 'out': options.out, 'max_frames': options.frames}
+    if options.offline:
+        with noted_interruption() as interruption:
+            written = track_whole_video(source, model, **arguments, stopped=lambda: interruption.came)
+    else:
         with until_interrupted(source) as frames:
-            written = track_video(frames, tracker, prompts=prompts, out=options.out, max_frames=options.frames)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+            written = track_video(frames, VideoTracker(model, memory=options.memory), **arguments)
     for object_id, visible in written.visible.items():
         print(f'{object_id}: visible in {visible} of {written.frames} frames')
     for frame in written.unused:

@@ -11,14 +11,13 @@ if TYPE_CHECKING:
     from sam2_ros.tracking.errors import FrameNotKeptError, UnknownObjectError
     from sam2_ros.tracking.memory_bank import MemoryPolicy
     from sam2_ros.tracking.options import TrackerOptions
-    from sam2_ros.tracking.policies import AUTO_POLICY, POLICY_NAMES, chosen_policy, make_policy
+    from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
     from sam2_ros.tracking.prompt import Prompt
     from sam2_ros.tracking.result import FrameResult, ObjectResult
     from sam2_ros.tracking.states import MemoryEvent, ObjectState
     from sam2_ros.tracking.tracker import VideoTracker
 
 _MODULES = {
-    'AUTO_POLICY': 'policies',
     'POLICY_NAMES': 'policies',
     'CatchUp': 'catch_up',
     'DamSettings': 'distractor',
@@ -33,11 +32,9 @@ _MODULES = {
     'UnknownObjectError': 'errors',
     'VideoTracker': 'tracker',
     'advance_together': 'catch_up',
-    'chosen_policy': 'policies',
     'make_policy': 'policies',
 }
 __all__ = [
-    'AUTO_POLICY',
     'POLICY_NAMES',
     'CatchUp',
     'DamSettings',
@@ -52,7 +49,6 @@ __all__ = [
     'UnknownObjectError',
     'VideoTracker',
     'advance_together',
-    'chosen_policy',
     'make_policy',
 ]
 

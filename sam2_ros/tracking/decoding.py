@@ -12,12 +12,11 @@ from torch import Tensor
 
 from sam2_ros.model import ImageFeatures, MaskDecoding, Network
 from sam2_ros.model.config import MASK_STRIDE
-from sam2_ros.tracking.memory_bank import MemoryPolicy
+from sam2_ros.tracking.memory_bank import MemoryPolicy, MemorySelection
 from sam2_ros.tracking.memory_reads import by_group, condition_on_reads
-from sam2_ros.tracking.options import TrackerOptions
+from sam2_ros.tracking.options import MaskOptions
 from sam2_ros.tracking.postprocessing import clean_logits, masks_at
 from sam2_ros.tracking.prompt import Prompt
-from sam2_ros.tracking.track import Track
 
 # With at most this many points the decoder chooses among three masks. More points are not ambiguous (a box counts as
 # two), so one mask is decoded. This is the configuration of SAM 2.1. DAM4SAM configures 3, but without effect: it takes
@@ -44,7 +43,7 @@ class FrameDecoding:
 class ObjectDecoder:
     """Decodes the objects of one image: tracked ones from memory, prompted ones from their prompts."""
 
-    def __init__(self, model: Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
+    def __init__(self, model: Network, policy: MemoryPolicy, options: MaskOptions) -> None:
         self._model = model
         self._policy = policy
         self._options = options
@@ -54,7 +53,7 @@ class ObjectDecoder:
         features: ImageFeatures,
         size: tuple[int, int],
         *,
-        tracks: Sequence[Track],
+        reads: Sequence[MemorySelection | None],
         prompts: Sequence[Sequence[Prompt]],
     ) -> FrameDecoding:
         """Track all known objects from their memories, then apply the prompts of this image one after the other.
@@ -62,31 +61,50 @@ class ObjectDecoder:
         Args:
             features: of the image.
             size: (height, width) of the image in pixels. Prompts are in these pixels.
-            tracks: N >= 1 tracks. A track that starts here needs a prompt.
-            prompts: for each track, its prompts on this image; may be empty.
+            reads: what each of N >= 1 objects reads of its memory. None: it starts here, and needs a prompt.
+            prompts: for each object, its prompts on this image; may be empty.
         """
-        tracked = [row for row, track in enumerate(tracks) if not track.starts]
-        conditioned: list[Tensor] = [self._model.without_memory(features.stride16)] * len(tracks)
-        rows: list[FrameDecoding | None] = [None] * len(tracks)
+        tracked = [row for row, read in enumerate(reads) if read is not None]
+        conditioned: list[Tensor] = [self._model.without_memory(features.stride16)] * len(reads)
+        rows: list[FrameDecoding | None] = [None] * len(reads)
         if tracked:
-            batch = self._condition(features.stride16, [tracks[row] for row in tracked])
+            batch = condition_on_reads(self._model, features.stride16, [read for read in reads if read is not None])
             decoding = self._decode_unprompted(features, batch)
-            if len(tracked) == len(tracks) and not any(prompts):
+            if len(tracked) == len(reads) and not any(prompts):
                 return decoding
             for row, one, context in zip(tracked, _rows(decoding), batch.split(1), strict=True):
                 rows[row], conditioned[row] = one, context
         for turn in range(max(map(len, prompts))):
-            chosen = [row for row in range(len(tracks)) if len(prompts[row]) > turn]
-            requests = [_Request(prompts[row][turn], conditioned[row], rows[row]) for row in chosen]
+            chosen = [row for row in range(len(reads)) if len(prompts[row]) > turn]
+            previous = [None if row is None else row.logits for row in rows]
+            requests = [_Request(prompts[row][turn], conditioned[row], previous[row]) for row in chosen]
             for row, one in zip(chosen, self._decode_prompts(features, size, requests), strict=True):
                 rows[row] = one
         return _join([row for row in rows if row is not None])
 
-    def _condition(self, stride16: Tensor, tracks: Sequence[Track]) -> Tensor:
-        """Features (N, C, h, w) of this image after attention to each object's memory."""
-        length = self._options.video_length
-        reads = [track.bank.read(track.next_index, video_length=length) for track in tracks]
-        return condition_on_reads(self._model, stride16, reads)
+    def refine(
+        self,
+        features: ImageFeatures,
+        size: tuple[int, int],
+        prompt: Prompt,
+        *,
+        read: MemorySelection | None,
+        previous: Tensor | None,
+    ) -> FrameDecoding:
+        """Apply one prompt to one object on top of a mask that is known already, without tracking it again.
+
+        Args:
+            features: of the image.
+            size: (height, width) of the image in pixels.
+            prompt: in these pixels.
+            read: what the object reads of its memory; None: nothing.
+            previous: its logits in this image, (1, S/4, S/4); None: there are none.
+        """
+        if read is None or prompt.mask is not None:  # a given mask is taken as it is
+            conditioned = self._model.without_memory(features.stride16)
+        else:
+            conditioned = condition_on_reads(self._model, features.stride16, [read])
+        return self._decode_prompts(features, size, [_Request(prompt, conditioned, previous)])[0]
 
     def _decode_unprompted(self, features: ImageFeatures, conditioned: Tensor) -> FrameDecoding:
         count, device = len(conditioned), conditioned.device
@@ -144,7 +162,7 @@ class ObjectDecoder:
         labels = torch.from_numpy(np.stack([labels for _, labels in pairs]))
         side = model.image_size // MASK_STRIDE
         blank = torch.zeros(1, side, side, device=model.device)
-        previous = [blank if request.previous is None else request.previous.logits for request in requests]
+        previous = [blank if request.previous is None else request.previous for request in requests]
         prompt = model.embed_prompts(
             points.to(model.device),
             labels.to(model.device),
@@ -189,13 +207,13 @@ class _Request:
 
     Attributes:
         conditioned: features (1, C, h, w) after attention to the object's memory.
-        previous: the object's decoding in this image before the prompt; None if there is none.
+        previous: the object's logits in this image before the prompt, (1, S/4, S/4); None if there are none.
         estimate: predicted IoU of a given mask.
     """
 
     prompt: Prompt
     conditioned: Tensor
-    previous: FrameDecoding | None
+    previous: Tensor | None
     estimate: float = 1.0
 
 

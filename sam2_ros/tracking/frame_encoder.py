@@ -9,6 +9,12 @@ from sam2_ros.model import ImageFeatures, Network
 from sam2_ros.model.normalization import normalize
 
 
+def encode_pixels(model: Network, pixels: Tensor) -> ImageFeatures:
+    """Features of one image: (3, S, S) in [0, 255], on the host."""
+    on_device = pixels.to(model.device, torch.float32) / 255
+    return model.encode_image(normalize(on_device)[None].to(model.dtype))
+
+
 class FrameEncoder:
     """Runs the image encoder. Keeps the features of the newest frame and of the past image that was used last.
 
@@ -40,5 +46,4 @@ class FrameEncoder:
         for known in (self._newest, self._past):
             if known is not None and known[0] is pixels:
                 return known[1]
-        on_device = pixels.to(self._model.device, torch.float32) / 255
-        return self._model.encode_image(normalize(on_device)[None].to(self._model.dtype))
+        return encode_pixels(self._model, pixels)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from sam2_ros.model import ImageFeatures, Network
-from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
+from sam2_ros.tracking.decoding import ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
 from sam2_ros.tracking.masks import resolve_overlaps
-from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy
+from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryPolicy
+from sam2_ros.tracking.memory_writes import HostNumbers, encode_entries, to_host
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.postprocessing import masks_at, resize_logits
 from sam2_ros.tracking.prompt import Prompt
@@ -41,18 +41,6 @@ class Outcome:
     predicted_iou: float
     written: EntryKind | None
     memory_reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Numbers:
-    """The numbers, on the host, that decide what happens to one object."""
-
-    object_score_logit: float
-    predicted_iou: float
-    peak_logit: float  # > 0: the low-resolution mask is not empty
-    chosen: int  # which candidate the mask is
-    mask: np.ndarray
-    area: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +76,8 @@ class FrameStep:
         Args:
             features: of the image.
             size: (height, width) of the image in pixels.
-            tracks, prompts: see `ObjectDecoder.decode`.
+            tracks: N >= 1 tracks. A track that starts here needs a prompt.
+            prompts: for each track, its prompts on this image; may be empty.
             time: of the image in seconds, if known.
             non_overlap: the masks in the result share no pixels. Decisions about memory use the masks from before.
 
@@ -97,10 +86,12 @@ class FrameStep:
         """
         known = [not track.starts for track in tracks]
         if self._options.clear_on_correction:
-            anew = [_said_anew(track, given) for track, given in zip(tracks, prompts, strict=True)]
+            anew = [_start_anew(track, given) for track, given in zip(tracks, prompts, strict=True)]
             tracks, prompts = [track for track, _ in anew], [given for _, given in anew]
-        decoding = self._decoder.decode(features, size, tracks=tracks, prompts=prompts)
-        numbers = _to_host(decoding, size)
+        length = self._options.video_length
+        reads = [None if one.starts else one.bank.read(one.next_index, video_length=length) for one in tracks]
+        decoding = self._decoder.decode(features, size, reads=reads, prompts=prompts)
+        numbers = to_host(decoding, size)
         masks = [number.mask for number in numbers]
         if non_overlap:
             logits = decoding.logits
@@ -115,7 +106,14 @@ class FrameStep:
                 plans.append(self._plan_prompted(seen, first=first, empty=not found[row]))
             else:
                 plans.append(self._plan_tracked(seen, numbers[row], decoding.network.candidate_logits[row]))
-        entries = self._encode(features, decoding, plans, tracks)
+        entries = encode_entries(
+            self._model,
+            features,
+            decoding,
+            kinds=[plan.written for plan in plans],
+            frame_indices=[track.next_index for track in tracks],
+            binarize=self._options.binarize_prompt_memory,
+        )
         return [
             Outcome(
                 track=plan.track if entry is None else replace(plan.track, bank=plan.track.bank.write(entry)),
@@ -139,7 +137,7 @@ class FrameStep:
         cleared = replace(track, bank=track.bank.drop_recent(), areas=AreaHistory())
         return _Plan(EntryKind.CORRECTION, 'correction; recent memories dropped' + found, cleared)
 
-    def _plan_tracked(self, track: Track, numbers: _Numbers, candidates: Tensor) -> _Plan:
+    def _plan_tracked(self, track: Track, numbers: HostNumbers, candidates: Tensor) -> _Plan:
         objection = 'tracked'
         rule = self._policy.anchor_rule
         index = track.next_index - 1
@@ -164,58 +162,14 @@ class FrameStep:
             return _Plan(EntryKind.RECENT, objection, track)
         return _Plan(None, 'the target is absent', track)
 
-    def _encode(
-        self, features: ImageFeatures, decoding: FrameDecoding, plans: Sequence[_Plan], tracks: Sequence[Track]
-    ) -> list[MemoryEntry | None]:
-        """Memory entries of the objects whose plan is to write one."""
-        entries: list[MemoryEntry | None] = [None] * len(plans)
-        planned = [(row, plan.written) for row, plan in enumerate(plans) if plan.written is not None]
-        if not planned:
-            return entries
-        network, size, device = decoding.network, self._model.image_size, self._model.device
-        rows = [row for row, _ in planned]
-        from_tracking = torch.tensor([kind is EntryKind.RECENT for _, kind in planned], device=device)
-        # as in the official code: tracked frames are remembered as decoded, prompted frames and anchors as cleaned
-        logits = torch.where(from_tracking[:, None, None], network.mask_logits[rows].float(), decoding.logits[rows])
-        memory = self._model.encode_memory(
-            features.stride16,
-            resize_logits(logits, (size, size)),
-            network.object_score_logit[rows],
-            ~from_tracking & self._options.binarize_prompt_memory,
-        )
-        for (row, kind), one in zip(planned, memory, strict=True):
-            # copied, so that an entry that lives long does not keep the whole batch alive
-            pointer = network.object_pointer[row].clone()
-            entries[row] = MemoryEntry(tracks[row].next_index, kind, one.clone(), pointer)
-        return entries
 
-
-def _said_anew(track: Track, prompts: Sequence[Prompt]) -> tuple[Track, Sequence[Prompt]]:
-    """Start an object again with the last box or mask among its prompts.
-
-    A box or a mask says anew what the object is, and the old memory and mask may be those of another thing. Two kinds
-    of prompts do not start an object again: a box that was given before and now comes with more clicks, which refines
-    the object as clicks do, and an empty mask, which only says 'hidden'.
+def _start_anew(track: Track, prompts: Sequence[Prompt]) -> tuple[Track, Sequence[Prompt]]:
+    """Start an object again with the last of its prompts that says anew what it is; see `Prompt.says_anew`.
 
     Returns:
         The track to go on from, and the prompts that still count.
     """
     for number in reversed(range(len(prompts))):
-        prompt, before = prompts[number], prompts[number - 1].box if number else None
-        same_box = before is not None and np.array_equal(before, prompt.box)
-        if (prompt.mask is not None and prompt.mask.any()) or (prompt.box is not None and not same_box):
+        if prompts[number].says_anew(prompts[number - 1] if number else None):
             return Track(MemoryBank(track.bank.policy), visibility=track.visibility), prompts[number:]
     return track, prompts
-
-
-def _to_host(decoding: FrameDecoding, size: tuple[int, int]) -> list[_Numbers]:
-    """Bring the numbers of all objects to the host in one transfer, and make their masks."""
-    network = decoding.network
-    peak = decoding.logits.flatten(1).amax(dim=1)
-    columns = [network.object_score_logit, network.predicted_iou, peak, network.chosen]
-    rows = torch.stack([column.float() for column in columns], dim=1).tolist()
-    masks = masks_at(decoding.logits, size)
-    return [
-        _Numbers(score, iou, peak, int(chosen), mask, int(np.count_nonzero(mask)))
-        for (score, iou, peak, chosen), mask in zip(rows, masks, strict=True)
-    ]

@@ -43,14 +43,7 @@ class Sam2Memory:
 
     def select(self, bank: MemoryBank, frame_index: int, *, video_length: int | None) -> MemorySelection:
         conditioning = _bounded(bank.conditioning, MAX_CONDITIONING)
-        first = frame_index - NUM_RECENT
-        window = [entry for entry in bank.recent if first <= entry.frame_index < frame_index]
-        recent = [(entry, frame_index - entry.frame_index - 1) for entry in window]
-        horizon = min(video_length or MAX_POINTERS, MAX_POINTERS)
-        return MemorySelection(
-            tuple([(entry, CONDITIONING_INDEX) for entry in conditioning] + recent),
-            _pointers(conditioning, bank.recent, frame_index, horizon=horizon),
-        )
+        return sam2_selection(conditioning, bank.recent, frame_index, video_length=video_length)
 
     def retain(self, bank: MemoryBank) -> tuple[Sequence[MemoryEntry], Sequence[MemoryEntry]]:
         next_frame = _newest(bank) + 1
@@ -114,6 +107,29 @@ class DistractorAwareMemory:
         return entry.kind is EntryKind.RECENT and entry.frame_index % self.interval == 0
 
 
+def sam2_selection(
+    conditioning: Sequence[MemoryEntry], tracked: Sequence[MemoryEntry], frame_index: int, *, video_length: int | None
+) -> MemorySelection:
+    """What the official predictor reads for frame `frame_index`, once its conditioning entries are chosen.
+
+    Args:
+        conditioning: the chosen ones, in the order in which they are read. Some may be of later frames: of these, only
+            the spatial memories are read.
+        tracked: the other entries, oldest first. Those beyond the last frames are not read.
+        frame_index: grows in the direction in which the object is tracked, as do the indices of the entries.
+        video_length: in frames; None for a stream without an end.
+    """
+    first = frame_index - NUM_RECENT
+    window = [entry for entry in tracked if first <= entry.frame_index < frame_index]
+    recent = [(entry, frame_index - entry.frame_index - 1) for entry in window]
+    past = [entry for entry in conditioning if entry.frame_index <= frame_index]
+    horizon = min(video_length or MAX_POINTERS, MAX_POINTERS)
+    return MemorySelection(
+        tuple([(entry, CONDITIONING_INDEX) for entry in conditioning] + recent),
+        _pointers(past, tracked, frame_index, horizon=horizon),
+    )
+
+
 def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
     """The memory policy of a row of the table above.
 
@@ -144,18 +160,6 @@ def make_policy(name: str, settings: DamSettings | None = None) -> MemoryPolicy:
 
 
 POLICY_NAMES = ('sam2', 'pres', 'interval', 'drm1', 'drm2', 'dam')
-AUTO_POLICY = 'auto'
-
-
-def chosen_policy(name: str, *, bundled: bool) -> str:
-    """The name of a policy, where `name` may be 'auto': then 'sam2' for the bundled weights, 'dam' for all others.
-
-    The anchors of 'dam' come from candidate masks that a network of Meta's training tells apart. The bundled one does
-    not: on filmed clips it tracks better with 'sam2' (benchmarks/real.md).
-    """
-    if name != AUTO_POLICY:
-        return name
-    return 'sam2' if bundled else 'dam'
 
 
 def _bounded(conditioning: Sequence[MemoryEntry], capacity: int) -> list[MemoryEntry]:

@@ -75,6 +75,19 @@ class Prompt:
         """Whether the prompt is points alone. Points refine what an object is; a box or a mask says it anew."""
         return self.box is None and self.mask is None
 
+    def says_anew(self, after: Prompt | None) -> bool:
+        """Whether the prompt says anew what the object is, and its mask and memory so far may be of another thing.
+
+        A box or a mask does. There are two exceptions: a box that was given before and now comes with more clicks,
+        which refines the object as clicks do, and an empty mask, which only says 'hidden'.
+
+        Args:
+            after: the prompt before it for the object on this image; None if there is none.
+        """
+        if self.mask is not None:
+            return bool(self.mask.any())
+        return self.box is not None and (after is None or after.box is None or not np.array_equal(after.box, self.box))
+
     @property
     def is_box_only(self) -> bool:
         return self.box is not None and not len(self.points)

@@ -22,16 +22,22 @@ MEMORY_EVENTS = {
 }
 
 
+def box_and_area(mask: np.ndarray) -> tuple[tuple[int, int, int, int] | None, int]:
+    """Box of a mask (H, W) bool, and its pixels within the box, as in `ObjectResult`."""
+    box = box_of(mask)
+    x0, y0, x1, y1 = box or (0, 0, 0, 0)
+    return box, int(np.count_nonzero(mask[y0:y1, x0:x1]))
+
+
 def object_result(object_id: str, image: RecentImage, outcome: Outcome, state: ObjectState) -> ObjectResult:
     """The result of an object that was tracked in the image."""
-    box = box_of(outcome.mask)
-    x0, y0, x1, y1 = box or (0, 0, 0, 0)
+    box, area = box_and_area(outcome.mask)
     return ObjectResult(
         object_id=object_id,
         frame_index=image.frame_index,
         mask=outcome.mask,
         box=box,
-        area=int(np.count_nonzero(outcome.mask[y0:y1, x0:x1])),
+        area=area,
         hidden_frames=outcome.track.visibility.hidden_frames,
         object_score_logit=outcome.object_score_logit,
         predicted_iou=outcome.predicted_iou,

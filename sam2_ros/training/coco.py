@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
 import numpy as np
+
+from sam2_ros.files.json_files import read_json
+from sam2_ros.files.run_lengths import RunLengths
 
 NO_OUTLINE = 'annotations without an outline'
 BROKEN_POLYGONS = 'annotations whose polygons are no lists of x, y with three corners or more'
@@ -176,13 +177,8 @@ def read_coco(annotations: Path, images: Path, left_out: LeftOut) -> Coco:
 
 
 def _tree(path: Path) -> dict[str, Any]:
-    try:
-        tree = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f'{path} cannot be read: {error.strerror}') from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is not JSON: {error}') from error
-    lacking = [name for name in _LISTS if not isinstance(tree, dict) or not isinstance(tree.get(name), list)]
+    tree = read_json(path)
+    lacking = [name for name in _LISTS if not isinstance(tree.get(name), list)]
     if lacking:
         raise ValueError(
             f'{path} lacks the list {" and ".join(lacking)}; accepted are instance annotations in the format of COCO'
@@ -243,7 +239,7 @@ def read_outline(segmentation: object, *, height: int, width: int) -> Outline:
         ValueError: if it is neither, or covers nothing of the image. The text is one of the reasons above.
     """
     if isinstance(segmentation, dict):
-        return _from_mask(run_lengths(segmentation, height=height, width=width))
+        return _from_mask(_run_lengths(segmentation, (height, width)))
     if not isinstance(segmentation, list) or not segmentation:
         raise ValueError(NO_OUTLINE)
     polygons = tuple(_polygon(part) for part in segmentation)
@@ -258,6 +254,13 @@ def read_outline(segmentation: object, *, height: int, width: int) -> Outline:
     if not any(pieces):
         raise ValueError(EMPTY)
     return Outline((x0, y0, x1, y1), pieces, polygons=polygons)
+
+
+def _run_lengths(segmentation: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
+    try:
+        return RunLengths.from_coco(segmentation, size=size).mask()
+    except ValueError as error:
+        raise ValueError(BROKEN_RUNS) from error
 
 
 def _polygon(part: object) -> np.ndarray:
@@ -278,52 +281,3 @@ def _from_mask(mask: np.ndarray) -> Outline:
     part = mask[y0:y1, x0:x1]
     _, _, figures, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8))
     return Outline((x0, y0, x1, y1), tuple(figures[1:, cv2.CC_STAT_AREA].astype(float).tolist()), mask=part)
-
-
-def run_lengths(segmentation: dict[str, Any], *, height: int, width: int) -> np.ndarray:
-    """The mask (height, width) bool of run lengths down the columns, which begin with the pixels before the object.
-
-    Args:
-        segmentation: 'size' is [height, width]; 'counts' a list of numbers, or their short form as a text.
-
-    Raises:
-        ValueError: if they do not fill an image of this size.
-    """
-    counts = segmentation.get('counts')
-    if isinstance(counts, str):
-        counts = short_counts(counts)
-    if (
-        segmentation.get('size') != [height, width]
-        or not isinstance(counts, list)
-        or not all(isinstance(count, int) and count >= 0 for count in counts)
-        or sum(counts) != height * width
-    ):
-        raise ValueError(BROKEN_RUNS)
-    inside = np.arange(len(counts)) % 2 == 1
-    return np.repeat(inside, counts).reshape(width, height).T
-
-
-def short_counts(text: str) -> list[int]:
-    """The run lengths that COCO's short form holds.
-
-    A character is five bits of a number, the lowest first, with 32 if more follow, plus 48. The highest bit is the
-    sign. From the fourth number on it is the difference to the number two before.
-
-    Raises:
-        ValueError: if the text is no such form.
-    """
-    counts: list[int] = []
-    chunks = [ord(character) - 48 for character in text]
-    if any(not 0 <= chunk < 64 for chunk in chunks) or (chunks and chunks[-1] & 32):
-        raise ValueError(BROKEN_RUNS)
-    group: list[int] = []
-    for chunk in chunks:
-        group.append(chunk & 31)
-        if chunk & 32:
-            continue
-        value = reduce(lambda higher, lower: higher << 5 | lower, reversed(group))
-        if chunk & 16:
-            value -= 1 << (5 * len(group))
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        group = []
-    return counts

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import re
 import shlex
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +22,8 @@ import numpy as np
 from tqdm import tqdm
 
 from sam2_ros.files.decoding import decode_image
-from sam2_ros.interruption import noted_interruption
+from sam2_ros.files.writing import named_in_errors, write_whole
+from sam2_ros.interruption import INTERRUPTED, command_status, noted_interruption
 from sam2_ros.synthetic.cutouts import MANIFEST, MANIFEST_COLUMNS, SIDES, read_material
 from sam2_ros.training.coco import Coco, CocoImage, CocoObject, LeftOut, Outline, read_coco, read_outline
 
@@ -91,7 +90,7 @@ class _Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _writing(path):
+        with named_in_errors(path):
             for name in (SPRITES, BACKGROUNDS):
                 (path / name).mkdir(parents=True, exist_ok=True)
             self._file = (path / MANIFEST).open('w', newline='', encoding='utf-8', errors='replace')
@@ -121,26 +120,10 @@ class _Folder:
             'note': note,
             'use': 'yes',
         }
-        with _writing(self.path / MANIFEST):
+        with named_in_errors(self.path / MANIFEST):
             self._table.writerow(row)
             self._file.flush()  # a row without a picture does no harm, but a picture without its row does
-        path = self.path / file
-        part = path.with_name(path.name + '.part')
-        try:
-            with _writing(path):
-                part.write_bytes(encoded.tobytes())
-                os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Name the file in errors of writing."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f'{path} cannot be written: {error.strerror}') from error
+        write_whole(self.path / file, encoded.tobytes())
 
 
 def make_cutouts(annotations: Path, images: Path, out: Path, settings: CutoutSettings) -> Made:
@@ -344,22 +327,19 @@ def _parser() -> argparse.ArgumentParser:
 def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     given = _parser().parse_args(args)
-    try:
-        settings = CutoutSettings(
-            longest=given.longest,
-            least_side=given.least_side,
-            per_class=given.per_class,
-            classes=tuple(given.classes),
-            backgrounds=given.backgrounds,
-            pieces=given.pieces,
-        )
-        made = make_cutouts(given.annotations, given.images, given.out, settings)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
+    return command_status(lambda: _run(given))
+
+
+def _run(given: argparse.Namespace) -> int:
+    settings = CutoutSettings(
+        longest=given.longest,
+        least_side=given.least_side,
+        per_class=given.per_class,
+        classes=tuple(given.classes),
+        backgrounds=given.backgrounds,
+        pieces=given.pieces,
+    )
+    made = make_cutouts(given.annotations, given.images, given.out, settings)
     for line in filter(None, [_told(made.left_out), _warning(given.out)]):
         print(line, file=sys.stderr)
     folders = [shlex.quote(str(given.out / name)) for name in (SPRITES, BACKGROUNDS)]
@@ -368,7 +348,7 @@ def main(args: Sequence[str] | None = None) -> int:
         f'and {made.backgrounds} backgrounds are in {given.out}. Next: python -m sam2_ros.training.train '
         f'--cutouts {folders[0]} --backgrounds {folders[1]} --minutes 90'
     )
-    return 130 if made.stopped else 0
+    return INTERRUPTED if made.stopped else 0
 
 
 def _warning(out: Path) -> str:

@@ -20,6 +20,7 @@ from sam2_ros.synthetic.depth_demo import SIZE as DEPTH_SIZE
 from sam2_ros.synthetic.depth_demo import DepthDemoScene
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.synthetic.sprites import FRAME_RATE, SpriteScene
+from sam2_ros.video.seeking import SeekingCapture
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 LEAST_SHARE = 0.9  # of the announced frames must be there; without an index, containers only estimate the number
@@ -53,6 +54,20 @@ class SourceDepth:
 
 
 @dataclass(frozen=True)
+class SourceAccess:
+    """Reads the frames of a source in any order.
+
+    Attributes:
+        of: the frame of this index, as iterating gives it. Raises IndexError if there is none, and SourceError if it
+            cannot be read.
+        count: the number of frames, found out where the source does not say it; None if it is endless.
+    """
+
+    of: Callable[[int], np.ndarray]
+    count: Callable[[], int | None]
+
+
+@dataclass(frozen=True)
 class FrameSource:
     """Frames of one video. Iterating always starts at the first frame; for a live source, at the next one.
 
@@ -67,6 +82,7 @@ class FrameSource:
         frame_count: number of frames; None if the source is endless or the number is not known.
         read: starts an iteration.
         depth: None for sources without.
+        access: to frames in any order; None for a webcam or a stream.
     """
 
     name: str
@@ -75,6 +91,7 @@ class FrameSource:
     frame_count: int | None
     read: Callable[[], Iterator[np.ndarray]]
     depth: SourceDepth | None = None
+    access: SourceAccess | None = None
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return self.read()
@@ -142,7 +159,8 @@ def _scene(name: str, height: int, width: int) -> FrameSource:
     if isinstance(scene, DepthDemoScene):
         depth = SourceDepth(scene.depth, scene.horizontal_fov)
     rate = DEPTH_RATE if depth else FRAME_RATE
-    return FrameSource(name, (height, width), rate, None, lambda: map(scene.frame, itertools.count()), depth)
+    access = SourceAccess(scene.frame, lambda: None)
+    return FrameSource(name, (height, width), rate, None, lambda: map(scene.frame, itertools.count()), depth, access)
 
 
 def _images_of(folder: Path) -> list[Path]:
@@ -160,17 +178,17 @@ def _folder(folder: Path, width: int, height: int) -> FrameSource:
     own_size = read_image(files[0]).shape[:2]
     size = _target_size(own_size, width, height)
 
-    def read() -> Iterator[np.ndarray]:
-        for file in files:
-            rgb = read_image(file)
-            if rgb.shape[:2] != own_size:
-                raise SourceError(
-                    f'{file} is {rgb.shape[1]} x {rgb.shape[0]} pixels, but {files[0].name} is '
-                    f'{own_size[1]} x {own_size[0]}; all images of a folder must have one size'
-                )
-            yield _resized(rgb, size)
+    def read(file: Path) -> np.ndarray:
+        rgb = read_image(file)
+        if rgb.shape[:2] != own_size:
+            raise SourceError(
+                f'{file} is {rgb.shape[1]} x {rgb.shape[0]} pixels, but {files[0].name} is '
+                f'{own_size[1]} x {own_size[0]}; all images of a folder must have one size'
+            )
+        return _resized(rgb, size)
 
-    return FrameSource(str(folder), size, FRAME_RATE, len(files), read)
+    access = SourceAccess(lambda index: read(files[index]), lambda: len(files))
+    return FrameSource(str(folder), size, FRAME_RATE, len(files), lambda: map(read, files), access=access)
 
 
 def read_image(file: Path) -> np.ndarray:
@@ -229,5 +247,15 @@ def _capture(source: str, width: int, height: int, *, live: bool) -> FrameSource
             f'OpenCV cannot decode; accepted are {ACCEPTED}'
         )
     size = _target_size(bgr.shape[:2], width, height)
+    frames = SeekingCapture(opened)
+
+    def frame_of(index: int) -> np.ndarray:
+        bgr = frames.read(index)
+        if bgr is None:
+            raise IndexError(f'{source} ends before frame {index}')
+        return _resized(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), size)
+
+    access = None if live else SourceAccess(frame_of, lambda: announced or frames.count())
     plausible_rate = 0 < frame_rate <= 1000  # containers and cameras may report 0, NaN or their time base
-    return FrameSource(source, size, frame_rate if plausible_rate else FRAME_RATE, announced or None, read)
+    rate = frame_rate if plausible_rate else FRAME_RATE
+    return FrameSource(source, size, rate, announced or None, read, access=access)

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sam2_ros.drawing.colours import label_colour
+from sam2_ros.drawing.masks import MASK_OPACITY
 from sam2_ros.drawing.overlay import (
-    MASK_OPACITY,
     STRIP_FRAMES,
     STRIP_LIMIT,
     ScoreStrip,
     draw_overlay,
     draw_prompts,
-    label_colour,
 )
 from sam2_ros.tracking import ObjectState, Prompt
 from tests.results import frame_result, object_result

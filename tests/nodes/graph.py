@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
@@ -94,6 +95,7 @@ class Client(Node):
         self.begin = BEGIN
         self.tracker = tracker  # its full name
         self.tracker_node: TrackerNode | None = None  # to make it fail
+        self.graph: Graph | None = None  # to run further nodes beside it
         self.weights: Path | None = None
         self._compressed = compressed
         self.image = image
@@ -306,27 +308,53 @@ class Graph:
         self.domain = next(DOMAINS)
         self.context = rclpy.Context()
         rclpy.init(args=arguments, context=self.context, domain_id=self.domain)
-        self._running: list[tuple[Node, SingleThreadedExecutor, threading.Thread]] = []
+        self._running: list[_Running] = []
 
     def run(self, node: Node) -> None:
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(node)
-        thread = threading.Thread(target=spin, args=(executor,), kwargs={'until': lambda: False}, daemon=True)
+        ended = threading.Event()
+        thread = threading.Thread(target=spin, args=(executor,), kwargs={'until': ended.is_set}, daemon=True)
         thread.start()
-        self._running.append((node, executor, thread))
+        self._running.append(_Running(node, executor, thread, ended))
+
+    def end(self, node: Node) -> None:
+        """End this node; the others go on."""
+        (one,) = [one for one in self._running if one.node is node]
+        self._running.remove(one)
+        one.stop()
+        one.ended.set()
+        one.executor.wake()
+        one.thread.join(TIMEOUT)
+        node.destroy_node()
 
     def close(self) -> None:
-        for node, executor, _ in self._running:
-            if isinstance(node, ManagedNode) and self.context.ok():  # in its own thread, like everything it does
-                stopped = threading.Event()
-                executor.create_task(lambda node=node, stopped=stopped: (node.stop(), stopped.set()))
-                stopped.wait(TIMEOUT)
+        for one in self._running:
+            if self.context.ok():
+                one.stop()
         self.context.try_shutdown()
-        for node, _, thread in self._running:
-            thread.join(TIMEOUT)
-            if isinstance(node, ManagedNode):
-                node.stop()
-            node.destroy_node()
+        for one in self._running:
+            one.thread.join(TIMEOUT)
+            if isinstance(one.node, ManagedNode):
+                one.node.stop()
+            one.node.destroy_node()
+
+
+@dataclass
+class _Running:
+    """A node and what runs it."""
+
+    node: Node
+    executor: SingleThreadedExecutor
+    thread: threading.Thread
+    ended: threading.Event
+
+    def stop(self) -> None:
+        """In its own thread, like everything it does."""
+        if isinstance(self.node, ManagedNode):
+            stopped = threading.Event()
+            self.executor.create_task(lambda: (self.node.stop(), stopped.set()))
+            stopped.wait(TIMEOUT)
 
 
 @contextmanager
@@ -376,7 +404,7 @@ def graph(
             image=IMAGE,
             compressed=values.get('image_transport') == 'compressed' or image != IMAGE,
         )
-        client.tracker_node, client.weights = tracker, weights
+        client.tracker_node, client.weights, client.graph = tracker, weights, made
         made.run(tracker)
         made.run(client)
         if values.get('autostart', True):

@@ -112,7 +112,7 @@ def test_all_files_are_installed(install: Path) -> None:
             assert (target / file.relative_to(REPOSITORY / source)).read_bytes() == file.read_bytes()
 
 
-@pytest.mark.parametrize('node', ['tracker', 'trackers', 'video_player', 'recorder', 'objects_3d'])
+@pytest.mark.parametrize('node', ['tracker', 'trackers', 'video_player', 'recorder', 'objects_3d', 'operator_page'])
 def test_ros2_run_finds_the_nodes(install: Path, sourced: dict[str, str], tmp_path: Path, node: str) -> None:
     launcher = install / 'sam2_ros/lib/sam2_ros' / node
     assert os.access(launcher, os.X_OK)

@@ -92,7 +92,7 @@ def test_the_library_imports_without_ros_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    'module', ['sam2_ros.nodes.objects_3d.node', 'sam2_ros.nodes.recorder.node', 'sam2_ros.nodes.video_player.node']
+    'module', [f'sam2_ros.nodes.{name}.node' for name in ('objects_3d', 'operator_page', 'recorder', 'video_player')]
 )
 def test_nodes_that_compute_nothing_do_without_torch(module: str) -> None:
     code = f'import sys, {module}; sys.exit("torch" in sys.modules and "torch was imported")'

@@ -1,5 +1,6 @@
 """The benchmark measures what it says, on small sizes."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,10 @@ def test_a_network_that_fails_ends_the_measurement(case, monkeypatch):
     )
     with pytest.raises(RuntimeError, match='out of memory'):
         measure_cameras(replace(case, cameras=2))
+    for thread in threading.enumerate():
+        if thread.name == 'inference':
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys):
@@ -179,3 +184,15 @@ def test_the_command_prints_a_table_with_its_circumstances(micro_weights, capsys
 def test_what_cannot_be_measured_is_said(words, reason, capsys):
     assert main(words) == 1
     assert reason in capsys.readouterr().err
+
+
+def test_a_session_is_measured_on_the_same_frames(case):
+    """Beside the official predictor, whose masks it gives."""
+    measured = measure(replace(case, offline=True, official=True, frames=3))
+    assert measured.seconds.shape == (2, 3)
+    assert measured.mask_iou > 0.99
+
+
+def test_a_session_has_one_memory(capsys):
+    assert main(['--offline', '--memory', 'dam']) == 1
+    assert '--offline has the memory sam2' in capsys.readouterr().err

@@ -2,10 +2,12 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import cv2
@@ -109,6 +111,29 @@ def test_an_object_is_recorded_from_the_first_image_on(words, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_is_served_until_it_is_stopped(words, tmp_path):
+    demo = start([*words, '--page', '--rate', '2'])
+    lines = iter(demo.stdout.readline, '')
+    address = next(found[0] for line in lines if (found := re.search(r'http://localhost:\d+/', line)))
+    nodes = wait_for(lambda: len(found := children_of(demo.pid)) == 3 and found, 'the nodes')
+    try:
+        wait_for(lambda: 'Operator page' in _page(address), 'the page')
+    finally:
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=TIMEOUT)
+    assert demo.returncode == 0
+    assert not [pid for pid in nodes if Path(f'/proc/{pid}').exists()]
+
+
+def _page(address):
+    try:
+        with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
+            return answer.read().decode()
+    except OSError:  # not there yet
+        return ''
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_it_takes_its_nodes_along_when_it_is_stopped(running, number):
     demo, nodes = running
@@ -136,6 +161,7 @@ def test_a_tracker_that_dies_is_noticed(running):
         (['--box', '900,1,950,9'], 'outside the image of 160x120'),
         (['--box', '1,1,9,9', '--video', 'missing.mp4'], 'missing.mp4'),
         (['--box', '1,1,9,9', '--checkpoint', __file__], 'test_demo.py'),
+        (['--page', '--box', '1,1,9,9'], 'chosen in the browser'),
         (['--box', '90:1,1,9,9'], 'frame 90'),
     ],
 )

@@ -5,7 +5,7 @@ import argparse
 import pytest
 import torch
 
-from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network, requested_memory
+from sam2_ros.tools.network_arguments import add_model_arguments, load_requested_network
 
 
 def model_options(*words):
@@ -26,16 +26,3 @@ def test_a_network_is_built_as_asked(micro_weights):
 def test_a_network_without_weights_is_refused():
     with pytest.raises(ValueError, match=r'no bundled weights.*download_weights sam2.1_hiera_tiny'):
         load_requested_network(model_options('--model', 'sam2.1_hiera_tiny'))
-
-
-@pytest.mark.parametrize(
-    ('words', 'memory'),
-    [
-        ([], 'sam2'),
-        (['--checkpoint', 'weights.pt'], 'dam'),
-        (['--memory', 'drm1'], 'drm1'),
-        (['--memory', 'sam2', '--checkpoint', 'weights.pt'], 'sam2'),
-    ],
-)
-def test_the_memory_suits_the_weights_unless_one_is_asked_for(words, memory):
-    assert requested_memory(model_options(*words)) == memory

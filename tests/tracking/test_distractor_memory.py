@@ -17,6 +17,7 @@ from sam2_ros.tracking import (
     VideoTracker,
     frame_step,
     make_policy,
+    memory_writes,
 )
 from sam2_ros.tracking.postprocessing import masks_at
 from tests.tracking.clips import Clip, distractor_clip
@@ -76,7 +77,8 @@ def test_alternatives_are_resized_only_for_frames_that_pass_the_cheap_tests(
         resized.append(len(logits))
         return masks_at(logits, size)
 
-    monkeypatch.setattr(frame_step, 'masks_at', counting)
+    for module in (frame_step, memory_writes):
+        monkeypatch.setattr(module, 'masks_at', counting)
     for settings, looked_at in ((replace(OFTEN, min_predicted_iou=2.0), False), (CAUTIOUS, True)):
         resized.clear()
         results = track(small, make_policy('dam', settings))

@@ -1,62 +1,31 @@
 """The `sam2` policy against the official video predictor: same weights, same images, 256 pixels, fp32."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
-from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
-from sam2_ros.model.normalization import normalize
+from sam2_ros.model import VARIANTS, Sam2Network
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
-from sam2_ros.tracking.preprocessing import shrink
 from tests.common import MICRO
-from tests.official import load_official, official_video_predictor, official_video_state
-from tests.remembering import remembering
+from tests.official import load_official, official_video_predictor
+from tests.official_video import Logits, add_prompt, compare, official_state
 from tests.tracking.clips import Clip, moving_clip
 
 pytestmark = pytest.mark.slow
 
-LOGIT_TOLERANCE = 1e-3  # of the range of the clip's logits: the largest difference in a frame
-MIN_IOU = 0.9999  # of each object, over all masks of the clip
-# In a single frame of less than 10 000 pixels that IoU would mean equality to the pixel, but some may lie so close to 0
-# that they are rounded the other way.
-MAX_DIFFERENT_PIXELS = 1
 KINDS = ('point', 'points', 'box', 'mask')
 Script = Mapping[int, Sequence[Prompt]]  # prompts by frame
-Logits = dict[tuple[int, str], np.ndarray]  # (H, W) by frame and object
 
 
 @pytest.fixture(scope='module')
 def clip() -> Clip:
     return moving_clip()
-
-
-@pytest.fixture(scope='module')
-def micro(micro_weights: Path) -> Sam2Network:
-    """The trained micro network at 256 pixels."""
-    model = build_sam2(MICRO, checkpoint=micro_weights, image_size=256)
-    model.encode_image = remembering(model.encode_image)
-    return model
-
-
-@pytest.fixture(scope='module')
-def predictor(micro_state_dict: Mapping[str, Tensor]) -> SAM2VideoPredictor:
-    official = official_video_predictor(
-        VARIANTS[MICRO],
-        image_size=256,
-        binarize_mask_from_pts_for_mem_enc=True,
-        add_all_frames_to_correct_as_cond=True,
-    )
-    load_official(official, micro_state_dict)
-    official.forward_image = remembering(official.forward_image)
-    return official
 
 
 @dataclass
@@ -73,9 +42,7 @@ class OfficialRun:
         if self.folder is not None:
             self.state = self.predictor.init_state(str(self.folder))
             return
-        pixels = [shrink(self.clip.image(frame), 256, 'bicubic') for frame in range(len(self.clip))]
-        images = torch.stack([normalize(one.float() / 255) for one in pixels])
-        self.state = official_video_state(self.predictor, images, video_size=self.clip.image(0).shape[:2])
+        self.state = official_state(self.predictor, [self.clip.image(frame) for frame in range(len(self.clip))])
 
     def run(self) -> Logits:
         starts = sorted(self.script)
@@ -84,16 +51,9 @@ class OfficialRun:
             if any(prompt.object_id in seen for prompt in self.script[start]):
                 self.propagate(start, start)  # a corrected frame is tracked first
             for prompt in self.script[start]:
-                self.add(start, prompt)
+                add_prompt(self.predictor, self.state, start, prompt)
             self.propagate(start, end - 1)
         return self.logits
-
-    def add(self, frame: int, prompt: Prompt) -> None:
-        if prompt.mask is not None:
-            self.predictor.add_new_mask(self.state, frame, prompt.object_id, prompt.mask)
-        else:
-            clicks = {'points': prompt.points, 'labels': prompt.labels} if len(prompt.points) else {}
-            self.predictor.add_new_points_or_box(self.state, frame, prompt.object_id, box=prompt.box, **clicks)
 
     def propagate(self, start: int, end: int) -> None:
         for frame, ids, logits in self.predictor.propagate_in_video(self.state, start, end - start):
@@ -111,40 +71,24 @@ def run_ours(model: Sam2Network, clip: Clip, script: Script, options: TrackerOpt
     return logits
 
 
-def compare(ours: Logits, official: Logits) -> None:
-    assert set(ours) == set(official)
-    scale = max(np.abs(logits).max() for logits in official.values() if logits.max() > -1024)
-    both, either = defaultdict(int), defaultdict(int)
-    for (frame, object_id), expected in official.items():
-        logits = ours[frame, object_id]
-        assert np.abs(logits - expected).max() <= LOGIT_TOLERANCE * scale, f'{object_id} in frame {frame}'
-        shared, together = ((logits > 0) & (expected > 0)).sum(), ((logits > 0) | (expected > 0)).sum()
-        assert together - shared <= MAX_DIFFERENT_PIXELS, f'{object_id} in frame {frame}'
-        both[object_id] += shared
-        either[object_id] += together
-    for object_id in either:
-        assert either[object_id] > 0, f'{object_id} is never seen: nothing was compared'
-        assert both[object_id] / either[object_id] >= MIN_IOU
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_one_object_corrected_at_frame_12(
-    micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip, kind: str
+    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip, kind: str
 ) -> None:
     script = {0: [clip.prompt('a', kind)], 12: [clip.prompt('a', kind, 12)]}
-    compare(run_ours(micro, clip, script), OfficialRun(predictor, clip, script).run())
+    compare(run_ours(remembering_micro, clip, script), OfficialRun(official_micro, clip, script).run())
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_three_objects_one_added_at_frame_8(
-    micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip, kind: str
+    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip, kind: str
 ) -> None:
     script = {0: [clip.prompt('a', kind), clip.prompt('b', kind)], 8: [clip.prompt('c', kind, 8)]}
-    compare(run_ours(micro, clip, script), OfficialRun(predictor, clip, script).run())
+    compare(run_ours(remembering_micro, clip, script), OfficialRun(official_micro, clip, script).run())
 
 
 def test_mixed_prompts_late_object_and_correction(
-    micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip
+    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip
 ) -> None:
     """Two corrections of one frame are applied in turn, the second on top of the first."""
     script = {
@@ -152,12 +96,12 @@ def test_mixed_prompts_late_object_and_correction(
         8: [clip.prompt('c', 'mask', 8)],
         12: [clip.prompt('a', 'point', 12), clip.prompt('a', 'points', 12), clip.prompt('c', 'box', 12)],
     }
-    compare(run_ours(micro, clip, script), OfficialRun(predictor, clip, script).run())
+    compare(run_ours(remembering_micro, clip, script), OfficialRun(official_micro, clip, script).run())
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_objects_that_are_gone_for_a_while(
-    micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip, kind: str
+    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip, kind: str
 ) -> None:
     """Hidden frames have pointers and memories of their own, which the frames after them read."""
     hidden = range(6, 12)
@@ -167,14 +111,14 @@ def test_objects_that_are_gone_for_a_while(
     ]
     script = {0: [clip.prompt('a', kind), clip.prompt('b', kind)]}
     gone = Clip(scenes)
-    official = OfficialRun(predictor, gone, script).run()
-    compare(run_ours(micro, gone, script), official)
+    official = OfficialRun(official_micro, gone, script).run()
+    compare(run_ours(remembering_micro, gone, script), official)
     assert all(official[frame, object_id].max() < 0 for frame in hidden for object_id in 'ab')
     assert any(official[frame, object_id].max() > 0 for frame in range(12, len(gone)) for object_id in 'ab')
 
 
 def test_from_image_files_to_masks(
-    micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip, tmp_path: Path
+    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip, tmp_path: Path
 ) -> None:
     """Nothing is shared but the files: the resizer and what follows it are compared as well."""
     files = [tmp_path / f'{frame:05d}.jpg' for frame in range(len(clip))]
@@ -185,23 +129,25 @@ def test_from_image_files_to_masks(
     )
     script = {0: [clip.prompt('a', 'box'), clip.prompt('b', 'point')], 12: [clip.prompt('a', 'point', 12)]}
     options = TrackerOptions(clear_on_correction=False, resize='pillow')
-    official = OfficialRun(predictor, decoded, script, tmp_path).run()
-    compare(run_ours(micro, decoded, script, options), official)
+    official = OfficialRun(official_micro, decoded, script, tmp_path).run()
+    compare(run_ours(remembering_micro, decoded, script, options), official)
 
 
 def test_a_known_short_length_changes_the_pointer_codes(
-    micro: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip
+    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip
 ) -> None:
     """The official predictor scales them with min(length, 16); a stream without an end counts as a long one."""
     short = Clip(clip.scenes[:8])
     script = {0: [short.prompt('a', 'box')]}
-    official = OfficialRun(predictor, short, script).run()
-    compare(run_ours(micro, short, script, TrackerOptions(video_length=len(short))), official)
-    unknown = run_ours(micro, short, script)
+    official = OfficialRun(official_micro, short, script).run()
+    compare(run_ours(remembering_micro, short, script, TrackerOptions(video_length=len(short))), official)
+    unknown = run_ours(remembering_micro, short, script)
     assert max(np.abs(unknown[key] - official[key]).max() for key in official) > 1e-2
 
 
-def test_non_overlapping_masks(micro: Sam2Network, micro_state_dict: Mapping[str, Tensor], clip: Clip) -> None:
+def test_non_overlapping_masks(
+    remembering_micro: Sam2Network, micro_state_dict: Mapping[str, Tensor], clip: Clip
+) -> None:
     official = official_video_predictor(
         VARIANTS[MICRO], image_size=256, binarize_mask_from_pts_for_mem_enc=True, non_overlap_masks=True
     )
@@ -211,8 +157,8 @@ def test_non_overlapping_masks(micro: Sam2Network, micro_state_dict: Mapping[str
     expected = OfficialRun(official, short, {0: rivals}).run()
     # the official code takes videos of less than 16 frames differently
     options = TrackerOptions(non_overlap=True, video_length=len(short))
-    tracker = VideoTracker(micro, 'sam2', options=options)
-    plain = VideoTracker(micro, 'sam2', options=replace(options, non_overlap=False))
+    tracker = VideoTracker(remembering_micro, 'sam2', options=options)
+    plain = VideoTracker(remembering_micro, 'sam2', options=replace(options, non_overlap=False))
     shared = 0
     for frame in range(len(short)):
         prompts = rivals if frame == 0 else ()

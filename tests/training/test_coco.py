@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sam2_ros.training import coco
-from sam2_ros.training.coco import read_outline, run_lengths, short_counts
+from sam2_ros.training.coco import read_outline
 
 HEIGHT, WIDTH = 60, 80
 
@@ -48,42 +46,9 @@ LENGTHS = [6, 3, 2, 1, 1, 1, 2, 3, 1]  # down its columns
 
 @pytest.mark.parametrize('counts', [LENGTHS, '632NO012O'])
 def test_run_lengths_go_down_the_columns_and_keep_holes(counts: Any) -> None:
-    mask = run_lengths({'size': [5, 4], 'counts': counts}, height=5, width=4)
-    np.testing.assert_array_equal(mask, MASK)
     outline = read_outline({'size': [5, 4], 'counts': counts}, height=5, width=4)
     assert outline.box == (1, 1, 4, 4) and outline.pieces == (8,)
     np.testing.assert_array_equal(outline.coverage(), 255 * MASK[1:4, 1:])
-
-
-@pytest.mark.parametrize(
-    ('text', 'counts'),
-    [
-        ('', []),
-        ('5', [5]),
-        ('g0X12K', [23, 40, 2, 35]),  # 23 = 16 + 7 needs a second character, or 16 were its sign; 35 = 40 - 5
-        ('O', [-1]),
-        ('PP1', [1024]),
-    ],
-)
-def test_the_short_form_of_run_lengths(text: str, counts: list[int]) -> None:
-    assert short_counts(text) == counts
-
-
-def in_short(counts: list[int]) -> str:
-    """The short form, as its description says."""
-    text = ''
-    for index, count in enumerate(counts):
-        value, more = count - (counts[index - 2] if index > 2 else 0), True
-        while more:
-            chunk, value = value & 31, value >> 5
-            more = value != (-1 if chunk & 16 else 0)
-            text += chr(chunk + (32 if more else 0) + 48)
-    return text
-
-
-@given(st.lists(st.integers(0, 1 << 40)))
-def test_the_short_form_is_read_as_it_is_written(counts: list[int]) -> None:
-    assert short_counts(in_short(counts)) == counts
 
 
 @pytest.mark.parametrize(

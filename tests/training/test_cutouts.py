@@ -240,7 +240,8 @@ def test_the_licence_is_what_the_file_says(folder: Folder, changes: dict, licenc
     [
         (None, 'instances.json cannot be read: No such file'),
         ('{"images": [', 'instances.json is not JSON'),
-        ('[]', 'lacks the list images and annotations and categories'),
+        ('[]', 'must hold an object, but holds a list'),
+        ('{}', 'lacks the list images and annotations and categories'),
         ('{"images": [], "annotations": {}, "categories": []}', 'lacks the list annotations'),
         ('{"images": [], "annotations": [], "categories": []}', 'has no objects to cut out'),
     ],

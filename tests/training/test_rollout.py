@@ -212,7 +212,7 @@ def _assert_same(rollout: Rollout, results: list[Mapping[str, ObjectResult]]) ->
 def hiding() -> ClipBatch:
     """A clip longer than the horizon of pointers. Its objects are given as mask, box and point; two of them hide."""
     shares = {'presets': ('occlusion',), 'prompt_shares': (0, 1, 0)}
-    boxes = ClipBatches(replace(EASY, frames=24, **shares), seed=15)[0]
+    boxes = ClipBatches(replace(EASY, frames=24, **shares), seed=30)[0]
     boxes.points[2, 0] = torch.from_numpy(first_click(boxes.masks[2, 0].numpy(), np.random.default_rng(0)))[0]
     boxes.labels[2] = torch.tensor([1, -1])
     return replace(boxes, kind=torch.tensor([MASK_PROMPT, BOX_PROMPT, POINT_PROMPT]))

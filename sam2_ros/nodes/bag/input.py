@@ -80,14 +80,21 @@ def opened_input(path: Path) -> Iterator[Reader]:
         yield reader
 
 
-def messages_of(reader: Reader, connections: Sequence[Connection] = ()) -> Iterator[tuple[Connection, int, bytes]]:
+def messages_of(
+    reader: Reader, connections: Sequence[Connection] = (), *, start: int | None = None, stop: int | None = None
+) -> Iterator[tuple[Connection, int, bytes]]:
     """The messages of these connections; without any, all messages.
+
+    Args:
+        reader: of the bag.
+        connections: whose messages.
+        start, stop: only messages recorded from `start` on, and before `stop`, in nanoseconds.
 
     Raises:
         ReaderError: where the bag is damaged.
     """
     try:
-        yield from reader.messages(connections)
+        yield from reader.messages(connections, start=start, stop=stop)
     except Exception as error:
         raise ReaderError(f'{reader.path} is damaged: {error}') from error
 

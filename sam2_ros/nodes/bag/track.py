@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from rosbags.rosbag2 import Reader
@@ -17,7 +17,9 @@ from sam2_ros.nodes.bag.input import ImageTopic, messages_of
 from sam2_ros.nodes.bag.output import OutputBag
 from sam2_ros.nodes.edge.decode_images import ConversionError
 from sam2_ros.nodes.tracker.outputs import OUTPUTS, TrackerOutputs
-from sam2_ros.tracking import Prompt, VideoTracker
+from sam2_ros.tracking import FrameResult, Prompt, VideoTracker
+
+ImagePrompts = Mapping[int, Sequence[Prompt]]  # by number of the image
 
 
 class Stopped(Exception):
@@ -34,30 +36,71 @@ class BagReport:
     complaints: list[str] = field(default_factory=list)
 
 
+class ImageResults(Protocol):
+    """Says what is in the images of a bag."""
+
+    def result(self, number: int, rgb: np.ndarray, *, time: float) -> tuple[FrameResult, Sequence[Prompt]]:
+        """The objects in the next image, and the prompts that were used on it.
+
+        Args:
+            number: of the image.
+            rgb: (H, W, 3) uint8.
+            time: since the first message, in seconds.
+        """
+
+
 @dataclass
-class BagTracker:
-    """Tracks the images of a bag, one after the other.
+class StreamedBag:
+    """Tracks the images of a bag one after the other, as a tracker node that keeps up with every image.
 
     Attributes:
+        prompts: by number of the image.
+    """
+
+    tracker: VideoTracker
+    prompts: ImagePrompts
+    report: BagReport
+
+    def result(self, number: int, rgb: np.ndarray, *, time: float) -> tuple[FrameResult, Sequence[Prompt]]:
+        """See `ImageResults`."""
+        prompts = [prompt for prompt in self.prompts.get(number, ()) if self._fits(prompt, rgb, number)]
+        return self.tracker.step(rgb, prompts, time=time), prompts
+
+    def _fits(self, prompt: Prompt, rgb: np.ndarray, number: int) -> bool:
+        try:
+            prompt.check_fits(*rgb.shape[:2])
+            if prompt.object_id not in self.tracker.object_ids:
+                prompt.check_starts_object()
+        except ValueError as error:
+            self.report.complaints.append(f'the prompt on image {number} is refused: {error}')
+            return False
+        return True
+
+
+@dataclass
+class BagTracker:
+    """Writes what is found in the images of a bag, one after the other.
+
+    Attributes:
+        results: says what is found.
         prompts: by number of the image.
         classes: what the prompts say of the kinds of things, by number of the image and object id.
     """
 
-    tracker: VideoTracker
+    results: ImageResults
     outputs: TrackerOutputs
-    prompts: Mapping[int, Sequence[Prompt]]
+    prompts: ImagePrompts
     report: BagReport
     classes: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
     def take(self, message: Any, rgb: np.ndarray, *, number: int, time: float, recorded: int) -> None:
-        """Track image `number` and write the outputs.
+        """Write the outputs for image `number`.
 
         Args:
             time: since the first message, in seconds.
             recorded: when the image was recorded, in nanoseconds.
         """
-        prompts = [prompt for prompt in self.prompts.get(number, ()) if self._fits(prompt, rgb, number)]
-        result = self.tracker.step(rgb, prompts, time=time)
+        result, prompts = self.results.result(number, rgb, time=time)
         for prompt in prompts:
             class_name = self.classes.get((number, prompt.object_id), '')
             self.outputs.kind(prompt.object_id).prompted(source=Source.OPERATOR, class_name=class_name)
@@ -70,16 +113,6 @@ class BagTracker:
         self.report.complaints.append(f'image {number} cannot be read: {problem}')
         for prompt in self.prompts.get(number, ()):
             self.report.complaints.append(f'the prompt for {prompt.object_id!r} on image {number} is lost with it')
-
-    def _fits(self, prompt: Prompt, rgb: np.ndarray, number: int) -> bool:
-        try:
-            prompt.check_fits(*rgb.shape[:2])
-            if prompt.object_id not in self.tracker.object_ids:
-                prompt.check_starts_object()
-        except ValueError as error:
-            self.report.complaints.append(f'the prompt on image {number} is refused: {error}')
-            return False
-        return True
 
 
 def track(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 
-class ManagedNode(LifecycleNode):
+class ManagedNode(LifecycleNode, ABC):
     """A lifecycle node that says in `configure`, `activate`, `deactivate` and `forget` what its transitions do.
 
     Each may raise: the sentence of the error is logged, which rclpy would not do, and the node is as it was, or
@@ -25,25 +26,25 @@ class ManagedNode(LifecycleNode):
         self.state = 'unconfigured'
         self.failure = ''
 
+    @abstractmethod
     def configure(self) -> None:
         """From unconfigured to inactive. After an error `forget` is called."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activate(self) -> None:
         """From inactive to active. After an error `deactivate` is called."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deactivate(self) -> None:
         """From active to inactive. Must also be right in any other state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forget(self) -> None:
         """From inactive to unconfigured. Must also be right in any other state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self, timeout: float | None = None) -> bool:
         """End the work, because the process ends. Returns False if that took longer than `timeout` seconds."""
-        raise NotImplementedError
 
     @property
     def answering(self) -> bool:

@@ -101,6 +101,14 @@ class ParameterRow:
         return descriptor
 
 
+AUTOSTART = ParameterRow(
+    'autostart',
+    True,
+    'Configure and activate at the start. False: wait for lifecycle transitions.',
+    change=Change.NEVER,
+)
+
+
 class ParameterTable:
     """The parameters of one node: declares them, refuses bad values, reads the current ones.
 

@@ -6,7 +6,7 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from sam2_ros.drawing.overlay import label_colour
+from sam2_ros.drawing.colours import label_colour
 from sam2_ros.msg import Object3D, Object3DArray
 
 BOX, VELOCITY, NAME = 'box', 'velocity', 'name'  # namespaces of the markers

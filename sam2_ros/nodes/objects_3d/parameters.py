@@ -1,16 +1,11 @@
 """The parameters of the node objects_3d. Run as a module, it prints config/objects_3d.yaml."""
 
 from sam2_ros.nodes.edge.decode_images import MAX_PIXELS
-from sam2_ros.nodes.edge.parameters import Change, ParameterRow, yaml_text
+from sam2_ros.nodes.edge.parameters import AUTOSTART, Change, ParameterRow, yaml_text
 from sam2_ros.spatial.boxes import KINDS
 
 OBJECTS_3D_PARAMETERS = (
-    ParameterRow(
-        'autostart',
-        True,
-        'Configure and activate at the start. False: wait for lifecycle transitions.',
-        change=Change.NEVER,
-    ),
+    AUTOSTART,
     ParameterRow(
         'source',
         'depth',

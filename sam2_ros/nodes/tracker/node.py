@@ -18,7 +18,7 @@ from sam2_ros.live.arrived_images import ArrivedImage, ArrivedImages
 from sam2_ros.live.camera_stream import CameraStream
 from sam2_ros.live.engine import Engine
 from sam2_ros.live.journal import Journal
-from sam2_ros.live.network import NETWORK_SETTINGS, describe, make_tracker, memory_policy
+from sam2_ros.live.network import NETWORK_SETTINGS, describe, make_tracker
 from sam2_ros.live.prompt_jobs import PromptJobs
 from sam2_ros.live.requests import ignore
 from sam2_ros.live.settings import Settings
@@ -49,7 +49,6 @@ class TrackerParts:
     jobs: PromptJobs
     inputs: PromptInputs
     device: str
-    memory: str  # name of the policy
 
 
 class TrackerNode(ManagedNode):
@@ -120,14 +119,13 @@ class TrackerNode(ManagedNode):
 
     def configure(self) -> None:
         network = self._engine.network(self._network_settings)
-        memory = memory_policy(self._settings['memory'], self._network_settings)
-        tracker = make_tracker(network, self._settings, memory=memory, run=self._engine.thread.call)
+        tracker = make_tracker(network, self._settings, run=self._engine.thread.call)
         converter = ImageConverter(self._settings)
         outputs = TrackerOutputs(self._settings, make_publisher=self._make_publisher)
         jobs = PromptJobs(tracker, ring=self._ring, messages=outputs, journal=self._journal, to_rgb=converter.to_rgb)
         inputs = PromptInputs(self, self._settings, ring=self._ring, objects=outputs, journal=self._journal)
-        self.parts = TrackerParts(tracker, converter, outputs, jobs, inputs, str(network.device), memory)
-        self.get_logger().info(describe(self._network_settings, network, memory=self._settings['memory']))
+        self.parts = TrackerParts(tracker, converter, outputs, jobs, inputs, str(network.device))
+        self.get_logger().info(describe(self._network_settings, network))
 
     def _make_publisher(self, row: OutputTopic) -> Publisher:
         publisher: Publisher = make_publisher(self, row.type, row.name, LATCHED if row.latched else OUTPUT_QUEUE)
@@ -194,7 +192,7 @@ class TrackerNode(ManagedNode):
             timeout=self._settings['image_timeout'],
             source=self._source,
             model=self._network_settings['model'] if self.parts else '',
-            memory=self.parts.memory if self.parts else '',
+            memory=self._settings['memory'],
             device=self.parts.device if self.parts else '',
             newest=self.parts.outputs.newest if self.parts else None,
             detections=self.parts.inputs.detections if self.parts and self._stream else None,

@@ -12,7 +12,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sam2_ros.detections.kinds import ObjectKind
-from sam2_ros.drawing.overlay import draw_overlay
 from sam2_ros.live.arrived_images import ArrivedImage
 from sam2_ros.live.requests import PromptRequest
 from sam2_ros.live.settings import Settings
@@ -22,6 +21,7 @@ from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.edge.endpoints import Endpoint
 from sam2_ros.nodes.tracker.labels import ClassNumbers
 from sam2_ros.nodes.tracker.object_records import ObjectRecords
+from sam2_ros.nodes.tracker.overlay_effect import OverlayEffect
 from sam2_ros.tracking import FrameResult, ObjectResult
 
 JPEG_QUALITY = 80  # of the overlay, 1 to 100
@@ -38,6 +38,7 @@ class ImageOutputs:
         result: of the tracker.
         records: by object id.
         label_encoding: 'mono8' or 'mono16'.
+        effect: draws the overlay.
         classes: numbers of the classes, if the label mask is of these; None if it is of the objects.
         mask_object: the object whose full-size mask is wanted; empty: the only one.
     """
@@ -47,6 +48,7 @@ class ImageOutputs:
     result: FrameResult
     records: Mapping[str, messages.TrackRecord]
     label_encoding: str
+    effect: OverlayEffect
     classes: ClassNumbers | None = None
     mask_object: str = ''
 
@@ -89,8 +91,9 @@ class ImageOutputs:
 
     @cached_property
     def overlay(self) -> np.ndarray:
-        """The image with masks and names, (H, W, 3) uint8."""
-        return draw_overlay(self.rgb, self.result, labels=self.labels)
+        """The image with masks and names, or with an effect on the objects: (H, W, 3) uint8."""
+        classes = {object_id: record.class_name for object_id, record in self.records.items()}
+        return self.effect.draw(self.rgb, self.result, labels=self.labels, classes=classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +177,8 @@ OUTPUTS = (
         name='~/overlay',
         type_name='sensor_msgs/Image',
         type=Image,
-        description='The image with masks and names, to look at. Drawn while someone listens.',
+        description='The image with masks and names, to look at, or with an effect such as blur on the objects '
+        '(`overlay_effect`). Drawn while someone listens.',
         make=lambda outputs: array_to_image(outputs.overlay, 'rgb8', header=outputs.header),
         lazy=True,
         picture=True,
@@ -209,13 +213,14 @@ class TrackerOutputs:
     """
 
     def __init__(self, settings: Settings, *, make_publisher: Callable[[OutputTopic], Publisher]) -> None:
-        """`settings`: label_encoding, label_mask_of, class_names, mask_object, ring_images, max_objects,
-        max_prompt_points.
+        """`settings`: label_encoding, label_mask_of, class_names, mask_object, overlay_effect, overlay_effect_objects,
+        ring_images, max_objects, max_prompt_points.
         """
         self.newest: TrackedObjectArray | None = None
         self.image_size = (0, 0)
         self.publishers = {row.name: make_publisher(row) for row in OUTPUTS if row.type is not None}
         self._settings = settings
+        self._overlay = OverlayEffect(settings)
         self._encoding: str = settings['label_encoding']
         highest = HIGHEST_LABEL[self._encoding]
         self._classes: ClassNumbers | None = None
@@ -241,7 +246,7 @@ class TrackerOutputs:
         """Publish all outputs of a processed image, with its header."""
         records = {object_id: self._records.update(tracked, image) for object_id, tracked in result.items()}
         outputs = ImageOutputs(
-            image, rgb, result, records, self._encoding, self._classes, self._settings['mask_object']
+            image, rgb, result, records, self._encoding, self._overlay, self._classes, self._settings['mask_object']
         )
         for row in OUTPUTS:
             publisher = self.publishers.get(row.name)

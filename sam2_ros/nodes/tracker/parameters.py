@@ -1,18 +1,16 @@
 """The parameters of the tracker node. `python -m sam2_ros.nodes.tracker.parameters` prints config/tracker.yaml."""
 
 from sam2_ros.detections.boxes import FITS
+from sam2_ros.effects import EFFECTS
+from sam2_ros.effects.held import HELD_FRAMES
 from sam2_ros.model import VARIANTS
 from sam2_ros.nodes.edge.decode_images import MAX_PIXELS
-from sam2_ros.nodes.edge.parameters import Change, ParameterRow, yaml_text
-from sam2_ros.tracking.policies import AUTO_POLICY, POLICY_NAMES
+from sam2_ros.nodes.edge.parameters import AUTOSTART, Change, ParameterRow, yaml_text
+from sam2_ros.nodes.tracker.overlay_effect import MASKS
+from sam2_ros.tracking.policies import POLICY_NAMES
 
 TRACKER_PARAMETERS = (
-    ParameterRow(
-        'autostart',
-        True,
-        'Configure and activate the node at the start, without a lifecycle manager.',
-        change=Change.NEVER,
-    ),
+    AUTOSTART,
     # What runs.
     ParameterRow(
         'model',
@@ -62,10 +60,9 @@ TRACKER_PARAMETERS = (
     # How objects are tracked.
     ParameterRow(
         'memory',
-        AUTO_POLICY,
-        'Memory policy: dam is distractor-aware, sam2 is the published SAM 2, the others lie between. auto: sam2 for '
-        'the bundled weights, dam for others.',
-        choices=(AUTO_POLICY, *POLICY_NAMES),
+        'dam',
+        'Memory policy: dam is distractor-aware, sam2 is the published SAM 2, the others lie between.',
+        choices=POLICY_NAMES,
         change=Change.UNCONFIGURED,
     ),
     ParameterRow(
@@ -304,6 +301,20 @@ TRACKER_PARAMETERS = (
         '',
         'Object of which ~/mask holds the full-size mask. Empty: the only object. While there are several, or none of '
         'that name, the mask is empty.',
+    ),
+    ParameterRow(
+        'overlay_effect',
+        MASKS,
+        'What ~/overlay shows of the objects. masks: their masks and names. pixelate, blur and fill hide them, and for '
+        f'{HELD_FRAMES} images after they were last seen the place where they were; what the tracker does not follow '
+        'is not hidden. Nothing is written over the image then.',
+        choices=(MASKS, *EFFECTS),
+    ),
+    ParameterRow(
+        'overlay_effect_objects',
+        (),
+        'Objects that overlay_effect is for, by id or by class. Empty: all.',
+        items=str,
     ),
 )
 

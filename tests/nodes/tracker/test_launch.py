@@ -35,6 +35,7 @@ DEFAULTS = {
     'checkpoint': '',
     'device': '',
     'respawn': 'true',
+    'page': 'false',
     'params_file': str(REPOSITORY / 'config/tracker.yaml'),
 }
 

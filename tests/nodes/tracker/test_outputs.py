@@ -9,7 +9,7 @@ from sam2_ros.drawing.overlay import draw_overlay
 from sam2_ros.nodes.edge.decode_images import compressed_to_rgb, image_to_array
 from sam2_ros.nodes.edge.encode_images import array_to_image, rgb_to_compressed
 from sam2_ros.nodes.edge.qos import LATCHED
-from sam2_ros.nodes.tracker import outputs
+from sam2_ros.nodes.tracker import outputs, overlay_effect
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import Client, graph
 from tests.nodes.reference import mask_of
@@ -177,7 +177,9 @@ def test_the_overlay_is_drawn_only_while_someone_listens(tracker: Client, monkey
     encoded: list[object] = []
     monkeypatch.setattr(outputs, 'rgb_to_compressed', lambda rgb, **_: encoded.append(rgb))
     monkeypatch.setattr(
-        outputs, 'draw_overlay', lambda rgb, result, **how: (drawn.append(result), draw_overlay(rgb, result, **how))[1]
+        overlay_effect,
+        'draw_overlay',
+        lambda rgb, result, **how: (drawn.append(result), draw_overlay(rgb, result, **how))[1],
     )
     tracked(tracker, 'red')
     assert not drawn

@@ -120,9 +120,9 @@ def test_a_fast_camera_does_not_make_a_slow_one_skip_twice_in_a_row(cameras: Cam
         slow.stop()
         fast.stop()
     skipped = [output.frames_skipped for output in cameras.front.received['objects']][1:]
-    held_up = sum(number > 1 for number in skipped)  # a few times the computer itself may be the reason
-    # a computer too busy for both has to give them equal turns
-    assert held_up <= len(skipped) // 4 or turns_of_fast < 1.5 * len(skipped), (skipped, turns_of_fast)
+    held_up = sum(number > 1 for number in skipped)
+    # once the computer itself may be the reason; one that is too busy for both has to give them equal turns
+    assert held_up <= 1 or turns_of_fast < 1.5 * len(skipped), (skipped, turns_of_fast)
     assert sum(output.frames_skipped for output in cameras.left.received['objects']) > 50
 
 

@@ -1,0 +1,1 @@
+"""Node: serves the operator's page for all trackers of the graph."""

@@ -1,0 +1,1 @@
+"""The operator's page: web server and page files. Knows neither ROS nor torch."""

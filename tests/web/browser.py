@@ -1,0 +1,191 @@
+"""A real Chromium without a window, for tests of the page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.web.pretended import wait_for
+
+CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
+DRIVER = shutil.which('chromedriver')
+MISSING = 'there is no Chromium with its driver: apt-get install chromium chromium-driver'
+EMPTY = '\N{EN DASH}'  # what stands for a figure that is not known
+DESKTOP, PHONE = (1280, 800), (390, 844)
+# Browsers of a machine without graphics draw by the processor. /dev/shm of a container may be small.
+SWITCHES = (
+    '--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--force-device-scale-factor=1',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run',
+    '--disable-features=OptimizationHints,MediaRouter', '--hide-scrollbars',
+)  # fmt: skip
+
+# By a copy of one pixel: the browser warns of a canvas that is read often.
+PIXEL = """
+const canvas = document.getElementById('view');
+const at = (length, whole, size) => Math.floor((length + 0.5) * whole / size);
+const [x, y, width, height] = arguments;
+const copy = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+copy.drawImage(canvas, -at(x, canvas.width, width), -at(y, canvas.height, height));
+return Array.from(copy.getImageData(0, 0, 1, 1).data).slice(0, 3);
+"""
+
+
+class Browser:
+    """One tab with the page, as somebody uses it. Coordinates are pixels of the camera's image."""
+
+    def __init__(self, driver: webdriver.Chrome, *, image_size: tuple[int, int]) -> None:
+        self.driver = driver
+        self._height, self._width = image_size
+        self._requests: list[str] = []
+
+    def open(self, address: str) -> None:
+        """Open a page. What the one before has complained of is forgotten: it may have lost its server."""
+        self.driver.get('about:blank')
+        self.complaints()
+        self.driver.get(address)
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def has(self, selector: str) -> bool:
+        return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def text(self, selector: str) -> str:
+        return self.find(selector).text
+
+    def press(self, selector: str) -> None:
+        self.find(selector).click()
+
+    def choose(self, selector: str, value: str) -> None:
+        self.find(f'{selector} option[value="{value}"]').click()
+
+    def type(self, selector: str, text: str) -> None:
+        self.find(selector).clear()
+        self.find(selector).send_keys(text)
+
+    def keys(self, *keys: str) -> None:
+        """Press keys where the focus is."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def chord(self, held: str, key: str) -> None:
+        """Press a key while another is held."""
+        ActionChains(self.driver).key_down(held).send_keys(key).key_up(held).perform()
+
+    def objects(self) -> list[str]:
+        """Names in the list."""
+        script = "return Array.from(document.querySelectorAll('#objects li'), one => one.dataset.object)"
+        return self.driver.execute_script(script)
+
+    def messages(self) -> str:
+        return self.text('#messages')
+
+    def sees_picture(self) -> None:
+        wait_for(lambda: self.has('body.has-picture') and self.text('#rate') not in ('', EMPTY), 'pictures')
+
+    def pixel(self, x: float, y: float) -> tuple[int, ...]:
+        """The colour on the screen at this place of the image."""
+        return tuple(self.driver.execute_script(PIXEL, x, y, self._width, self._height))
+
+    def is_coloured(self, place: tuple[float, float], colour: Sequence[int], *, tolerance: int = 4) -> bool:
+        """Whether the screen has this colour there, RGB."""
+        return max(abs(int(a) - b) for a, b in zip(colour, self.pixel(*place), strict=True)) <= tolerance
+
+    def shown_stamp(self) -> int:
+        """The stamp of the picture on the screen, in nanoseconds."""
+        seconds, nanoseconds = self.find('#view').get_attribute('data-stamp').split('.')
+        return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+    def actions(self) -> ActionChains:
+        return ActionChains(self.driver, duration=20)
+
+    def at(self, actions: ActionChains, x: float, y: float) -> ActionChains:
+        """Move the mouse to the middle of this pixel of the image."""
+        canvas = self.find('#view')
+        size = canvas.size
+        right = (x + 0.5) / self._width * size['width'] - size['width'] / 2
+        down = (y + 0.5) / self._height * size['height'] - size['height'] / 2
+        return actions.move_to_element_with_offset(canvas, round(right), round(down))
+
+    def click(self, x: float, y: float, *, right: bool = False, held: str | None = None) -> None:
+        actions = self.at(self.actions(), x, y)
+        if held:
+            actions.key_down(held)
+        (actions.context_click if right else actions.click)()
+        if held:
+            actions.key_up(held)
+        actions.perform()
+
+    def drag(self, begin: tuple[float, float], *places: tuple[float, float]) -> None:
+        actions = self.at(self.actions(), *begin).click_and_hold()
+        for place in places:
+            self.at(actions, *place)
+        actions.release().perform()
+
+    def collect(self, *points: tuple[float, float, bool]) -> None:
+        """Click several places with Shift held; the third says whether with the right button."""
+        actions = self.actions().key_down(Keys.SHIFT)
+        for x, y, right in points:
+            self.at(actions, x, y)
+            (actions.context_click if right else actions.click)()
+        actions.key_up(Keys.SHIFT).perform()
+
+    def requests(self) -> list[str]:
+        """Addresses of all that was asked for since the start, WebSockets included."""
+        for entry in self.driver.get_log('performance'):
+            message = json.loads(entry['message'])['message']
+            if message['method'] == 'Network.requestWillBeSent':
+                self._requests.append(message['params']['request']['url'])
+            elif message['method'] == 'Network.webSocketCreated':
+                self._requests.append(message['params']['url'])
+        return self._requests
+
+    def foreign_requests(self) -> list[str]:
+        """Those that leave this machine."""
+        kept_here = ('blob', 'data', 'about', 'chrome')
+        return [
+            url
+            for url in self.requests()
+            if urlsplit(url).scheme not in kept_here and urlsplit(url).hostname not in ('127.0.0.1', 'localhost')
+        ]
+
+    def complaints(self) -> list[Any]:
+        """Errors and warnings in the console since this was last asked: violations of the policy are among them."""
+        return [entry['message'] for entry in self.driver.get_log('browser')]
+
+    def resize(self, size: tuple[int, int]) -> None:
+        self.driver.execute_cdp_cmd(
+            'Emulation.setDeviceMetricsOverride',
+            {'width': size[0], 'height': size[1], 'deviceScaleFactor': 1, 'mobile': False},
+        )
+
+    def colour_scheme(self, scheme: str) -> None:
+        feature = {'name': 'prefers-color-scheme', 'value': scheme}
+        self.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
+
+
+@contextmanager
+def browser(*, image_size: tuple[int, int]) -> Iterator[Browser]:
+    """A browser that ends with the block."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for switch in SWITCHES:
+        options.add_argument(switch)
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    try:
+        made = Browser(driver, image_size=image_size)
+        made.resize(DESKTOP)
+        yield made
+    finally:
+        driver.quit()
