@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from sam2_ros.evaluation.benchmark import Benchmark, NetworkSource
+from sam2_ros.evaluation.benchmark import Benchmark
 from sam2_ros.evaluation.datasets.clips import TargetClip
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset, benchmark_clip
 from sam2_ros.evaluation.measures import speed
@@ -152,7 +152,7 @@ def test_predictions_of_other_weights_code_or_clips_are_not_mixed_in(
         further.open_stores(folder)
     seen = replace(benchmark, subsets={'occlusion': replace(SMALL, split='train')}).open_stores(folder)['occlusion']
     assert not any(seen.has(score.key) for score in scores)  # beside the others
-    monkeypatch.setattr('sam2_ros.evaluation.benchmark.code_digest', lambda: 'of other sources')
+    monkeypatch.setattr('sam2_ros.evaluation.benchmark.code_digest', lambda _: 'of other sources')
     with pytest.raises(ConfigMismatchError, match='code_sha256'):
         benchmark.open_stores(folder)
 

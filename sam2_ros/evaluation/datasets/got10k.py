@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sam2_ros.evaluation.datasets.box_sequences import (
-    BoxSequence,
-    DatasetError,
+from sam2_ros.evaluation.datasets.dataset import DatasetError, VideoSequence
+from sam2_ros.evaluation.datasets.reading import (
+    box_sequence,
     check_lengths,
     image_files,
     read_lines,
@@ -48,8 +48,8 @@ class Got10k:
         """In the order of list.txt."""
         return tuple(read_lines(self.root / self.split / 'list.txt'))
 
-    def sequence(self, name: str) -> BoxSequence:
-        """Read one; see `BoxDataset`."""
+    def sequence(self, name: str) -> VideoSequence:
+        """Read one; see `Dataset`."""
         folder = self.root / self.split / name
         frames = image_files(folder)
         known = read_numbers(folder / TRUTH, columns=4)
@@ -57,10 +57,10 @@ class Got10k:
             if len(known) != 1:
                 raise DatasetError(f'{folder / TRUTH} has {len(known)} boxes; in the test split it has one')
             truth = np.vstack([known, np.zeros((len(frames) - 1, 4))])
-            return BoxSequence(name, frames, truth, np.ones(len(frames), bool), is_hidden=True)
+            return box_sequence(name, frames, truth, np.ones(len(frames), bool), is_hidden=True)
         cover = read_numbers(folder / COVER, columns=1)[:, 0]
         check_lengths(name, frames, boxes=(folder / TRUTH, known), covers=(folder / COVER, cover))
-        return BoxSequence(name, frames, known, cover > 0, attributes=_meta(folder / 'meta_info.ini'))
+        return box_sequence(name, frames, known, cover > 0, attributes=_meta(folder / 'meta_info.ini'))
 
 
 def _meta(file: Path) -> dict[str, str]:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sam2_ros.evaluation.datasets.box_sequences import (
-    BoxSequence,
-    DatasetError,
+from sam2_ros.evaluation.datasets.dataset import DatasetError, VideoSequence
+from sam2_ros.evaluation.datasets.reading import (
+    box_sequence,
     check_lengths,
     image_files,
     read_flags,
     read_lines,
     read_numbers,
+    yes_or_no,
 )
 
 TRUTH = 'groundtruth.txt'
@@ -48,8 +49,8 @@ class Lasot:
             raise DatasetError(f'{self.root} holds no <class>/<class>-<n>/{TRUTH}; is it the folder of LaSOT?')
         return found
 
-    def sequence(self, name: str) -> BoxSequence:
-        """Read one; see `BoxDataset`."""
+    def sequence(self, name: str) -> VideoSequence:
+        """Read one; see `Dataset`."""
         folder = self.root / name.rpartition('-')[0] / name
         frames = image_files(folder / 'img')
         truth = read_numbers(folder / TRUTH, columns=4)
@@ -61,4 +62,5 @@ class Lasot:
             flags=(folder / 'full_occlusion.txt', hidden),
             marks=(folder / 'out_of_view.txt', outside),
         )
-        return BoxSequence(name, frames, truth, ~(hidden | outside))
+        attributes = {'full occlusion': yes_or_no(hidden.any()), 'out of view': yes_or_no(outside.any())}
+        return box_sequence(name, frames, truth, ~(hidden | outside), attributes=attributes)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sam2_ros.evaluation.datasets.box_sequences import (
-    BoxSequence,
-    DatasetError,
+from sam2_ros.evaluation.datasets.dataset import DatasetError, VideoSequence
+from sam2_ros.evaluation.datasets.reading import (
+    box_sequence,
     check_lengths,
     image_files,
     read_numbers,
@@ -42,10 +42,10 @@ class Utb180:
             raise DatasetError(f'{self.root} holds no Video_0001/{TRUTH}; is it the folder of UTB180?')
         return found
 
-    def sequence(self, name: str) -> BoxSequence:
-        """Read one; see `BoxDataset`."""
+    def sequence(self, name: str) -> VideoSequence:
+        """Read one; see `Dataset`."""
         folder = self.root / name
         frames = image_files(folder / 'imgs')
         truth = read_numbers(folder / TRUTH, columns=4)
         check_lengths(name, frames, boxes=(folder / TRUTH, truth))
-        return BoxSequence(name, frames, truth, np.all(truth[:, 2:] > 0, axis=1))
+        return box_sequence(name, frames, truth, np.all(truth[:, 2:] > 0, axis=1))

@@ -7,68 +7,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from sam2_ros.evaluation.datasets.box_sequences import DatasetError, image_files, read_lines
-from sam2_ros.evaluation.datasets.vot_regions import CODE_UNKNOWN, region_mask
+from sam2_ros.evaluation.datasets.dataset import DatasetError, TrackedObject, VideoSequence
+from sam2_ros.evaluation.datasets.reading import ONLY_OBJECT, image_files, read_lines, yes_or_no
+from sam2_ros.evaluation.datasets.vot_regions import CODE_UNKNOWN, is_code, region_mask
+from sam2_ros.video.source import read_image
 
-ONLY_OBJECT = 'object'  # what the toolkit calls the object of groundtruth.txt
 FIRST_MASK = 'first_frame_segm.txt'  # of DiDi, whose truth is boxes
-
-
-@dataclass(frozen=True, eq=False)
-class VotSequence:
-    """One video with its objects.
-
-    Attributes:
-        name: within its data set.
-        frames: files of the images, in order.
-        size: (height, width) of the images in pixels.
-        regions: by object, the text of its region in each frame; see `vot_regions`.
-        first_masks: by object, the text of the mask to begin with, where the data set has one beside the truth.
-        anchors: frames from which a tracker is started, in order; forwards where the value is True, else backwards.
-        folder: of the video, for messages.
-    """
-
-    name: str
-    frames: tuple[Path, ...]
-    size: tuple[int, int]
-    regions: Mapping[str, tuple[str, ...]]
-    first_masks: Mapping[str, str]
-    anchors: Mapping[int, bool]
-    folder: Path
-
-    def truth(self, object_id: str, frame: int) -> np.ndarray | None:
-        """The mask of an object in a frame, (H, W) bool; None where it is unknown.
-
-        Raises:
-            DatasetError: if its text is no region.
-        """
-        return self._mask(self.regions[object_id][frame], f'the truth of {object_id} in frame {frame}')
-
-    def first_mask(self, object_id: str) -> np.ndarray:
-        """The mask to begin with, (H, W) bool.
-
-        Raises:
-            DatasetError: if there is none, or its text is no region.
-        """
-        text = self.first_masks.get(object_id, self.regions[object_id][0])
-        mask = self._mask(text, f'the first mask of {object_id}')
-        if mask is None or not mask.any():
-            raise DatasetError(f'{self.folder}: {object_id} has no region in the first frame')
-        return mask
-
-    def _mask(self, text: str, what: str) -> np.ndarray | None:
-        try:
-            return region_mask(text, self.size)
-        except ValueError as error:
-            raise DatasetError(f'{self.folder}, {what}: {error}') from error
 
 
 @dataclass(frozen=True)
 class VotDataset:
-    """A data set of the VOT challenges, or DiDi.
+    """A data set of the VOT challenges, or DiDi. Frames in which the truth of an object is unknown do not count.
+
+    The truth of VOTS is hidden: its files hold the first region only.
 
     Attributes:
         root: holds list.txt and a folder for each video.
@@ -81,31 +34,65 @@ class VotDataset:
         """In the order of list.txt."""
         return tuple(read_lines(self.root / 'list.txt'))
 
-    def sequence(self, name: str) -> VotSequence:
-        """Read one.
-
-        Raises:
-            DatasetError: if it is damaged or incomplete.
-        """
+    def sequence(self, name: str) -> VideoSequence:
+        """Read one; see `Dataset`."""
         folder = self.root / name
-        frames = image_files(
-            folder / _properties(folder / 'sequence').get('channels.color', 'color/').rpartition('/')[0]
-        )
-        image = cv2.imread(str(frames[0]))
-        if image is None:
-            raise DatasetError(f'{frames[0]} cannot be decoded')
+        properties = _properties(folder / 'sequence')
+        frames = image_files(folder / properties.get('channels.color', 'color/').rpartition('/')[0])
+        height, width = read_image(frames[0]).shape[:2]
         files = {file.stem.removeprefix('groundtruth_'): file for file in sorted(folder.glob('groundtruth_*.txt'))}
         files = files or {ONLY_OBJECT: folder / 'groundtruth.txt'}
+        regions = {object_id: _regions(file, len(frames)) for object_id, file in files.items()}
         first = folder / FIRST_MASK
-        return VotSequence(
+        firsts = dict.fromkeys(files, read_lines(first)[0]) if first.is_file() else {}
+        objects = tuple(TrackedObject(object_id, 0, _known(texts)) for object_id, texts in regions.items())
+        reader = _RegionReader(folder, (height, width), regions, firsts)
+        return VideoSequence(
             name,
             frames,
-            image.shape[:2],
-            regions={object_id: _regions(file, len(frames)) for object_id, file in files.items()},
-            first_masks=dict.fromkeys(files, read_lines(first)[0]) if first.is_file() else {},
+            objects,
+            read_masks=reader.masks,
+            read_first_mask=reader.first_mask,
             anchors=_anchors(folder / 'anchor.value', len(frames)),
-            folder=folder,
+            attributes=_tags(folder),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _RegionReader:
+    """Makes masks of the texts of a video.
+
+    Attributes:
+        folder: of the video, for messages.
+        size: (height, width) of its images in pixels.
+        regions: by object the text of its region in each frame.
+        firsts: by object the text of the mask to begin with, where there is one beside the truth.
+    """
+
+    folder: Path
+    size: tuple[int, int]
+    regions: Mapping[str, Sequence[str]]
+    firsts: Mapping[str, str]
+
+    def masks(self, frame: int) -> dict[str, np.ndarray]:
+        """By object; without those whose region is unknown."""
+        found = {
+            object_id: self._mask(texts[frame], f'the truth of {object_id} in frame {frame}')
+            for object_id, texts in self.regions.items()
+        }
+        return {object_id: mask for object_id, mask in found.items() if mask is not None}
+
+    def first_mask(self, object_id: str) -> np.ndarray:
+        mask = self._mask(self.firsts.get(object_id, self.regions[object_id][0]), f'the first mask of {object_id}')
+        if mask is None:
+            raise DatasetError(f'{self.folder}: {object_id} has no region in the first frame')
+        return mask
+
+    def _mask(self, text: str, what: str) -> np.ndarray | None:
+        try:
+            return region_mask(text, self.size)
+        except ValueError as error:
+            raise DatasetError(f'{self.folder}, {what}: {error}') from error
 
 
 def _properties(file: Path) -> dict[str, str]:
@@ -122,6 +109,16 @@ def _regions(file: Path, count: int) -> tuple[str, ...]:
     if len(lines) > count:
         raise DatasetError(f'{file} has {len(lines)} regions, but there are {count} images')
     return (*lines, *[CODE_UNKNOWN] * (count - len(lines)))
+
+
+def _known(texts: Sequence[str]) -> tuple[int, ...]:
+    """Frames after the first one whose region is known."""
+    return tuple(frame for frame, text in enumerate(texts) if frame and not is_code(text))
+
+
+def _tags(folder: Path) -> dict[str, str]:
+    """By tag, such as occlusion, whether any frame of the video has it."""
+    return {file.stem: yes_or_no('1' in read_lines(file)) for file in sorted(folder.glob('*.tag'))}
 
 
 def _anchors(file: Path, count: int) -> dict[int, bool]:

@@ -11,6 +11,11 @@ import numpy as np
 CODE_UNKNOWN = '0'
 
 
+def is_code(text: str) -> bool:
+    """Whether a text says that the region is not known, instead of where it is; not a number counts as that, too."""
+    return ',' not in text or 'nan' in text.lower()
+
+
 def region_mask(text: str, size: tuple[int, int]) -> np.ndarray | None:
     """The mask of a region; that of a box has the pixels of the box rounded, as in the VOT toolkit.
 
@@ -30,12 +35,12 @@ def region_mask(text: str, size: tuple[int, int]) -> np.ndarray | None:
         raise ValueError(f'{text[:60]!r} is no region: its parts must be numbers') from error
     if text.startswith('m'):
         return _mask(text, [int(number) for number in numbers], size)
-    if len(numbers) == 1:
+    if is_code(text):
         return None
     if len(numbers) != 4:
         raise ValueError(f'{text[:60]!r} is no region: a box has 4 numbers, a code has one; polygons are not read')
     if not np.isfinite(numbers).all():
-        return None  # as the toolkit reads them
+        raise ValueError(f'{text[:60]!r} is no region: its numbers must be finite')
     x, y, width, height = (round(number) for number in numbers)
     return _placed(np.ones((max(height, 0), max(width, 0)), bool), (x, y), size)
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from sam2_ros.evaluation.datasets.box_sequences import DatasetError, read_flags, read_numbers
+from sam2_ros.evaluation.datasets.dataset import DatasetError
 from sam2_ros.evaluation.datasets.got10k import Got10k
 from sam2_ros.evaluation.datasets.lasot import Lasot
+from sam2_ros.evaluation.datasets.reading import read_flags, read_numbers
+from sam2_ros.evaluation.datasets.registry import open_dataset
 from sam2_ros.evaluation.datasets.utb180 import Utb180
 
 BOXES = [[10, 20, 30, 40], [11, 20, 30, 40], [0, 0, 0, 0]]
@@ -47,13 +49,16 @@ def test_lasot(lasot):
     assert data.names == ('airplane-1',)
     sequence = data.sequence('airplane-1')
     assert [file.name for file in sequence.frames] == ['00000001.jpg', '00000002.jpg', '00000003.jpg']
-    assert sequence.truth.tolist() == BOXES and sequence.truth.dtype == np.float64
-    assert sequence.visible.tolist() == [True, False, False] and not sequence.is_hidden
+    only = sequence.objects[0]
+    assert only.boxes.tolist() == BOXES and only.boxes.dtype == np.float64
+    assert only.visible.tolist() == [True, False, False] and only.scored == (1, 2)
+    assert sequence.attributes == {'full occlusion': 'yes', 'out of view': 'yes'}
 
 
 def test_lasot_by_a_list_of_names(lasot):
     (lasot / 'testing_set.txt').write_text('airplane-1\nbird-12\n')
-    data = Lasot(lasot, lasot / 'testing_set.txt')
+    data = open_dataset('lasot', lasot)
+    assert open_dataset('lasot', lasot, 'all').names == ('airplane-1',)
     assert data.names == ('airplane-1', 'bird-12')
     with pytest.raises(DatasetError, match='bird/bird-12/img holds no images'):
         data.sequence('bird-12')
@@ -62,8 +67,8 @@ def test_lasot_by_a_list_of_names(lasot):
 def test_got10k(got10k):
     data = Got10k(got10k)
     sequence = data.sequence(*data.names)
-    assert sequence.truth[0].tolist() == [10.5, 20, 30, 40]
-    assert sequence.visible.tolist() == [True, True, False]
+    assert sequence.objects[0].boxes[0].tolist() == [10.5, 20, 30, 40]
+    assert sequence.objects[0].visible.tolist() == [True, True, False]
     assert sequence.attributes['object_class'] == 'bear'
 
 
@@ -72,7 +77,8 @@ def test_got10k_test_shows_the_first_box_only(got10k):
     folder = got10k / 'test' / 'GOT-10k_Val_000001'
     (folder / 'groundtruth.txt').write_text('10.5,20,30,40\n')
     sequence = Got10k(got10k, 'test').sequence('GOT-10k_Val_000001')
-    assert sequence.is_hidden and sequence.truth.tolist() == [[10.5, 20, 30, 40], [0] * 4, [0] * 4]
+    only = sequence.objects[0]
+    assert only.scored == () and only.boxes.tolist() == [[10.5, 20, 30, 40], [0] * 4, [0] * 4]
     (folder / 'groundtruth.txt').write_text(lines(BOXES))
     with pytest.raises(DatasetError, match='has 3 boxes; in the test split it has one'):
         Got10k(got10k, 'test').sequence('GOT-10k_Val_000001')
@@ -85,7 +91,8 @@ def test_utb180(tmp_path, separator):
     (folder / 'groundtruth_rect.txt').write_text(lines(BOXES, separator))
     data = Utb180(tmp_path)
     sequence = data.sequence(*data.names)
-    assert sequence.truth.tolist() == BOXES and sequence.visible.tolist() == [True, True, False]
+    only = sequence.objects[0]
+    assert only.boxes.tolist() == BOXES and only.visible.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sam2_ros.evaluation.datasets.box_sequences import DatasetError
+from sam2_ros.evaluation.datasets.dataset import DatasetError
 from sam2_ros.evaluation.datasets.vot import VotDataset
 from sam2_ros.evaluation.datasets.vot_regions import box_text, mask_text, region_mask
 from sam2_ros.evaluation.measures.boxes import boxes_of
@@ -65,6 +65,7 @@ def root(tmp_path):
     (folder / 'sequence').write_text('channels.color=color/%08d.jpg\nfps=30\n')
     (folder / 'groundtruth.txt').write_text('1,1,3,2\n2,1,3,2\n0\n')
     (folder / 'anchor.value').write_text('1\n0\n0\n-1\n')
+    (folder / 'occlusion.tag').write_text('0\n1\n0\n0\n')
     (tmp_path / 'list.txt').write_text('ants\n')
     return tmp_path
 
@@ -72,11 +73,12 @@ def root(tmp_path):
 def test_a_sequence(root):
     data = VotDataset(root)
     sequence = data.sequence(*data.names)
-    assert (len(sequence.frames), sequence.size, list(sequence.regions)) == (4, SIZE, ['object'])
-    assert boxes_of(sequence.truth('object', 1)).tolist() == [2, 1, 3, 2]
-    assert sequence.truth('object', 2) is None and sequence.truth('object', 3) is None
-    assert sequence.anchors == {0: True, 3: False}
-    assert sequence.first_mask('object').sum() == 6
+    only = sequence.objects[0]
+    assert (len(sequence.frames), sequence.size, only.object_id) == (4, SIZE, 'object')
+    assert boxes_of(sequence.masks(1)['object']).tolist() == [2, 1, 3, 2]
+    assert only.scored == (1,) and sequence.masks(2) == {} and sequence.masks(3) == {}
+    assert sequence.anchors == {0: True, 3: False} and sequence.attributes == {'occlusion': 'yes'}
+    assert sequence.first_mask(only).sum() == 6
 
 
 def test_several_objects(root):
@@ -84,13 +86,15 @@ def test_several_objects(root):
     (folder / 'groundtruth.txt').rename(folder / 'groundtruth_a.txt')
     (folder / 'groundtruth_b.txt').write_text('m3,2,3,2,0,3,1,1,1\n')
     sequence = VotDataset(root).sequence('ants')
-    assert list(sequence.regions) == ['a', 'b'] and sequence.first_mask('b').sum() == 4
+    assert [one.object_id for one in sequence.objects] == ['a', 'b']
+    assert sequence.first_mask(sequence.objects[1]).sum() == 4
+    assert sequence.objects[1].scored == () and list(sequence.masks(1)) == ['a']
 
 
 def test_didi_begins_with_a_mask_of_its_own(root):
     (root / 'ants' / 'first_frame_segm.txt').write_text('m3,2,3,2,0,3,1,1,1\n')
     sequence = VotDataset(root).sequence('ants')
-    assert sequence.first_mask('object').sum() == 4 and sequence.truth('object', 0).sum() == 6
+    assert sequence.first_mask(sequence.objects[0]).sum() == 4 and sequence.masks(0)['object'].sum() == 6
 
 
 @pytest.mark.parametrize(
@@ -101,10 +105,11 @@ def test_didi_begins_with_a_mask_of_its_own(root):
         ('groundtruth.txt', '1,2,3\n', r'ants, the first mask of object: .* is no region'),
         ('anchor.value', 'x\n', r'anchor\.value must hold a number in each line'),
         ('anchor.value', '1\n' * 5, r'anchor\.value has 5 values, but there are 4 images'),
-        ('color/00000001.jpg', 'no image', r'00000001\.jpg cannot be decoded'),
+        ('color/00000001.jpg', 'no image', r'00000001\.jpg cannot be read as an image'),
     ],
 )
 def test_a_damaged_sequence_names_the_file(root, file, text, sentence):
     (root / 'ants' / file).write_text(text)
-    with pytest.raises(DatasetError, match=sentence):
-        VotDataset(root).sequence('ants').first_mask('object')
+    with pytest.raises((DatasetError, OSError), match=sentence):
+        sequence = VotDataset(root).sequence('ants')
+        sequence.first_mask(sequence.objects[0])

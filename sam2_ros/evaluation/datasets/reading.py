@@ -1,58 +1,42 @@
-"""Videos of tracking benchmarks: frames on disk, and the box of one object in each."""
+"""What the readers of data sets share: texts, numbers and images in folders, all checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-_IMAGES = ('.jpg', '.jpeg', '.png')
+from sam2_ros.evaluation.datasets.dataset import DatasetError, TrackedObject, VideoSequence
+
+ONLY_OBJECT = 'object'  # the name of an object that has none, as in the VOT toolkit
+
+IMAGES = ('.jpg', '.jpeg', '.png')
+JPEGS = ('.jpg', '.jpeg')
 
 
-class DatasetError(ValueError):
-    """A data set is damaged or incomplete. The message names the file."""
+def box_sequence(
+    name: str,
+    frames: tuple[Path, ...],
+    truth: np.ndarray,
+    visible: np.ndarray,
+    *,
+    is_hidden: bool = False,
+    attributes: Mapping[str, str] | None = None,
+) -> VideoSequence:
+    """A video with the boxes of one object.
 
-
-@dataclass(frozen=True, eq=False)
-class BoxSequence:
-    """One video and one object.
-
-    Attributes:
+    Args:
         name: within its data set.
         frames: files of the images, in order.
-        truth: (T, 4) x, y, width, height in pixels, as in the data set; zeros where there is none. Where the truth is
-            hidden (`is_hidden`), only the first row is known.
+        truth: (T, 4) x, y, width, height in pixels, as in the data set.
         visible: (T,) bool: the object can be seen.
-        is_hidden: the truth beyond the first frame is kept by a server.
-        attributes: what the data set says about the whole video, by name.
+        is_hidden: the truth beyond the first frame is kept by a server; what `truth` holds there means nothing.
+        attributes: of the video.
     """
-
-    name: str
-    frames: tuple[Path, ...]
-    truth: np.ndarray
-    visible: np.ndarray
-    is_hidden: bool = False
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-class BoxDataset(Protocol):
-    """A data set of such videos."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names of its videos."""
-        ...
-
-    def sequence(self, name: str) -> BoxSequence:
-        """Read one.
-
-        Raises:
-            DatasetError: if it is damaged or incomplete.
-        """
-        ...
+    scored = () if is_hidden else tuple(range(1, len(frames)))
+    only = TrackedObject(ONLY_OBJECT, 0, scored, boxes=truth, visible=visible)
+    return VideoSequence(name, frames, (only,), attributes=attributes or {})
 
 
 def read_lines(file: Path) -> list[str]:
@@ -101,16 +85,35 @@ def read_flags(file: Path) -> np.ndarray:
     return np.array(words) == '1'
 
 
-def image_files(folder: Path) -> tuple[Path, ...]:
-    """The images in a folder, sorted by name.
+def image_files(folder: Path, *, suffixes: tuple[str, ...] = IMAGES) -> tuple[Path, ...]:
+    """The images in a folder: in the order of the numbers that are their names, else of the names.
 
     Raises:
         DatasetError: if there are none.
     """
-    files = sorted(file for file in folder.glob('*') if file.suffix.lower() in _IMAGES) if folder.is_dir() else []
+    files = [file for file in folder.glob('*') if file.suffix.lower() in suffixes] if folder.is_dir() else []
     if not files:
         raise DatasetError(f'{folder} holds no images')
-    return tuple(files)
+    if all(file.stem.isdecimal() for file in files):
+        return tuple(sorted(files, key=lambda file: int(file.stem)))
+    return tuple(sorted(files))
+
+
+def subfolders(folder: Path) -> tuple[str, ...]:
+    """Names of the folders in a folder, sorted.
+
+    Raises:
+        DatasetError: if there are none.
+    """
+    names = sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+    if not names:
+        raise DatasetError(f'{folder} holds no folders of videos')
+    return tuple(names)
+
+
+def yes_or_no(value: object) -> str:
+    """The value of an attribute that is there or not."""
+    return 'yes' if value else 'no'
 
 
 def check_lengths(name: str, frames: Sequence[Path], **tables: tuple[Path, np.ndarray]) -> None:
