@@ -118,7 +118,6 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     add('--device', default='cpu', help='default: %(default)s')
     add(
         '--output',
-        '--out',
         type=Path,
         default=Path('build/benchmarks'),
         metavar='FOLDER',

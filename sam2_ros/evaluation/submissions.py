@@ -49,7 +49,7 @@ def label_images_in_a_folder(
 
 
 def got10k_texts(sequence: VideoSequence, tracks: Sequence[Track], seconds: float) -> Iterator[tuple[str, bytes]]:
-    """<video>/<video>_001.txt: a box in each line, the first one as given. <video>_time.txt: the mean time of a frame."""
+    """<video>/<video>_001.txt: a box in each line, the first as given. <video>_time.txt: the mean time of a frame."""
     track, one = tracks[0], sequence.objects[0]
     assert one.boxes is not None, 'GOT-10k has boxes'
     boxes = np.array([boxes_of(mask.mask()) for mask in track.masks])
@@ -61,7 +61,7 @@ def got10k_texts(sequence: VideoSequence, tracks: Sequence[Track], seconds: floa
 
 
 def vots_texts(sequence: VideoSequence, tracks: Sequence[Track], seconds: float) -> Iterator[tuple[str, bytes]]:
-    """baseline/<video>/<video>_<object>_001.txt as the toolkit keeps results; `vot pack` makes what the server takes."""
+    """baseline/<video>/<video>_<object>_001.txt as the toolkit keeps results; `vot pack` packs them for the server."""
     for track in tracks:
         name = f'{sequence.name}_{track.object_id}' if len(sequence.objects) > 1 else sequence.name
         lines = ['1', *(mask_text(mask.mask()) for mask in track.masks[1:])]

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sam2_ros.evaluation.datasets.vot_regions import box_text, mask_text
+from sam2_ros.evaluation.measures.boxes import boxes_of
 from sam2_ros.files.run_lengths import RunLengths
 from tests.evaluation.filmed import draw_labels, write_clip
 
@@ -119,7 +121,7 @@ def youtube_vos(root: Path) -> Expected:
                 png(root / split / f'Annotations/y/{stems[number]}.png', LABELS[number])
         categories = {EARLY: 'dog', LATE: 'dog' if split == 'train' else 'yeti'}
         objects = {
-            str(label): {'category': categories[label], 'frames': stems[first(LABELS == label) :]}
+            str(label): {'category': categories[label], 'frames': stems[first(label == LABELS) :]}
             for label in (EARLY, LATE)
         }
         write(root / split / 'meta.json', json.dumps({'videos': {'y': {'objects': objects}}}))
@@ -165,11 +167,11 @@ def sav(root: Path) -> Expected:
     jpegs(root / 'sav_val/JPEGImages_24fps/sav_1', stems)
     masks, scored = {}, {}
     for label, object_id in ((EARLY, '000'), (LATE, '001')):
-        begin = first(LABELS == label)
+        begin = first(label == LABELS)
         for number in range(begin, FRAMES):
             file = root / f'sav_val/Annotations_6fps/sav_1/{object_id}/{stems[4 * number]}.png'
             png(file, 255 * (LABELS[number] == label).astype(np.uint8))
-        masks[object_id] = np.repeat(LABELS == label, 4, axis=0)
+        masks[object_id] = np.repeat(label == LABELS, 4, axis=0)
         masks[object_id][: 4 * begin] = False
         scored[object_id] = tuple(4 * number for number in range(begin + 1, FRAMES - 1))
     write(root / 'sav_val/sav_val.txt', 'sav_1\n')
@@ -266,3 +268,51 @@ LAYOUTS: tuple[tuple[str, Callable[[Path], Expected]], ...] = (
     ('vipseg', vipseg),
     ('virtual-kitti2', virtual_kitti2),
 )
+
+
+def got10k(root: Path, *, split: str = 'test') -> str:
+    """One video, of which the test split tells the first box only. Returns its name."""
+    name = f'GOT-10k_{split.capitalize()}_000001'
+    jpegs(root / split / name, [f'{n:08}' for n in range(1, FRAMES + 1)])
+    for number, labels in enumerate(ALONE, 1):
+        cv2.imwrite(str(root / split / name / f'{number:08}.jpg'), cv2.merge([labels * 200] * 3))
+    boxes = '\n'.join(map(_box_line, ALONE[:1] if split == 'test' else ALONE))
+    write(root / split / name / 'groundtruth.txt', boxes + '\n')
+    write(root / split / name / 'cover.label', '8\n' * FRAMES)
+    write(root / split / 'list.txt', f'{name}\n')
+    return name
+
+
+def lasot(root: Path) -> str:
+    folder = root / 'bear' / 'bear-1'
+    write_clip(folder / 'img', ALONE)
+    for file in (folder / 'img').glob('*.png'):
+        file.unlink()
+    write(folder / 'groundtruth.txt', '\n'.join(map(_box_line, ALONE)) + '\n')
+    for name in ('full_occlusion', 'out_of_view'):
+        write(folder / f'{name}.txt', ','.join('0' * FRAMES))
+    write(root / 'testing_set.txt', 'bear-1\n')
+    return 'bear-1'
+
+
+def vot(root: Path, *, boxes: bool = False, known: int = FRAMES) -> str:
+    """One video with two objects, or with one whose truth is boxes as in DiDi; the first frames have a known truth."""
+    name = 'ants'
+    write_clip(root / name / 'color', LABELS)
+    for file in (root / name / 'color').glob('*.png'):
+        file.unlink()
+    write(root / name / 'sequence', 'channels.color=color/%05d.jpg\n')
+    write(root / 'list.txt', f'{name}\n')
+    if boxes:
+        write(root / name / 'groundtruth.txt', '\n'.join(map(_box_line, ALONE[:known])) + '\n')
+        write(root / name / 'first_frame_segm.txt', mask_text(ALONE[0] > 0) + '\n')
+        return name
+    moved = np.roll(ALONE, 24, axis=2)
+    for object_id, labels in (('a', ALONE), ('b', moved)):
+        lines = [mask_text(one > 0) for one in labels[:known]]
+        write(root / name / f'groundtruth_{object_id}.txt', '\n'.join(lines) + '\n')
+    return name
+
+
+def _box_line(labels: np.ndarray) -> str:
+    return box_text(boxes_of(labels > 0))

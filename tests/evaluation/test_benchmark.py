@@ -17,6 +17,7 @@ from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset, benchmark_cl
 from sam2_ros.evaluation.measures import speed
 from sam2_ros.evaluation.measures.scores import RunScore
 from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
+from sam2_ros.evaluation.network import NetworkSource
 from sam2_ros.evaluation.pages.synthetic import SyntheticReport, write_report
 from sam2_ros.evaluation.predictions import ConfigMismatchError, PredictionStore, RunKey
 from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS, box_prompt, point_prompt, track_clip

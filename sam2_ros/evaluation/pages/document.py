@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,12 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #20242a; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid #ddd; padding: .25rem .8rem; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, td.text { text-align: left; }
 tr.own td { background: #eaf4ea; font-weight: 600; }
-img { max-width: 100%; margin: .5rem 0; }
+figure { margin: 1rem 0; }
+img { max-width: 100%; }
 figcaption { color: #5a6068; }
-pre { white-space: pre-wrap; }
+code { background: #f3f1ea; padding: .1rem .3rem; }
 """
 
 
@@ -108,14 +110,14 @@ def _html(block: Block) -> str:
     if isinstance(block, Heading):
         return f'<h{block.level}>{html.escape(block.text)}</h{block.level}>'
     if isinstance(block, Paragraph):
-        return '\n'.join(f'<p>{html.escape(part)}</p>' for part in block.text.split('\n\n'))
+        return '\n'.join(f'<p>{_text(part)}</p>' for part in block.text.split('\n\n'))
     if isinstance(block, Bullets):
-        return '<ul>' + ''.join(f'<li>{html.escape(item)}</li>' for item in block.items) + '</ul>'
+        return '<ul>' + ''.join(f'<li>{_text(item)}</li>' for item in block.items) + '</ul>'
     if isinstance(block, Table):
         head = ''.join(f'<th>{html.escape(cell)}</th>' for cell in block.header)
         rows = ''.join(
             f'<tr{" class=own" if number in block.own else ""}>'
-            + ''.join(f'<td>{html.escape(cell)}</td>' for cell in row)
+            + ''.join(f'<td{"" if _is_number(cell) else " class=text"}>{html.escape(cell)}</td>' for cell in row)
             + '</tr>\n'
             for number, row in enumerate(block.rows)
         )
@@ -124,3 +126,12 @@ def _html(block: Block) -> str:
         f'<figure><img loading="lazy" src="{html.escape(block.path)}" alt="{html.escape(block.caption)}">'
         f'<figcaption>{html.escape(block.caption)}</figcaption></figure>'
     )
+
+
+def _text(text: str) -> str:
+    """Text with `code` in it."""
+    return re.sub(r'`([^`]*)`', r'<code>\1</code>', html.escape(text))
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell.lstrip('-').replace('.', '', 1).isdecimal()

@@ -84,7 +84,7 @@ def write_page(report: EvaluationReport) -> Path:
         Paragraph(report.evaluation.protocol.description),
     ]
     if any(report.known.values()):
-        blocks += [*_figures(report), *_comparisons(report), *_attributes(report), *_videos(report), *_worst(report)]
+        blocks += [*_figures(report), *_comparisons(report), *_attributes(report), *_worst(report), *_videos(report)]
     if report.submissions:
         blocks += [
             Heading('Archives for the server'),
