@@ -79,8 +79,8 @@ COMMANDS = {
     'the same pictures. Ctrl-C and SIGTERM end it with whole files. Images are read as stored, without turning them by '
     'EXIF. [What is in the folder](../tutorials/train_a_small_model.md#train-on-real-objects).',
     'sam2_ros.evaluation.__main__': 'The tables of papers as one command. '
-    '[Data sets, protocols, and what is on the page](../tutorials/evaluation.md). Ctrl-C ends it; the same command goes '
-    'on where it was. The exit status is 1 if a video could not be done.',
+    '[Data sets, protocols, and what is on the page](../tutorials/evaluation.md). Ctrl-C ends it; the same command '
+    'goes on where it was. The exit status is 1 if a video could not be done.',
     'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
     'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label '
     'image, a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',

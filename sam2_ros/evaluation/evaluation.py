@@ -159,6 +159,6 @@ def track_and_score(item: WorkItem) -> Failure | None:
             store.save_tracks(memory, name, tracks, seconds=time.perf_counter() - began)
         scores = tuple(protocol.score(sequence, store.tracks(memory, name)))
         store.save_score(memory, SequenceScore(name, sequence.size, len(sequence.frames), scores))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:  # the last one also when a GPU's memory is full
         return Failure(memory, name, str(error))
     return None

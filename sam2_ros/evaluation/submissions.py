@@ -29,14 +29,13 @@ def label_images(sequence: VideoSequence, tracks: Sequence[Track], seconds: floa
     """<video>/<frame>.png with a palette. Where masks overlap, the lower label has the pixel, as the official tool."""
     frames = range(len(sequence.frames)) if sequence.submitted is None else sequence.submitted
     ordered = sorted(tracks, key=lambda track: -int(track.object_id))
-    places = [{frame: place for place, frame in enumerate(track.frames)} for track in ordered]
     for frame in frames:
         labels = np.zeros(sequence.size, np.uint8)
-        for track, place in zip(ordered, places, strict=True):
+        for track in ordered:
             if not 0 < int(track.object_id) <= _MOST_LABELS:
                 raise ValueError(f'{sequence.name}: a palette image cannot hold the label {track.object_id}')
-            if frame in place:
-                labels[track.masks[place[frame]].mask()] = int(track.object_id)
+            if frame in track.places:
+                labels[track.mask(frame)] = int(track.object_id)
         yield f'{sequence.name}/{sequence.frames[frame].stem}.png', encode_palette_png(labels)
 
 

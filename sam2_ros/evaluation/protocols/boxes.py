@@ -92,7 +92,7 @@ class BoxTracking:
             assert one.boxes is not None and one.visible is not None, 'this protocol is for data sets with boxes'
             frames = (one.start, *one.scored) if one.scored else ()
             truth = np.nan_to_num(one.boxes[list(frames)].reshape(-1, 4))
-            predicted = np.array([boxes_of(track.masks[track.frames.index(frame)].mask()) for frame in frames])
+            predicted = np.array([boxes_of(track.mask(frame)) for frame in frames])
             predicted = predicted.reshape(-1, 4)
             series = {
                 'predicted': predicted,

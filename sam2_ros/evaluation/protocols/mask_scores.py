@@ -26,15 +26,14 @@ def mask_scores(sequence: VideoSequence, tracks: Sequence[Track]) -> list[TrackS
     """
     scored = {one.object_id: one.scored for one in sequence.objects}
     found: list[dict[int, tuple[float, float, bool]]] = [{} for _ in tracks]
-    places = [{frame: place for place, frame in enumerate(track.frames)} for track in tracks]
     for frame in frames_of_any(sequence):
         truth = sequence.masks(frame)
-        for track, rows, place in zip(tracks, found, places, strict=True):
-            if frame not in scored[track.object_id] or frame not in place:
+        for track, rows in zip(tracks, found, strict=True):
+            if frame not in scored[track.object_id] or frame not in track.places:
                 continue
             if track.object_id not in truth:
                 raise DatasetError(f'{sequence.frames[frame]}: there is no mask of object {track.object_id}')
-            true, mask = truth[track.object_id], track.masks[place[frame]].mask()
+            true, mask = truth[track.object_id], track.mask(frame)
             rows[frame] = (
                 float(region_similarity(mask, true)),
                 float(contour_accuracy(mask, true)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -33,11 +34,14 @@ class Track:
     masks: tuple[RunLengths, ...]
     object_score: np.ndarray
 
+    @cached_property
+    def places(self) -> Mapping[int, int]:
+        """By frame its index in `frames`."""
+        return {frame: place for place, frame in enumerate(self.frames)}
+
     def mask(self, frame: int) -> np.ndarray:
-        """(H, W) bool, what was predicted in a frame of the video; empty in frames that were not tracked."""
-        if frame not in self.frames:
-            return np.zeros(self.masks[0].size, bool)
-        return self.masks[self.frames.index(frame)].mask()
+        """(H, W) bool, what was predicted in a frame of the video. Raises KeyError if it was not tracked."""
+        return self.masks[self.places[frame]].mask()
 
 
 @dataclass(eq=False)

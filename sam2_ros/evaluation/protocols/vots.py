@@ -89,13 +89,11 @@ def overlap_scores(sequence: VideoSequence, tracks: Sequence[Track], *, as_boxes
     counted = {one.object_id: {one.start, *one.scored} if one.scored else set() for one in sequence.objects}
     attributes = all_attributes(sequence)
     rows: list[dict[int, tuple[float, bool, bool]]] = [{} for _ in tracks]
-    places = [{frame: place for place, frame in enumerate(track.frames)} for track in tracks]
     for frame in sorted(set().union(*counted.values())):
         truth = sequence.masks(frame)
-        for track, own, place in zip(tracks, rows, places, strict=True):
-            if frame in counted[track.object_id] and frame in place and track.object_id in truth:
-                mask = track.masks[place[frame]].mask()
-                own[frame] = _overlap_row(mask, truth[track.object_id], as_boxes=as_boxes)
+        for track, own in zip(tracks, rows, strict=True):
+            if frame in counted[track.object_id] and frame in track.places and track.object_id in truth:
+                own[frame] = _overlap_row(track.mask(frame), truth[track.object_id], as_boxes=as_boxes)
     scores = []
     for track, own in zip(tracks, rows, strict=True):
         frames = tuple(frame for frame in track.frames if frame in own)
