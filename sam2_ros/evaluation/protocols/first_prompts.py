@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from sam2_ros.evaluation.datasets.dataset import TrackedObject, VideoSequence
-from sam2_ros.evaluation.protocols.simulated_prompts import mask_box, next_click
+from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS, point_prompt
+from sam2_ros.evaluation.protocols.simulated_prompts import next_click
 from sam2_ros.tracking import FrameResult, ObjectResult, Prompt, VideoTracker
 
 CLICKS = {'1-click': 1, '3-click': 3, '5-click': 5}
@@ -29,12 +30,8 @@ def first_prompt(kind: str, object_id: str, *, sequence: VideoSequence, target: 
     if kind == 'box' and target.boxes is not None:
         x, y, width, height = target.boxes[target.start].tolist()
         return Prompt(object_id, box=(x, y, x + width, y + height))
-    mask = sequence.first_mask(target)
-    if kind == 'mask':
-        return Prompt(object_id, mask=mask)
-    if kind == 'box':
-        return Prompt(object_id, box=mask_box(mask))
-    return Prompt(object_id, points=[next_click(mask)[0]])
+    make = PROMPT_KINDS.get(kind, point_prompt)
+    return make(object_id, sequence.first_mask(target))
 
 
 def start_objects(

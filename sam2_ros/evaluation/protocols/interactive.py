@@ -36,7 +36,8 @@ PAUSES_BELOW = 0.75  # overlap, in the online protocol
 RULES = f"""{CLICKS} clicks are given on each prompted frame, on at most {MOST_FRAMES} frames of each object, the first
 of which is its first. {CLICK_RULES}Every object has prompted frames of its own. Only frames that count and show the
 object are prompted again, each once. The corrected mask of a frame counts. Figures are those after 1 to {MOST_FRAMES}
-prompted frames, and the mean of these. An object that needs no more corrections keeps its masks. Masks of several
+prompted frames, and the mean of these. An object that needs no more corrections keeps its masks. As in the official
+predictor a correction makes a conditioning frame of its own and drops nothing that is remembered. Masks of several
 objects may overlap."""
 
 
@@ -64,7 +65,7 @@ class OnlineInteractive:
         return tracked_cost(sequence, budgets=MOST_FRAMES)
 
     def run(self, model: Network, memory: str, sequence: VideoSequence) -> list[Track]:
-        options = replace(tracker_options(sequence, memory), non_overlap=False)  # versions lie on top of each other
+        options = replace(tracker_options(sequence, memory), non_overlap=False, clear_on_correction=False)
         tracker = VideoTracker(model, memory, options=options)
         versions: dict[str, _Version] = {}
         for frame in range(min(one.start for one in sequence.objects), len(sequence.frames)):
@@ -138,7 +139,7 @@ class OfflineInteractive:
 
     def run(self, model: Network, memory: str, sequence: VideoSequence) -> list[Track]:
         found: list[Track] = []
-        options = SessionOptions(undo_steps=0)
+        options = SessionOptions(max_conditioning=None, clear_on_correction=False, undo_steps=0)
         with VideoSession(model, _Images(sequence), options=options) as session:
             for one in sequence.objects:
                 _click(session, one.object_id, one.start, sequence.first_mask(one))

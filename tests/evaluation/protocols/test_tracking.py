@@ -11,7 +11,7 @@ from sam2_ros.evaluation.measures.metrics import region_similarity
 from sam2_ros.evaluation.protocols.protocol import Track
 from sam2_ros.evaluation.protocols.registry import make_protocol
 from sam2_ros.model import Sam2Network
-from sam2_ros.session import VideoSession
+from sam2_ros.session import SessionOptions, VideoSession
 from sam2_ros.tracking import Prompt, VideoTracker
 from tests.evaluation import layouts
 from tests.evaluation.filmed import draw_labels, write_clip
@@ -123,7 +123,8 @@ def test_offline_corrects_the_worst_frame_and_tracks_all_again(
     assert prompted[:2] == [0, 1 + int(np.argmin(first))]
     assert len(set(prompted)) == len(prompted) <= FRAMES - 1
     assert all(len(one.points) <= 3 for _, one in given)
-    with VideoSession(micro128, [jumping.image(frame) for frame in range(FRAMES)]) as session:
+    options = SessionOptions(max_conditioning=None, clear_on_correction=False)  # those of the official predictor
+    with VideoSession(micro128, [jumping.image(frame) for frame in range(FRAMES)], options=options) as session:
         for frame, one in list(given):
             if frame == 0:
                 session.prompt(frame, one)
