@@ -51,12 +51,9 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     scores = {
         memory: [store.score(memory, name) for name in names if store.has_score(memory, name)] for memory in memories
     }
-    hidden = any(one.is_hidden for own in scores.values() for one in own)
-    submissions = [
-        write_submission(evaluation, store, names, memory=memory)
-        for memory in memories
-        if hidden and options.dataset in SUBMISSIONS and len(scores[memory]) == len(names)
-    ]
+    whole = [memory for memory in memories if len(scores[memory]) == len(source.open().names)]
+    hidden = options.dataset in SUBMISSIONS and any(one.is_hidden for own in scores.values() for one in own)
+    submissions = [write_submission(evaluation, store, names, memory=memory) for memory in whole if hidden]
     report = EvaluationReport(
         evaluation,
         store,

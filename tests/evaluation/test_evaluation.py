@@ -143,9 +143,10 @@ def test_a_damaged_video_does_not_stop_the_others(
 ) -> None:
     two_videos(tmp_path / 'data')
     (tmp_path / 'data/street/00003.png').unlink()
-    assert command('folder', '--memory', 'sam2') == 1
+    assert command('folder', '--memory', 'sam2,dam') == 1
     assert 'street with sam2: ' in capsys.readouterr().err
     assert '## What could not be done' in page(tmp_path) and 'has no label image' in page(tmp_path)
+    assert 'One video, without those that could not be done with every memory.' in page(tmp_path)
     assert [row[0] for row in table(page(tmp_path), 'video | frames')] == ['yard']
 
 
@@ -181,9 +182,12 @@ def test_a_server_gets_label_images_of_all_frames(
     command: Command, pretended: list[tuple[str, str]], tmp_path: Path
 ) -> None:
     layouts.mose_hidden(tmp_path / 'data')
+    write_clip(tmp_path / 'data/valid/JPEGImages/b2', layouts.ALONE, masks=tmp_path / 'data/valid/Annotations/b2')
+    assert command('mose', '--memory', 'sam2', '--videos', 'a1') == 0
+    assert not (tmp_path / 'out/submission_sam2.zip').exists(), 'it would not have all videos'
     assert command('mose', '--memory', 'sam2') == 0
     with zipfile.ZipFile(tmp_path / 'out/submission_sam2.zip') as archive:
-        assert archive.namelist() == [f'a1/{number:05}.png' for number in range(layouts.FRAMES)]
+        assert archive.namelist() == [f'{name}/{n:05}.png' for name in ('a1', 'b2') for n in range(layouts.FRAMES)]
         archive.extractall(tmp_path)
     assert np.array_equal(read_labels(tmp_path / 'a1/00004.png'), layouts.ALONE[0])
     assert 'submission_sam2.zip' in page(tmp_path) and '## Figures' not in page(tmp_path)

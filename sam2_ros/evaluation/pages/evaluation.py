@@ -56,8 +56,10 @@ class EvaluationReport:
 
     @property
     def known(self) -> dict[str, list[SequenceScore]]:
-        """By memory the scores of videos whose truth is known."""
-        return {memory: [one for one in own if not one.is_hidden] for memory, own in self.scores.items()}
+        """By memory the scores of the videos whose truth is known and that were done with every memory."""
+        done = [{one.name for one in own if not one.is_hidden} for own in self.scores.values()]
+        common = set.intersection(*done)
+        return {memory: [one for one in own if one.name in common] for memory, own in self.scores.items()}
 
     def label(self, memory: str) -> str:
         """What a memory is called on the page."""
@@ -101,15 +103,16 @@ def write_page(report: EvaluationReport) -> Path:
 
 
 def _figures(report: EvaluationReport) -> list[Block]:
-    figures = {memory: report.evaluation.protocol.figures(own) for memory, own in report.known.items() if own}
+    figures = {memory: report.evaluation.protocol.figures(own) for memory, own in report.known.items()}
     names = list(dict.fromkeys(name for own in figures.values() for name in own))
     rows = [
         [report.label(memory), *(report.cell(own.get(name, np.nan)) for name in names)]
         for memory, own in figures.items()
     ]
-    count = max(map(len, report.known.values()))
+    count = len(next(iter(report.known.values())))
     counted = f'{count} videos' if count > 1 else 'One video'
-    return [Heading('Figures'), Paragraph(f'{counted}.'), Table(['memory', *names], rows)]
+    left_out = ', without those that could not be done with every memory' if report.failures else ''
+    return [Heading('Figures'), Paragraph(f'{counted}{left_out}.'), Table(['memory', *names], rows)]
 
 
 def _comparisons(report: EvaluationReport) -> list[Block]:
@@ -127,10 +130,9 @@ def _beside(report: EvaluationReport, table: PublishedTable) -> Table:
     """Our rows first."""
     rows = []
     for memory, own in report.known.items():
-        if own:
-            figures = report.evaluation.protocol.figures(own)
-            cells = [report.cell(figures.get(name, np.nan)) for name in table.columns]
-            rows.append([f'{report.evaluation.network.name}, {report.label(memory)}', *cells, 'this run'])
+        figures = report.evaluation.protocol.figures(own)
+        cells = [report.cell(figures.get(name, np.nan)) for name in table.columns]
+        rows.append([f'{report.evaluation.network.name}, {report.label(memory)}', *cells, 'this run'])
     ours = frozenset(range(len(rows)))
     digits = 1 if report.evaluation.protocol.percent or max(max(row) for row in table.rows.values()) > 1 else 3
     rows += [
@@ -189,16 +191,14 @@ def _main_figure(report: EvaluationReport, scores: Sequence[SequenceScore]) -> f
 
 def _videos(report: EvaluationReport) -> list[Block]:
     """A row and a chart for each video."""
-    by_name = {memory: {one.name: one for one in own} for memory, own in report.known.items()}
-    names = list(dict.fromkeys(name for own in by_name.values() for name in own))
     rows, charts = [], []
-    for name in names:
-        found = {memory: own[name] for memory, own in by_name.items() if name in own}
-        first = next(iter(found.values()))
-        cells = [report.cell(_main_figure(report, [found[one]] if one in found else [])) for one in report.known]
+    for together in zip(*report.known.values(), strict=True):
+        found = dict(zip(report.known, together, strict=True))
+        first = together[0]
+        cells = [report.cell(_main_figure(report, [one])) for one in together]
         objects = len({track.object_id for track in first.tracks if track.frames})
-        rows.append([name, str(first.length), str(objects), *cells])
-        charts.append(_chart(report, name, found))
+        rows.append([first.name, str(first.length), str(objects), *cells])
+        charts.append(_chart(report, first.name, found))
     return [
         Heading('Each video'),
         Table(['video', 'frames', 'objects', *map(report.label, report.known)], rows),
