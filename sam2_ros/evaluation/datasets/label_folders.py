@@ -12,7 +12,6 @@ import numpy as np
 from sam2_ros.evaluation.datasets.dataset import DatasetError, VideoSequence
 from sam2_ros.evaluation.datasets.label_images import (
     LabelReader,
-    any_labels,
     decided_labels,
     label_sequence,
     one_object,
@@ -20,6 +19,7 @@ from sam2_ros.evaluation.datasets.label_images import (
 )
 from sam2_ros.evaluation.datasets.reading import JPEGS, image_files, read_lines
 from sam2_ros.files.masks import read_labels
+from sam2_ros.masklets.reading import UNDECIDED
 
 _STUFF = 124  # highest class of VIPSeg; things have numbers above it
 _VOID_THING = 200  # a leftover in the label images of VIPSeg
@@ -42,6 +42,7 @@ class LabelLayout:
         hidden: those whose truth is kept by a server.
         read: gives the labels of a file.
         late_objects: objects may appear after the first frame.
+        undecided: label of pixels that were not decided, where a video has other labels, too.
         complete: every frame of a split that is not hidden has a label image. Else frames without one are no frames of
             the video.
     """
@@ -53,6 +54,7 @@ class LabelLayout:
     hidden: tuple[str, ...] = ()
     read: LabelReader = decided_labels
     late_objects: bool = False
+    undecided: int | None = None
     complete: bool = True
 
 
@@ -75,7 +77,7 @@ LABEL_LAYOUTS: dict[str, LabelLayout] = {
     ),
     'pumavos': LabelLayout('JPEGImages', 'Annotations', '', ('all',), late_objects=True),
     'vipseg': LabelLayout('imgs', 'panomasks', '{split}.txt', ('val', 'train'), read=things, late_objects=True),
-    'folder': LabelLayout('', '', '', ('all',), read=any_labels, late_objects=True),
+    'folder': LabelLayout('', '', '', ('all',), read=read_labels, late_objects=True, undecided=UNDECIDED),
 }
 
 
@@ -114,7 +116,15 @@ class LabelFolders:
         files = paired(frames, self._labels / name, complete=layout.complete and not hidden)
         if not layout.complete and not hidden:
             frames, files = tuple(frames[index] for index in files), dict(enumerate(files.values()))
-        return label_sequence(name, frames, files, read=layout.read, late_objects=layout.late_objects, is_hidden=hidden)
+        return label_sequence(
+            name,
+            frames,
+            files,
+            read=layout.read,
+            late_objects=layout.late_objects,
+            is_hidden=hidden,
+            undecided=layout.undecided,
+        )
 
     @property
     def _layout(self) -> LabelLayout:

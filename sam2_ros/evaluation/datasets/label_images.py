@@ -28,12 +28,6 @@ def one_object(file: Path) -> np.ndarray:
     return (read_labels(file) > 0).astype(np.uint8)
 
 
-def any_labels(file: Path) -> np.ndarray:
-    """The labels in a file; 255 is an object if the file has no other one, else undecided."""
-    labels = read_labels(file)
-    return labels if not np.any((labels > 0) & (labels != UNDECIDED)) else np.where(labels == UNDECIDED, 0, labels)
-
-
 def labels_or_colours(file: Path) -> np.ndarray:
     """(H, W) int64: labels as they are; of an image in colours, red * 65536 + green * 256 + blue.
 
@@ -98,6 +92,7 @@ def label_sequence(
     read: LabelReader,
     late_objects: bool,
     is_hidden: bool = False,
+    undecided: int | None = None,
     object_names: Mapping[int, str] | None = None,
 ) -> VideoSequence:
     """A video with label images.
@@ -109,6 +104,7 @@ def label_sequence(
         read: gives the labels of a file.
         late_objects: objects may appear after the first label image. Then all label images are read here.
         is_hidden: a server keeps the truth; label images say where objects begin only.
+        undecided: label of pixels that were not decided, where a video has other labels, too; else it is an object.
         object_names: what labels stand for, for the attribute 'class'.
 
     Raises:
@@ -119,6 +115,8 @@ def label_sequence(
     annotated = sorted(files)
     images = LabelImages(files, read)
     starts = images.first_frames(annotated if late_objects else annotated[:1])
+    if undecided is not None and len(starts) > 1:
+        starts.pop(undecided, None)
     images.objects.extend(sorted(starts))
     names = object_names or {}
     objects = tuple(

@@ -9,8 +9,10 @@ import pytest
 
 from sam2_ros.evaluation.datasets.dataset import DatasetError
 from sam2_ros.evaluation.datasets.registry import DATASETS, open_dataset
+from tests.evaluation.filmed import write_clip
 from tests.evaluation.layouts import (
     FRAMES,
+    LABELS,
     LAYOUTS,
     Expected,
     davis2017,
@@ -50,6 +52,19 @@ def test_a_data_set_in_its_layout(name: str, write: Callable[[Path], Expected], 
 
 def test_every_data_set_with_masks_is_tried() -> None:
     assert {name for name, _ in LAYOUTS} == {name for name, one in DATASETS.items() if 'online' in one.protocols}
+
+
+def test_the_label_255_is_an_object_only_if_it_is_alone_in_the_video(tmp_path: Path) -> None:
+    """Also in a frame that shows nothing else."""
+    labels = np.where(LABELS == 2, 255, LABELS)
+    labels[4][labels[4] == 1] = 0
+    write_clip(tmp_path / 'both', labels)
+    write_clip(tmp_path / 'alone', np.where(LABELS == 1, 255, 0).astype(np.uint8))
+    data = open_dataset('folder', tmp_path)
+    assert {name: [one.object_id for one in data.sequence(name).objects] for name in data.names} == {
+        'alone': ['255'],
+        'both': ['1'],
+    }
 
 
 def test_frames_that_a_server_wants(tmp_path: Path) -> None:
