@@ -136,5 +136,7 @@ class ResultStore:
         return SequenceScore(tree['name'], (height, width), tree['length'], tracks)
 
     def _file(self, kind: str, memory: str, name: str) -> Path:
+        if name.startswith('/') or '..' in name.split('/'):
+            raise ValueError(f'{name!r} cannot be the name of a video, because it would lead out of {self.folder}')
         suffix = '.npz' if kind == TRACKS else '.json'
         return self.folder / kind / memory / f'{name}{suffix}'

@@ -191,6 +191,9 @@ def test_a_server_gets_label_images_of_all_frames(
         archive.extractall(tmp_path)
     assert np.array_equal(read_labels(tmp_path / 'a1/00004.png'), layouts.ALONE[0])
     assert 'submission_sam2.zip' in page(tmp_path) and '## Figures' not in page(tmp_path)
+    rows = table(page(tmp_path), 'method | J&F')
+    assert rows[0] == ['**sam2.1_hiera_micro, sam2**', '', '**this run; nothing is scored here**']
+    assert ['Cutie-base', '69.9', 'published, not run here; SAM 2 (ICLR 2025)'] in rows
 
 
 def test_a_server_gets_the_frames_it_asks_for(
@@ -244,6 +247,15 @@ def test_the_plan_counts_and_runs_nothing(command: Command, tmp_path: Path, caps
     assert rows['hours on GPUs'] == 'no speed is published for sam2.1_hiera_micro'
     assert any(name.startswith('hours here (') and float(value) > 0 for name, value in rows.items())
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_list_of_names_cannot_lead_out_of_the_folder(
+    command: Command, pretended: list[tuple[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layouts.davis2017(tmp_path / 'data')
+    (tmp_path / 'data/ImageSets/2017/val.txt').write_text('../bear\n')
+    assert command('davis2017') == 1
+    assert "'../bear' cannot be the name of a video" in capsys.readouterr().err
 
 
 @pytest.mark.slow

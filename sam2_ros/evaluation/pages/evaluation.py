@@ -86,7 +86,10 @@ def write_page(report: EvaluationReport) -> Path:
         Paragraph(report.evaluation.protocol.description),
     ]
     if any(report.known.values()):
-        blocks += [*_figures(report), *_comparisons(report), *_attributes(report), *_worst(report), *_videos(report)]
+        blocks += _figures(report)
+    blocks += _comparisons(report)
+    if any(report.known.values()):
+        blocks += [*_attributes(report), *_worst(report), *_videos(report)]
     if report.submissions:
         blocks += [
             Heading('Archives for the server'),
@@ -127,12 +130,13 @@ def _comparisons(report: EvaluationReport) -> list[Block]:
 
 
 def _beside(report: EvaluationReport, table: PublishedTable) -> Table:
-    """Our rows first."""
+    """Our rows first; without figures where a server keeps the truth."""
     rows = []
     for memory, own in report.known.items():
-        figures = report.evaluation.protocol.figures(own)
+        figures = report.evaluation.protocol.figures(own) if own else {}
         cells = [report.cell(figures.get(name, np.nan)) for name in table.columns]
-        rows.append([f'{report.evaluation.network.name}, {report.label(memory)}', *cells, 'this run'])
+        said = 'this run' if own else 'this run; nothing is scored here'
+        rows.append([f'{report.evaluation.network.name}, {report.label(memory)}', *cells, said])
     ours = frozenset(range(len(rows)))
     digits = 1 if report.evaluation.protocol.percent or max(max(row) for row in table.rows.values()) > 1 else 3
     rows += [
