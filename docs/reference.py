@@ -78,6 +78,9 @@ COMMANDS = {
     'sam2_ros.training.cutouts': 'OUT gets sprites/, backgrounds/ and MANIFEST.csv. The same files and options give '
     'the same pictures. Ctrl-C and SIGTERM end it with whole files. Images are read as stored, without turning them by '
     'EXIF. [What is in the folder](../tutorials/train_a_small_model.md#train-on-real-objects).',
+    'sam2_ros.evaluation.__main__': 'The tables of papers as one command. '
+    '[Data sets, protocols, and what is on the page](../tutorials/evaluation.md). Ctrl-C ends it; the same command '
+    'goes on where it was. The exit status is 1 if a video could not be done.',
     'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
     'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label '
     'image, a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',
@@ -318,10 +321,10 @@ def command_lines() -> str:
     for module, note in COMMANDS.items():
         parser = parser_of(module)
         arguments = [_argument(action) for action in parser._actions if action.dest != 'help']
-        title = module.removeprefix('sam2_ros.').replace('.', ' ').split()[-1]
+        command = module.removesuffix('.__main__')
         parts += [
-            f'## {title}',
-            f'`python -m {module}`: {(parser.description or "").strip()}',
+            f'## {command.rpartition(".")[2]}',
+            f'`python -m {command}`: {(parser.description or "").strip()}',
             note,
             _table(('argument', 'what'), arguments),
         ]

@@ -35,7 +35,9 @@ ROOMS: dict[str, set[str]] = {
     'session': {'model', 'tracking', 'video'},
     'live': {'model', 'tracking'},
     'detections': {'live', 'tracking'},
-    'evaluation': {'model', 'tracking', 'synthetic', 'files', 'video', 'drawing', 'interruption'},
+    'evaluation': {
+        'model', 'tracking', 'synthetic', 'files', 'video', 'drawing', 'interruption', 'masklets', 'session',
+    },
     'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation', 'interruption'},
     'nodes/edge': {'tracking', 'files', 'live', 'spatial', 'detections', 'interruption'},
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'effects', 'live', 'detections', 'nodes/edge'},
