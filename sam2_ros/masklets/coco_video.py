@@ -9,10 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
-import numpy as np
-
 from sam2_ros.files.json_files import read_json
+from sam2_ros.files.outlines import outline_mask
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.masklets.masklet import AnnotatedVideo, Masklet
@@ -20,7 +18,6 @@ from sam2_ros.masklets.reading import class_names, field_of
 
 _RATE = 30.0  # frames per second
 _WITHOUT_CLASS = 'object'
-_SHIFT = 4  # fractional bits of corners
 _IMAGES = re.compile(rb'"images"\s*:')  # no key of other formats
 
 
@@ -159,20 +156,13 @@ def _masklet(
 
 
 def _mask(segmentation: Any, size: tuple[int, int], told: str) -> RunLengths:
-    """The mask of run lengths, or of polygons [x, y, x, y, ...] whose pixel centres are at half-integers."""
-    if isinstance(segmentation, dict):
-        try:
-            return RunLengths.from_coco(segmentation, size=size)
-        except ValueError as error:
-            raise ValueError(f'{told}: {error}') from error
-    drawn = np.zeros(size, np.uint8)
+    """The mask of run lengths or polygons."""
     try:
-        for part in segmentation:
-            corners = np.asarray(part, np.float64).reshape(-1, 2) - 0.5
-            cv2.fillPoly(drawn, [np.round(corners * (1 << _SHIFT)).astype(np.int32)], 1, cv2.LINE_8, _SHIFT)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'{told} has neither run lengths nor polygons') from error
-    return RunLengths.of(drawn > 0)
+        if isinstance(segmentation, dict):  # its own sentence says more
+            return RunLengths.from_coco(segmentation, size=size)
+        return RunLengths.of(outline_mask(segmentation, size))
+    except ValueError as error:
+        raise ValueError(f'{told}: {error}') from error
 
 
 def _video_entry(video: AnnotatedVideo, video_id: int) -> dict[str, Any]:
