@@ -68,6 +68,8 @@ COMMANDS = {
     'sam2_ros.tools.track_bag': 'Reads sqlite3 and mcap. When it is stopped or fails, OUT is a whole bag of what was '
     'tracked until then, unless it says that it is not (a full disk, a second signal). Needs `pip install rosbags`.',
     'sam2_ros.tools.segment_image': '[What is in the files](../tutorials/segment_everything.md).',
+    'sam2_ros.tools.label': 'After Ctrl-C, SIGTERM or a crash the same command goes on where it was; at most one batch '
+    'of objects is tracked again. [What corrections look like](../tutorials/label_videos.md).',
     'sam2_ros.tools.dataset_stats': '[What the formats hold, and what is counted](../tutorials/masklet_files.md).',
     'sam2_ros.tools.effects': '[What the effects do, and when erasing fails](../tutorials/effects.md).',
     'sam2_ros.tools.demo': '`make demo` runs it. It needs the built ROS package.',

@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
     'session': {'model', 'tracking', 'video'},
+    'labelling': {'model', 'files', 'images', 'masklets', 'tracking', 'session'},
     'live': {'model', 'tracking'},
     'detections': {'live', 'tracking'},
     'evaluation': {
@@ -49,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     'nodes/operator_page': {'tracking', 'drawing', 'files', 'live', 'web', 'nodes/edge', 'nodes/bag'},
     'tools': {
         'model', 'synthetic', 'files', 'interruption', 'effects', 'images', 'masklets', 'tracking', 'drawing', 'video',
-        'session', 'live', 'evaluation', 'nodes/edge', 'nodes/tracker', 'nodes/bag',
+        'session', 'labelling', 'live', 'evaluation', 'nodes/edge', 'nodes/tracker', 'nodes/bag',
     },
 }  # fmt: skip
 MESSAGES = {'msg', 'srv'}  # generated from the folders of these names
