@@ -46,7 +46,7 @@ export class ObjectList extends EventTarget {
     card.kind = part('span', 'kind', select);
     card.state = part('span', 'state', select);
     card.curve = part('canvas', 'curve');
-    card.curve.setAttribute('aria-hidden', 'true');
+    card.curve.setAttribute('role', 'img');
     const buttons = part('div', 'buttons');
     for (const [action, text] of readOnly ? [] : [['correct', 'Correct'], ['rename', 'Rename'], ['remove', 'Remove']]) {
       const button = part('button', `quiet ${action}`, buttons);
@@ -71,6 +71,7 @@ export class ObjectList extends EventTarget {
     card.number.style.setProperty('background', `rgb(${object.colour.join(' ')})`);
     card.name.textContent = object.id;
     card.kind.textContent = [object.class_name, object.source === 'detector' ? 'by the detector' : ''].filter(Boolean).join(', ');
+    card.curve.setAttribute('aria-label', `30 s of ${object.id}`);
     const percent = Math.round(100 * (1 - object.occlusion));
     const word = STATE_WORDS[object.state] ?? object.state;
     card.state.textContent = `${signOf(object.state)} ${word}, seen ${percent} %`;
