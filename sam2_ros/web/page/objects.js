@@ -47,6 +47,7 @@ export class ObjectList extends EventTarget {
     card.state = part('span', 'state', select);
     card.curve = part('canvas', 'curve');
     card.curve.setAttribute('role', 'img');
+    card.curve.title = `${id} in the last 30 s, at the bottom visible, at the top hidden. ▲ anchor, ◆ prompt, | remembered`;
     const buttons = part('div', 'buttons');
     for (const [action, text] of readOnly ? [] : [['correct', 'Correct'], ['rename', 'Rename'], ['remove', 'Remove']]) {
       const button = part('button', `quiet ${action}`, buttons);
@@ -71,7 +72,6 @@ export class ObjectList extends EventTarget {
     card.number.style.setProperty('background', `rgb(${object.colour.join(' ')})`);
     card.name.textContent = object.id;
     card.kind.textContent = [object.class_name, object.source === 'detector' ? 'by the detector' : ''].filter(Boolean).join(', ');
-    card.curve.setAttribute('aria-label', `30 s of ${object.id}`);
     const percent = Math.round(100 * (1 - object.occlusion));
     const word = STATE_WORDS[object.state] ?? object.state;
     card.state.textContent = `${signOf(object.state)} ${word}, seen ${percent} %`;

@@ -13,6 +13,7 @@ import { Sketch } from './sketch.js';
 const LATE = 1; // seconds from which on the age of the picture is said in large letters
 const BELIEVABLE = 3600; // seconds; stamps further from the robot's clock are those of a recording
 const MOST_MESSAGES = 8;
+const SAID = 6000; // milliseconds for which the newest message stands over the picture
 const TICK = 250; // milliseconds between two looks at the age
 
 const by = (id) => document.getElementById(id);
@@ -121,9 +122,12 @@ function trouble(picture, age) {
   if (!camera) return 'No tracker was found yet.';
   if (!camera.alive) return `${camera.name} is gone.`;
   if (!picture) return camera.trouble || 'Waiting for a picture.';
-  if (age > LATE) return `The picture is ${Math.floor(age)} s old.`;
-  if (settings.hide === 'objects' && whyAllIsHidden(shown())) return `All is hidden: ${whyAllIsHidden(shown())}.`;
-  return picture.tracked === false ? `${camera.name} says nothing of this picture.` : '';
+  const hidden = settings.hide === 'objects' && whyAllIsHidden(shown());
+  return [
+    age > LATE && `The picture is ${Math.floor(age)} s old.`,
+    hidden && `All is hidden: ${hidden}.`,
+    !hidden && picture.tracked === false && 'The tracker says nothing of this picture.',
+  ].filter(Boolean).join(' ');
 }
 
 function frozenFor() {
@@ -142,6 +146,10 @@ function say({ text, kind }) {
   line.textContent = text;
   by('messages').prepend(line);
   while (by('messages').children.length > MOST_MESSAGES) by('messages').lastChild.remove();
+  by('said').className = kind;
+  by('said').textContent = text;
+  clearTimeout(state.saying);
+  state.saying = setTimeout(() => by('said').replaceChildren(), SAID);
 }
 
 function watch(camera) {
