@@ -140,6 +140,70 @@ class Browser:
             (actions.context_click if right else actions.click)()
         actions.key_up(Keys.SHIFT).perform()
 
+    def touch(self, kind: str, *places: tuple[float, float]) -> None:
+        """Put fingers down at these pixels of the image, or move or lift them.
+
+        Args:
+            kind: 'touchStart', 'touchMove', 'touchEnd' or 'touchCancel'.
+            places: where each finger is now.
+        """
+        script = (
+            "const shown = document.getElementById('view').getBoundingClientRect();"
+            'return [shown.left - visualViewport.offsetLeft, shown.top - visualViewport.offsetTop, '
+            'shown.width, shown.height]'
+        )
+        left, top, width, height = self.driver.execute_script(script)
+        points = [
+            {'x': left + (x + 0.5) / self._width * width, 'y': top + (y + 0.5) / self._height * height, 'id': number}
+            for number, (x, y) in enumerate(places)
+        ]
+        self.driver.execute_cdp_cmd('Input.dispatchTouchEvent', {'type': kind, 'touchPoints': points})
+
+    def tap(self, x: float, y: float) -> None:
+        self.swipe((x, y))
+
+    def swipe(self, begin: tuple[float, float], *places: tuple[float, float]) -> None:
+        """With one finger."""
+        self.touch('touchStart', begin)
+        for place in places:
+            self.touch('touchMove', place)
+        self.touch('touchEnd')
+
+    def spread(self, middle: tuple[float, float]) -> None:
+        """Two fingers, one after the other, that move away from each other."""
+        x, y = middle
+        self.touch('touchStart', (x - 8, y))
+        for distance in range(8, 60, 3):
+            kind = 'touchStart' if distance == 8 else 'touchMove'
+            self.touch(kind, (x - distance, y), (x + distance, y))
+        self.touch('touchEnd')
+
+    def zoom(self) -> float:
+        return self.driver.execute_script('return visualViewport.scale')
+
+    def phone(self, on: bool) -> None:
+        """Be a phone with a touch screen, or a desktop again."""
+        self.resize(PHONE if on else DESKTOP, pixels=2 if on else 1, mobile=on)
+        fingers = {'maxTouchPoints': 2} if on else {}
+        self.driver.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', {'enabled': on, **fingers})
+
+    @contextmanager
+    def with_script(self, script: str) -> Iterator[None]:
+        """Run a script in every page that is opened in the block, before those of the page."""
+        given = {'source': script}
+        added = self.driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', given)
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', added)
+
+    def figures(self) -> dict[str, float]:
+        """What the browser counts, after it has tidied up: JSHeapUsedSize, Nodes, JSEventListeners and others."""
+        self.driver.execute_cdp_cmd('Performance.enable', {})
+        self.driver.execute_cdp_cmd('HeapProfiler.collectGarbage', {})
+        counted = self.driver.execute_cdp_cmd('Performance.getMetrics', {})['metrics']
+        return {one['name']: one['value'] for one in counted}
+
     def requests(self) -> list[str]:
         """Addresses of all that was asked for since the start, WebSockets included."""
         for entry in self.driver.get_log('performance'):
@@ -156,22 +220,28 @@ class Browser:
         return [
             url
             for url in self.requests()
-            if urlsplit(url).scheme not in kept_here and urlsplit(url).hostname not in ('127.0.0.1', 'localhost')
+            if urlsplit(url).scheme not in kept_here and not _is_here(urlsplit(url).hostname or '')
         ]
 
     def complaints(self) -> list[Any]:
         """Errors and warnings in the console since this was last asked: violations of the policy are among them."""
         return [entry['message'] for entry in self.driver.get_log('browser')]
 
-    def resize(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int], *, pixels: int = 1, mobile: bool = False) -> None:
+        """`pixels`: of the screen, for one of the page."""
         self.driver.execute_cdp_cmd(
             'Emulation.setDeviceMetricsOverride',
-            {'width': size[0], 'height': size[1], 'deviceScaleFactor': 1, 'mobile': False},
+            {'width': size[0], 'height': size[1], 'deviceScaleFactor': pixels, 'mobile': mobile},
         )
 
     def colour_scheme(self, scheme: str) -> None:
         feature = {'name': 'prefers-color-scheme', 'value': scheme}
         self.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
+
+
+def _is_here(host: str) -> bool:
+    """Browsers look for names that end so on this machine."""
+    return host in ('127.0.0.1', 'localhost') or host.endswith('.localhost')
 
 
 @contextmanager
@@ -181,6 +251,7 @@ def browser(*, image_size: tuple[int, int]) -> Iterator[Browser]:
     options.binary_location = CHROMIUM
     for switch in SWITCHES:
         options.add_argument(switch)
+    options.accept_insecure_certs = True  # those of tests are signed by nobody
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     try:
