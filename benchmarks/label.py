@@ -138,7 +138,7 @@ def score_clip(clip: Clip, model: Sam2Network, *, points_per_side: int, options:
         model, points_per_side=points_per_side, pred_iou_thresh=BUNDLED[0], stability_score_thresh=BUNDLED[1]
     )
     labels = Labels('clip', SIZE, 24.0, len(clip.images))
-    labels = list(find_masklets(labels, clip.images, generator, options=options))[-1]
+    labels = list(find_masklets(labels, list(clip.images), generator, options=options))[-1]
     similarity = scores(labels, clip)
     best = np.max([*similarity.values(), np.zeros(len(clip.roles))], axis=0)
     found = int((best >= GOOD).sum())
@@ -151,7 +151,7 @@ def score_clip(clip: Clip, model: Sam2Network, *, points_per_side: int, options:
             entries += click(after, clip, chosen)
             file.write_text(json.dumps({'corrections': entries}))
             corrections = read_corrections(file, {'clip': SIZE})['clip']
-            after = list(apply_corrections(after, corrections, model, clip.images))[-1]
+            after = list(apply_corrections(after, corrections, model, list(clip.images)))[-1]
     corrected = scores(after, clip)
     return Score(
         objects=len(clip.roles),

@@ -102,17 +102,17 @@ def measure_everything(options: argparse.Namespace, weights: Path) -> Everything
     images = [make_clip(seed, PRESETS['plain'], split='heldout').images[0] for seed in seeds]
     rows = []
     for image in images:
-        mine, my_time = _timed(lambda image=image: ours.generate(image), device)
+        mine, my_time = _timed(ours.generate, image, device)
         with autocast, torch.inference_mode():
-            theirs, their_time = _timed(lambda image=image: official.generate(image), device)
+            theirs, their_time = _timed(official.generate, image, device)
         rows.append((my_time, their_time, len(mine), len(theirs), _agreement(mine, theirs)))
     columns = np.array(rows[1:]).T  # the first image warms both up
-    return Everything(*columns[:4], agreement=float(np.nanmean(columns[4])))
+    return Everything(columns[0], columns[1], columns[2], columns[3], float(np.nanmean(columns[4])))
 
 
-def _timed(call: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
+def _timed(generate: Callable[[np.ndarray], Any], image: np.ndarray, device: torch.device) -> tuple[Any, float]:
     start = time.perf_counter()
-    result = call()
+    result = generate(image)
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
     return result, time.perf_counter() - start

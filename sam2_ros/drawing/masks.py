@@ -87,9 +87,10 @@ def draw_numbered_masks(
 
 def _write(canvas: np.ndarray, text: str, at: tuple[int, int], *, centred: bool) -> None:
     """Write light letters with a dark edge; `at` is their lower left corner, or their middle."""
-    scale = max(0.4, len(canvas) / 900)
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    scale = max(0.4, len(canvas) / 800)
+    line = max(1, round(1.6 * scale))
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, line)
     x, y = (at[0] - width // 2, at[1] + height // 2) if centred else at
     x, y = max(0, min(x, canvas.shape[1] - width)), max(height, min(y, len(canvas) - 1))
-    for colour, thickness in ((DARK, 3), (LIGHT, 1)):
+    for colour, thickness in ((DARK, line + 2), (LIGHT, line)):
         cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)

@@ -60,9 +60,17 @@ def apply_corrections(
         changed = _told(known, mine)
         touched = sorted({one.frame for one in mine if one.prompt is not None})
         if touched:
-            changed = _propagated(
-                changed, touched, labels.frame_count, model, frames, spill_folder=spill_folder, watch=watch
-            )
+            if not any(_starts(given[0]) for given in changed.prompts.values()):
+                raise ValueError(
+                    f'nothing is left that says where object {number} of {labels.name} is; drop it, or give a positive '
+                    'click, a box or a mask on another frame'
+                )
+            try:
+                changed = _propagated(
+                    changed, touched, labels.frame_count, model, frames, spill_folder=spill_folder, watch=watch
+                )
+            except ValueError as error:
+                raise ValueError(f'object {number} of {labels.name}: {error}') from error
         labels = replace(labels.with_object(number, changed), applied=(*labels.applied, *(one.entry for one in mine)))
         yield labels
 
@@ -115,7 +123,8 @@ def _told(known: LabelledObject, corrections: Sequence[Correction]) -> LabelledO
     edited = set(known.edited)
     for one in corrections:
         class_name = known.class_name if one.class_name is None else one.class_name
-        known = replace(known, checked=True, dropped=one.verdict == DROP, class_name=class_name)
+        dropped = known.dropped if one.verdict is None else one.verdict == DROP
+        known = replace(known, checked=True, dropped=dropped, class_name=class_name)
         if one.prompt is None:
             continue
         before = prompts.get(one.frame, ())

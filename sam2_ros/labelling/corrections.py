@@ -29,7 +29,7 @@ class Correction:
         object: its number. One that is not known starts a new object.
         prompt: where it is on `frame`; None if the correction is a verdict or a class alone.
         frame: index of the frame of the prompt.
-        verdict: 'keep', 'drop' or 'edit'.
+        verdict: 'keep', 'drop' or 'edit'; None leaves it as it is, dropped or not.
         class_name: None leaves it as it is.
         entry: as it was in the file, with the mask itself in the place of its file; two equal ones say the same.
     """
@@ -37,7 +37,7 @@ class Correction:
     object: int
     prompt: Prompt | None
     frame: int
-    verdict: str
+    verdict: str | None
     class_name: str | None
     entry: Mapping[str, Any]
 
@@ -101,7 +101,7 @@ def _correction(entry: dict[str, Any], size: tuple[int, int], *, folder: Path) -
     else:
         prompt.check_fits(*size)
     kept = {name: value for name, value in entry.items() if name != 'video'} | mask
-    return Correction(number, prompt, frame, verdict or KEEP, class_name, kept)
+    return Correction(number, prompt, frame, verdict, class_name, kept)
 
 
 def _prompt(entry: dict[str, Any], *, folder: Path) -> tuple[Prompt | None, dict[str, Any]]:

@@ -143,14 +143,15 @@ def _masklet(
     annotation: Mapping[str, Any],
     classes: Mapping[Any, str],
 ) -> Masklet:
+    edited = declared.get('edited_frames')
     name = classes.get(annotation.get('category_id'), str(declared.get('class', '')))
     return Masklet(
         number=number,
         masks=masks,
         name=str(declared.get('name', '')),
         class_name='' if name == _WITHOUT_CLASS else name,
-        kind=declared.get('kind', 'manual'),
-        edited_frames=int(declared.get('edited_frames', 0)),
+        kind='auto' if declared.get('kind') == 'auto' else 'manual',
+        edited_frames=edited if isinstance(edited, int) else 0,
         stability=stability,
     )
 

@@ -147,6 +147,8 @@ def test_verdicts(world: World, labels: Labels, micro: Sam2Network, tmp_path: Pa
     again = corrected(after, world, micro, [*entries, {'object': 3, 'verdict': 'keep'}], tmp_path)
     assert again.objects[3].masks == labels.objects[3].masks, 'what was dropped can be had again'
     assert not again.objects[3].dropped
+    named = corrected(after, world, micro, [*entries, {'object': 3, 'class': 'half'}], tmp_path)
+    assert named.objects[3].dropped and named.objects[3].class_name == 'half', 'a class is no verdict'
 
 
 def test_what_a_person_dropped_is_not_found_again(
@@ -222,6 +224,8 @@ def test_a_correction_that_cannot_be_understood_is_told(tmp_path: Path, entry: A
         ({'object': 9, 'verdict': 'drop'}, 'no object 9; objects: 1, 2'),
         ({'object': 9, 'frame': 0, 'clicks': [[5, 5, 0]]}, 'new and needs a positive click'),
         ({'object': 1, 'frame': 12, 'clicks': [[5, 5, 1]]}, 'last frame of clip is 11'),
+        ({'object': 1, 'frame': 0, 'mask': {'size': [HEIGHT, WIDTH], 'counts': [HEIGHT * WIDTH]}}, 'nothing is left'),
+        ({'object': 5, 'frame': 0, 'clicks': [[5, 5, 0]]}, r'object 5 of clip: .*no mask on frame 0'),
     ],
 )
 def test_a_correction_that_does_not_fit_changes_nothing(
