@@ -181,11 +181,19 @@ class Browser:
     def zoom(self) -> float:
         return self.driver.execute_script('return visualViewport.scale')
 
-    def phone(self, on: bool) -> None:
-        """Be a phone with a touch screen, or a desktop again."""
-        self.resize(PHONE if on else DESKTOP, pixels=2 if on else 1, mobile=on)
-        fingers = {'maxTouchPoints': 2} if on else {}
-        self.driver.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', {'enabled': on, **fingers})
+    @contextmanager
+    def phone(self) -> Iterator[None]:
+        """Be a phone with a touch screen, in a tab of its own: touches of a tab that was zoomed go astray later."""
+        desktop = self.driver.current_window_handle
+        self.driver.switch_to.new_window('tab')
+        try:
+            self.resize(PHONE, pixels=2, mobile=True)
+            touch = {'enabled': True, 'maxTouchPoints': 2}
+            self.driver.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', touch)
+            yield
+        finally:
+            self.driver.close()
+            self.driver.switch_to.window(desktop)
 
     @contextmanager
     def with_script(self, script: str) -> Iterator[None]:

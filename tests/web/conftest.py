@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -32,3 +33,13 @@ def still(tab) -> Iterator[tuple[PretendedRobot, PretendedCamera]]:
         wait_for(lambda: tab.has('body.has-picture'), 'a picture')
         yield robot, robot.cameras[0]
         assert tab.complaints() == []
+
+
+@pytest.fixture(scope='module')
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Files of a certificate that nobody has signed, and of its key."""
+    folder = tmp_path_factory.mktemp('tls')
+    files = str(folder / 'certificate.pem'), str(folder / 'key.pem')
+    command = ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost']
+    subprocess.run([*command, '-out', files[0], '-keyout', files[1]], check=True, capture_output=True, timeout=60)
+    return files

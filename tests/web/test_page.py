@@ -6,7 +6,7 @@ import pytest
 
 from tests.nodes import tracker_scene as scene
 from tests.web.operating import RED, centre, one_object, only_the_image, prompts_of, show_objects
-from tests.web.pretended import COLOURS, PretendedCamera, pretended, wait_for
+from tests.web.pretended import COLOURS, PretendedCamera, Tracked, pretended, wait_for
 
 pytest.importorskip('selenium', reason='selenium is not installed, which drives the browser')
 
@@ -251,6 +251,38 @@ def test_two_cameras(tab: Browser) -> None:
         robot.thread.post(robot.thread.server.set_cameras, facts)
         wait_for(lambda: '/front/tracker is gone' in tab.text('#veil'), 'the camera is gone')
         assert tab.complaints() == []
+
+
+SLOW = """
+const make = window.createImageBitmap;
+window.createImageBitmap = async (...given) => {
+  await new Promise((resolve) => setTimeout(resolve, window.wait ?? 0));
+  return make(...given);
+};
+"""
+
+
+def test_a_picture_on_its_way_is_not_shown_for_another_camera(tab: Browser) -> None:
+    """A click on it would go to the wrong tracker."""
+    with tab.with_script(SLOW), pretended(('/front/tracker', '/rear/tracker'), moving=False) as robot:
+        tab.open(robot.thread.address)
+        wait_for(lambda: tab.has('body.has-picture'), 'a picture')
+        front, rear = robot.cameras
+        front.objects['only in front'] = Tracked(1, disc='red')
+        rear.shift, rear.index = 1, 500
+        tab.driver.execute_script(
+            'window.wait = 400; window.stamps = [];'
+            "new MutationObserver(() => stamps.push(document.getElementById('view').dataset.stamp))"
+            ".observe(document.getElementById('view'), { attributeFilter: ['data-stamp'] })"
+        )
+        (viewer,) = robot.thread.server.viewers.values()
+        robot.step()
+        wait_for(lambda: viewer._on_its_way is not None, 'a picture on its way')
+        tab.press('#cameras button:last-child')
+        wait_for(lambda: tab.has('body.has-picture') and tab.shown_stamp() == rear.stamp_ns(501), 'the other camera')
+        shown = tab.driver.execute_script('return window.stamps')
+        assert [float(one) for one in shown] == [rear.stamp_ns(501) / 1e9]
+        assert tab.objects() == [] and tab.complaints() == []
 
 
 def test_recording_and_a_lost_connection(tab: Browser) -> None:

@@ -18,6 +18,12 @@ export class Connection extends EventTarget {
   #open = new Map(); // number of a command -> what waits for its answer
   #pause = 250;
 
+  constructor() {
+    super();
+    // A page that was left may be kept by the browser, to go back to. It must not take the place of another one.
+    addEventListener('pagehide', () => this.#socket?.close());
+  }
+
   open() {
     let opened = false;
     const address = new URL('ws', location.href);

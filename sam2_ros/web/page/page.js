@@ -250,8 +250,10 @@ function askForName(id) {
   by('renaming').showModal();
 }
 
-function undo() {
-  if (shown()) prompts.undo(state.camera, shown());
+async function undo() {
+  if (!shown()) return;
+  await prompts.undo(state.camera, shown());
+  redraw();
 }
 
 async function remove(id) {
