@@ -171,6 +171,25 @@ def test_undo_removes_a_new_object(tab: Browser, still: tuple) -> None:
     wait_for(lambda: camera.objects == {}, 'the removal')
 
 
+def test_an_object_that_is_gone_is_not_selected_any_more(tab: Browser, still: tuple) -> None:
+    """Whoever removed it: the next click would begin it anew under its name."""
+    robot, camera = still
+    one_object(tab, robot, camera)
+    tab.press('#objects .select')
+    wait_for(lambda: 'For object_1' in tab.text('#target'), 'the selection')
+    camera.silent = True  # that says nothing of it
+    robot.step()
+    wait_for(lambda: tab.shown_stamp() == camera.stamp_ns(camera.index), 'the next picture')
+    assert 'For object_1' in tab.text('#target')
+    camera.silent = False
+    show_objects(tab, robot, {'object_1'})
+    camera.objects.clear()
+    show_objects(tab, robot, set())
+    wait_for(lambda: 'For object_1' not in tab.text('#target'), 'no selection')
+    tab.click(*centre(camera, 'blue'))
+    assert prompts_of(camera, 2)[-1].object_id == ''
+
+
 def test_a_frozen_picture_stays_and_can_be_prompted(tab: Browser, still: tuple) -> None:
     robot, camera = still
     frozen = camera.index

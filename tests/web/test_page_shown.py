@@ -131,9 +131,9 @@ def test_the_page_keeps_no_more_than_it_shows(tab: Browser) -> None:
         one_object(tab, robot, camera)
         for _ in range(600):  # the curve is full
             robot.step()
-        _draw(robot, 100)
+        _draw(robot, 50)
         before = tab.figures()
-        _draw(robot, 200)
+        _draw(robot, 100)
         after = tab.figures()
         assert tab.driver.execute_script('return window.bitmaps') <= 2
         for name in ('Nodes', 'JSEventListeners', 'Documents'):

@@ -86,6 +86,9 @@ async function take({ detail }) {
     if (picture) decoded.add(picture);
     if (picture?.camera === state.camera) { // it may have been on its way when another camera was chosen
       history.add(picture.frames);
+      const selectedIn = (one) => one?.objects.some(({ id }) => id === state.selected);
+      const gone = selectedIn(state.newest) && !selectedIn(picture) && picture.tracked !== false;
+      if (gone) state.selected = null; // else the next prompt would begin it anew
       state.newest = picture;
       state.drawn = [...state.drawn.filter((at) => at > picture.arrived - 3000), picture.arrived];
       if (picture.latency !== null) state.latencies = [...state.latencies, picture.latency].slice(-15);
