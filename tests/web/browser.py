@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -180,6 +181,15 @@ class Browser:
 
     def zoom(self) -> float:
         return self.driver.execute_script('return visualViewport.scale')
+
+    def zoom_rests(self) -> bool:
+        """Whether the view stays as it is: the browser moves it a little later than the fingers move."""
+        views = []
+        for _ in range(2):
+            view = 'const v = visualViewport; return [v.scale, v.offsetLeft, v.offsetTop, scrollX, scrollY]'
+            views.append(self.driver.execute_script(view))
+            time.sleep(0.2)
+        return views[0] == views[1]
 
     @contextmanager
     def phone(self) -> Iterator[None]:

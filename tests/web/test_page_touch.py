@@ -122,6 +122,7 @@ def test_a_tap_on_the_larger_picture_hits_its_pixel(tab: Browser, phone: Pretend
     place = centre(camera, 'red')
     tab.spread(place)
     wait_for(lambda: tab.zoom() > 1.1, 'a larger picture')
+    wait_for(tab.zoom_rests, 'the end of the zoom')
     assert camera.prompts == []
     wait_for(lambda: tab.text('#frozen') == '', 'that the picture is not held any more')
     tab.tap(*place)
