@@ -136,7 +136,15 @@ class ResultStore:
         return SequenceScore(tree['name'], (height, width), tree['length'], tracks)
 
     def _file(self, kind: str, memory: str, name: str) -> Path:
-        if name.startswith('/') or '..' in name.split('/'):
-            raise ValueError(f'{name!r} cannot be the name of a video, because it would lead out of {self.folder}')
-        suffix = '.npz' if kind == TRACKS else '.json'
-        return self.folder / kind / memory / f'{name}{suffix}'
+        return file_of_video(self.folder / kind / memory, name, '.npz' if kind == TRACKS else '.json')
+
+
+def file_of_video(folder: Path, name: str, suffix: str) -> Path:
+    """The file of a video in a folder of results; its name may have slashes.
+
+    Raises:
+        ValueError: if the name leads out of the folder.
+    """
+    if name.startswith('/') or '..' in name.split('/'):
+        raise ValueError(f'{name!r} cannot be the name of a video, because it would lead out of {folder}')
+    return folder / f'{name}{suffix}'
