@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from sam2_ros.evaluation.datasets.clips import ClipSet
-from sam2_ros.evaluation.executors import run_items
+from sam2_ros.evaluation.executors import Processes
 from sam2_ros.evaluation.measures.scores import RunScore, score_run
 from sam2_ros.evaluation.network import NetworkSource, code_digest, loaded
 from sam2_ros.evaluation.predictions import PredictionStore, RunKey
@@ -84,7 +84,7 @@ class Benchmark:
         jobs = [
             _Job(self, name, number, store) for name, store in stores.items() for number in self.subsets[name].numbers
         ]
-        finished = dict(tqdm(run_items(_run_clip, jobs, processes=workers), total=len(jobs), unit='clip'))
+        finished = dict(tqdm(Processes(workers).run(_run_clip, jobs), total=len(jobs), unit='clip'))
         return [score for number in range(len(jobs)) for score in finished[number]]
 
     def _config(self, subset: ClipSet) -> dict[str, Any]:

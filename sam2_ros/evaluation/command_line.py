@@ -239,7 +239,7 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
     if checkpoint is None:
         raise FileNotFoundError(f'{options.model} has no bundled weights; give a file with --checkpoint')
     image_size = image_size or VARIANTS[options.model].image_size
-    source = NetworkSource(options.model, checkpoint, image_size, str(choose_device(options.device)))
+    source = NetworkSource(options.model, checkpoint.absolute(), image_size, str(choose_device(options.device)))
     source.load()
     return source
 

@@ -13,7 +13,7 @@ import torch
 
 from sam2_ros.evaluation.datasets.dataset import Dataset
 from sam2_ros.evaluation.datasets.registry import open_dataset
-from sam2_ros.evaluation.executors import run_items
+from sam2_ros.evaluation.executors import Executor, Processes
 from sam2_ros.evaluation.network import NetworkSource, code_digest, loaded
 from sam2_ros.evaluation.protocols.protocol import EvaluationProtocol, SequenceScore
 from sam2_ros.evaluation.results import ResultStore
@@ -126,7 +126,7 @@ class Failure:
 
 
 def evaluate(
-    evaluation: Evaluation, store: ResultStore, names: Sequence[str], *, processes: int = 1
+    evaluation: Evaluation, store: ResultStore, names: Sequence[str], *, executor: Executor | None = None
 ) -> Iterator[Failure | None]:
     """Track and score the videos whose results the store lacks.
 
@@ -136,13 +136,13 @@ def evaluate(
         evaluation: what is done.
         store: from `open_store`.
         names: of the videos.
-        processes: how many work side by side.
+        executor: where it is done; usually in this process.
 
     Yields:
         For each video and memory, as they are finished, None or why it failed.
     """
     items = [WorkItem(evaluation, store, memory, name) for name in names for memory in evaluation.memories]
-    for _, failure in run_items(track_and_score, items, processes=processes):
+    for _, failure in (executor or Processes()).run(track_and_score, items):
         yield failure
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
@@ -16,31 +17,48 @@ Item = TypeVar('Item')
 Result = TypeVar('Result')
 
 
-def run_items(work: Callable[[Item], Result], items: Sequence[Item], *, processes: int) -> Iterator[tuple[int, Result]]:
-    """Do a piece of work for each item.
+class Executor(Protocol):
+    """Does a piece of work for each item."""
 
-    Args:
-        work: with several processes a function of a module, whose argument and result can be pickled.
-        items: any number.
-        processes: how many; 1 = this one. Several share the processor cores.
+    def run(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Do the work.
 
-    Yields:
-        The index of an item and its result, as they are finished.
+        Args:
+            work: where several processes work, a function of a module, whose argument and result can be pickled.
+            items: any number.
 
-    Raises:
-        RuntimeError: if a process was ended from outside, such as for want of memory. Also what `work` raises.
+        Yields:
+            The index of an item and its result, as they are finished.
+
+        Raises:
+            RuntimeError: if a process was ended from outside, such as for want of memory. Also what `work` raises.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine, which share its processor cores.
+
+    Attributes:
+        count: how many; 1 = this one.
     """
-    if processes == 1:
-        yield from ((index, work(item)) for index, item in enumerate(items))
-        return
-    threads = max(1, (os.cpu_count() or 1) // processes)
-    pool = ProcessPoolExecutor(processes, get_context('spawn'), _begin, (threads,))
-    try:
-        futures = {pool.submit(work, item): index for index, item in enumerate(items)}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    count: int = 1
+
+    def run(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """See `Executor`."""
+        if self.count == 1:
+            yield from ((index, work(item)) for index, item in enumerate(items))
+            return
+        threads = max(1, (os.cpu_count() or 1) // self.count)
+        pool = ProcessPoolExecutor(self.count, get_context('spawn'), _begin, (threads,))
+        try:
+            futures = {pool.submit(work, item): index for index, item in enumerate(items)}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _begin(threads: int) -> None:

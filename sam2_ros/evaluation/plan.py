@@ -18,7 +18,8 @@ from sam2_ros.tracking import Prompt, VideoTracker
 
 WARM_UP, TIMED = 3, 6  # frames
 GPUS = (1, 2, 4, 8)
-# Frames per second of the official video predictor on one A100, compiled, one object (README of SAM 2.1).
+# Frames per second of the official video predictor on one A100, wholly compiled, with torch 2.5.1 and CUDA 12.4, by the
+# README of SAM 2.1 of December 2024; its script benchmark.py tracks one object.
 PUBLISHED_SPEED = {
     'sam2.1_hiera_tiny': 91.2,
     'sam2.1_hiera_small': 84.8,
