@@ -15,7 +15,7 @@ import torch
 from sam2_ros.drawing.charts import film_strip, save_picture
 from sam2_ros.evaluation.datasets.dataset import TrackedObject, VideoSequence
 from sam2_ros.evaluation.evaluation import DatasetSource
-from sam2_ros.evaluation.executors import run_items
+from sam2_ros.evaluation.executors import Processes
 from sam2_ros.evaluation.measures.distractors import FrameDistractors, find_distractors
 from sam2_ros.evaluation.network import NetworkSource, code_digest, loaded
 from sam2_ros.evaluation.predictions import claim_folder
@@ -134,7 +134,7 @@ def distill(
         For each video, as they are finished, its full name, and why it failed or an empty text.
     """
     items = [WorkItem(distillation, source, name) for source, name in videos]
-    for index, reason in run_items(measure_video, items, processes=processes):
+    for index, reason in Processes(processes).run(measure_video, items):
         yield f'{label(items[index].source)}/{items[index].name}', reason
 
 
