@@ -23,6 +23,7 @@ from sam2_ros.evaluation.pages.evaluation import EvaluationReport, write_page
 from sam2_ros.evaluation.plan import plan
 from sam2_ros.evaluation.protocols.first_prompts import FIRST_PROMPTS
 from sam2_ros.evaluation.protocols.registry import PROTOCOL_NAMES, make_protocol
+from sam2_ros.evaluation.published import ABLATION
 from sam2_ros.evaluation.results import ResultStore
 from sam2_ros.evaluation.submissions import SUBMISSIONS, write_submission
 from sam2_ros.interruption import command_status
@@ -45,7 +46,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     protocol = make_protocol(options.dataset, options.protocol, prompt=options.prompt)
     names = _chosen(source.open().names, options.videos)
     network = chosen_network(options, image_size=options.image_size)
-    memories = POLICY_NAMES if options.ablation else tuple(filter(None, options.memory.split(',')))
+    memories = tuple(ABLATION) if options.ablation else tuple(filter(None, options.memory.split(',')))
     evaluation = Evaluation(source, protocol, network, memories)
     if options.plan:
         print(plan(evaluation, names))
@@ -163,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         '--ablation',
         action='store_true',
-        help='all memory policies, beside the ablation that DAM4SAM has published; in place of --memory',
+        help='the six memory policies of the ablation that DAM4SAM has published, beside it; in place of --memory',
     )
     add('--videos', default='', metavar='PATTERN,PATTERN', help="only those of these names, such as 'bear,car-*'")
     add('--processes', type=positive, default=1, metavar='N', help='how many work side by side (default: %(default)s)')
