@@ -90,10 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog='python -m benchmarks.distill', description='Print the page in Markdown.')
     parser.add_argument('--clips', type=int, default=30, help='of each kind (default: %(default)s)')
     parser.add_argument('--first-seed', type=int, default=SUBSETS['plain'].first_seed, help='default: %(default)s')
+    parser.add_argument('--truths', nargs='+', choices=TRUTHS, default=list(TRUTHS), help='default: all')
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            measure(Path(folder), truth=truth, clips=options.clips, first_seed=options.first_seed) for truth in TRUTHS
+            measure(Path(folder), truth=truth, clips=options.clips, first_seed=options.first_seed)
+            for truth in options.truths
         ]
     command = shlex.join(['python', '-m', 'benchmarks.distill', *arguments])
     head = ['truth', 'AUC of the ranking', 'of the share', 'of the mean', 'listed with look-alikes', 'listed without']

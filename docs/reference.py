@@ -85,6 +85,9 @@ COMMANDS = {
     'goes on where it was. The exit status is 1 if a video could not be done.',
     'sam2_ros.evaluation.vot': 'A tracker for the toolkit of the VOT challenges; '
     '[how the toolkit finds it](../tutorials/evaluation.md#with-the-toolkit-of-the-vot-challenges).',
+    'sam2_ros.evaluation.distill': 'Which videos have look-alikes of the target. '
+    '[What is measured, and what it writes](../tutorials/evaluation.md#videos-with-look-alikes). Ctrl-C ends it; the '
+    'same command goes on where it was. The exit status is 1 if a video could not be measured.',
     'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
     'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label '
     'image, a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',
