@@ -38,7 +38,7 @@ Every clip has one target, whose truth is known as masks or as boxes. A clip of 
 the target, recoloured a little or not, and one of `plain` has none; its other objects, one to three, may still
 resemble the target by chance. AUC: area under the ROC curve, how often a clip with look-alikes ranks above one without;
 0.5 is chance. The share is that of the frames with a ratio above 0.5, the mean is that of the ratios: the ranking is by
-the first, then by the second. Listed: at least a third of the frames, as in DiDi. Features: the bundled network's.
+the first, then by the second. Listed: at least a third of the frames. Features: the bundled network's.
 """
 
 

@@ -32,10 +32,10 @@ class FrameDistractors:
 def find_distractors(features: Tensor, target: np.ndarray, *, is_box: bool = False) -> FrameDistractors | None:
     """Find what resembles the target outside of it.
 
-    In DiDi a place resembles the target if it is outside the target's box, and its feature is more similar to the
-    target than the target's own are on average (arXiv 2411.17576). Here features are whitened first by what is outside
-    the target, so that what is common to the whole image does not count, and the threshold is `RESEMBLES` of that
-    average.
+    As far as it is told how DiDi was made (arXiv 2411.17576), a place resembles the target if it is outside the
+    target's box, and its feature is more similar to the target than the target's own are on average. Here features are
+    whitened first by what is outside the target, so that what is common to the whole image does not count, and the
+    threshold is `RESEMBLES` of that average.
 
     Args:
         features: (C, h, w) of the frame.

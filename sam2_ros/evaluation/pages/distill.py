@@ -101,8 +101,8 @@ def _rules(report: DistillReport) -> str:
         f'target. A frame has distractors if its ratio is above {report.ratio:g}; a video is listed if that holds for '
         f'at least {report.least_share:.1%} of its frames. Of several objects the one with the highest mean ratio '
         'counts.\n\n'
-        'DiDi was made in this way with features of DINOv2, then sorted by hand. Its exact settings are not published, '
-        'so this list is not that of DiDi.'
+        'DiDi was made in a similar way with features of DINOv2, then sorted by hand. Its exact settings are not known '
+        'here, so this list is not that of DiDi.'
     )
 
 
