@@ -1,6 +1,6 @@
 """The videos of data sets in which the target has look-alikes: `python -m sam2_ros.evaluation.distill ROOT...`.
 
-As DiDi was made, with features of this package's image encoder in place of DINOv2. What was measured is kept on disk,
+Much as the data set DiDi was made as far as that is known, with features of this package's image encoder in place of DINOv2. What was measured is kept on disk,
 so that a run that was interrupted goes on where it was.
 """
 
@@ -105,7 +105,7 @@ def _count(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f'python -m {MODULE}',
-        description='Rank the videos of data sets by how much in them resembles the target, as DiDi was made, and list '
+        description='Rank the videos of data sets by how much in them resembles the target, and list '
         'those in which that is much.',
     )
     add = parser.add_argument
