@@ -1,7 +1,7 @@
 """The videos of data sets in which the target has look-alikes: `python -m sam2_ros.evaluation.distill ROOT...`.
 
-Much as the data set DiDi was made as far as that is known, with features of this package's image encoder in place of DINOv2. What was measured is kept on disk,
-so that a run that was interrupted goes on where it was.
+Much as the data set DiDi was made, as far as that is known, with features of this package's image encoder in place of
+DINOv2. What was measured is kept on disk, so that a run that was interrupted goes on where it was.
 """
 
 from __future__ import annotations
