@@ -49,15 +49,15 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     protocol = make_protocol(options.dataset, options.protocol, prompts=options.prompt)
     all_names = source.open().names
     names = _chosen(all_names, options.videos)
-    timed = _chosen(all_names, options.time) if options.time else []
-    for name in timed:
-        check_long_enough(source.open().sequence(name))
     networks = [chosen_network(options, image_size=size) for size in options.image_size or [None]]
     memories = tuple(ABLATION) if options.ablation else options.memory
     evaluations = [Evaluation(source, protocol, network, memories) for network in networks]
     if options.plan:
         print('\n\n'.join(plan(evaluation, names) for evaluation in evaluations))
         return 0
+    timed = _chosen(all_names, options.time) if options.time else []
+    for name in timed:
+        check_long_enough(source.open().sequence(name))
     executor = _executor(options, networks[0].device)
     methods = _methods(options, evaluations)
     failures = _do(methods, names, executor=executor)
@@ -179,6 +179,30 @@ def _sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def _add_clip_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for clips that are made or found here, and for comparisons of sizes and times."""
+    add = parser.add_argument
+    add('--clips', type=positive, metavar='N', help='of each subset, for synthetic (default: 6 to 20)')
+    add(
+        '--frames',
+        type=positive,
+        metavar='N',
+        help='of each clip, for synthetic (default: 60 to 200) and footage (default: 101)',
+    )
+    add(
+        '--time',
+        default='',
+        metavar='PATTERN,PATTERN',
+        help='measure the time per frame, too, on the videos of these names; all memories and sizes take turns',
+    )
+    add(
+        '--image-size',
+        type=_sizes,
+        metavar='PIXELS,PIXELS',
+        help="side of the network's input (default: as trained); several are compared",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f'python -m {MODULE}',
@@ -223,19 +247,7 @@ def _parser() -> argparse.ArgumentParser:
         help='the six memory policies of the ablation that DAM4SAM has published, beside it; in place of --memory',
     )
     add('--videos', default='', metavar='PATTERN,PATTERN', help="only those of these names, such as 'bear,car-*'")
-    add('--clips', type=positive, metavar='N', help='of each subset, for synthetic (default: 6 to 20)')
-    add(
-        '--frames',
-        type=positive,
-        metavar='N',
-        help='of each clip, for synthetic (default: 60 to 200) and footage (default: 101)',
-    )
-    add(
-        '--time',
-        default='',
-        metavar='PATTERN,PATTERN',
-        help='measure the time per frame, too, on the videos of these names; all memories and sizes take turns',
-    )
+    _add_clip_arguments(parser)
     add('--processes', type=positive, default=1, metavar='N', help='how many work side by side (default: %(default)s)')
     add(
         '--ray',
@@ -250,12 +262,6 @@ def _parser() -> argparse.ArgumentParser:
         help='with --ray, GPUs for each of them, such as 0.25 (default: 1, without GPUs 0)',
     )
     add('--plan', action='store_true', help='run nothing; print videos, frames, and the hours that they would take')
-    add(
-        '--image-size',
-        type=_sizes,
-        metavar='PIXELS,PIXELS',
-        help="side of the network's input (default: as trained); several are compared",
-    )
     add('--overwrite', action='store_true', help='delete kept results of other weights, code or settings')
     add_network_arguments(parser)
     return parser

@@ -65,7 +65,7 @@ def test_a_folder_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
 def test_sizes_are_compared_on_the_same_clips_and_timed(
     micro_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second call tracks nothing."""
+    """A second call tracks nothing but what is missing, also in other processes."""
     monkeypatch.setattr(speed, 'WARM_UP_FRAMES', 2)  # so that clips may be short
     arguments = ['synthetic', '--videos', 'plain/*', '--clips', '2', '--frames', '4', '--time', 'plain/000']
     arguments += ['--image-size', '64,96', '--memory', 'dam']
@@ -84,8 +84,13 @@ def test_sizes_are_compared_on_the_same_clips_and_timed(
     assert {file.relative_to(tmp_path).as_posix() for file in kept} == {
         f'{size}_pixels/tracks/dam/plain/00{number}.npz' for size in (64, 96) for number in (0, 1)
     }
-    assert main(arguments) == 0
-    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob('*.npz')} == kept
+    lost = tmp_path / '64_pixels/tracks/dam/plain/001.npz'
+    lost.unlink()
+    assert main([*arguments, '--processes', '2']) == 0
+    now = {file: file.stat().st_mtime_ns for file in tmp_path.rglob('*.npz')}
+    assert [file for file in kept if now[file] != kept[file]] == [lost] and now.keys() == kept.keys()
+    again = table((tmp_path / 'results.md').read_text(), 'prompt | tracker | J')
+    assert again == rows
 
 
 @pytest.mark.slow

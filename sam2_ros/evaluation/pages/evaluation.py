@@ -59,8 +59,11 @@ def write_page(report: EvaluationReport) -> Path:
     ]
     if entry.note:
         blocks.append(Paragraph(entry.note))
-    if any(report.done.values()):
-        blocks += BODIES.get(type(protocol), _body)(report)
+    body = BODIES.get(type(protocol))
+    if body is None:
+        blocks += _body(report)
+    elif any(report.done.values()):
+        blocks += body(report)
     if report.times:
         blocks += _times(report)
     if report.submissions:
