@@ -80,7 +80,7 @@ COMMANDS = {
     'sam2_ros.training.cutouts': 'OUT gets sprites/, backgrounds/ and MANIFEST.csv. The same files and options give '
     'the same pictures. Ctrl-C and SIGTERM end it with whole files. Images are read as stored, without turning them by '
     'EXIF. [What is in the folder](../tutorials/train_a_small_model.md#train-on-real-objects).',
-    'sam2_ros.evaluation.__main__': 'The tables of papers as one command. '
+    'sam2_ros.evaluation.__main__': 'The tables of papers as one command, and the benchmarks of this project. '
     '[Data sets, protocols, and what is on the page](../tutorials/evaluation.md). Ctrl-C ends it; the same command '
     'goes on where it was. The exit status is 1 if a video could not be done.',
     'sam2_ros.evaluation.vot': 'A tracker for the toolkit of the VOT challenges; '
@@ -88,14 +88,6 @@ COMMANDS = {
     'sam2_ros.evaluation.distill': 'Which videos have look-alikes of the target. '
     '[What is measured, and what it writes](../tutorials/evaluation.md#videos-with-look-alikes). Ctrl-C ends it; the '
     'same command goes on where it was. The exit status is 1 if a video could not be measured.',
-    'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
-    'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label '
-    'image, a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',
-    'sam2_ros.evaluation.input_size': "Accuracy by the size of the network's input, on clips of either kind; on "
-    'synthetic ones also the time.',
-    'sam2_ros.evaluation.corrections': 'What correction clicks change, on clips of either kind.',
-    'sam2_ros.evaluation.footage': 'For how long objects are followed that move before a still camera. Needs no '
-    'labels.',
 }
 
 

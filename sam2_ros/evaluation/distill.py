@@ -23,6 +23,7 @@ from sam2_ros.interruption import command_status
 
 MODULE = 'sam2_ros.evaluation.distill'
 _OWN_CLIPS = 'folder'
+_ON_DISK = [name for name, entry in DATASETS.items() if entry.root == 'folder']
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,9 +70,9 @@ def _source(text: str) -> DatasetSource:
         ValueError: if there is no such data set, split or folder.
     """
     named, equals, root = text.partition('=')
-    if not equals or named.partition(':')[0] not in DATASETS:
+    if not equals or named.partition(':')[0] not in _ON_DISK:
         if equals and not Path(text).is_dir():
-            raise ValueError(f'there is no data set {named!r}; accepted are {", ".join(DATASETS)}')
+            raise ValueError(f'there is no data set {named!r}; accepted are {", ".join(_ON_DISK)}')
         named, root = _OWN_CLIPS, text
     name, _, split = named.partition(':')
     source = DatasetSource(name, Path(root), split or DATASETS[name].splits[0])
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs='+',
         metavar='ROOT',
         help='data sets, each NAME=FOLDER or NAME:SPLIT=FOLDER with a NAME of '
-        f'{", ".join(DATASETS)}; a folder alone holds clips of your own (`folder`)',
+        f'{", ".join(_ON_DISK)}; a folder alone holds clips of your own (`folder`)',
     )
     add(
         '--ratio',

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from sam2_ros.drawing.charts import film_strip, save_picture
+from sam2_ros.evaluation.claim import claim_folder
 from sam2_ros.evaluation.datasets.dataset import TrackedObject, VideoSequence
 from sam2_ros.evaluation.evaluation import DatasetSource
 from sam2_ros.evaluation.executors import Processes
 from sam2_ros.evaluation.measures.distractors import FrameDistractors, find_distractors
 from sam2_ros.evaluation.network import NetworkSource, code_digest, loaded
-from sam2_ros.evaluation.predictions import claim_folder
 from sam2_ros.evaluation.results import file_of_video
 from sam2_ros.files.json_files import read_json
 from sam2_ros.files.writing import write_whole
@@ -117,7 +117,7 @@ class WorkItem:
 
 def label(source: DatasetSource) -> str:
     """What a data set is called in the list."""
-    return f'{source.name}/{source.root.resolve().name}'
+    return f'{source.name}/{source.folder}'
 
 
 def picture_of(full_name: str) -> str:

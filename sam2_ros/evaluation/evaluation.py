@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sam2_ros.evaluation.datasets.dataset import Dataset
+from sam2_ros.evaluation.datasets.dataset import AS_USUAL, ClipChoice, Dataset
 from sam2_ros.evaluation.datasets.registry import open_dataset
 from sam2_ros.evaluation.executors import Executor, Processes
 from sam2_ros.evaluation.network import NetworkSource, code_digest, loaded
@@ -26,6 +27,7 @@ _TRACKED_BY = (
     'files/*.py',
     'masklets/*.py',
     'video/source.py',
+    'synthetic/*.py',
     'evaluation/datasets/*.py',
     'evaluation/protocols/*.py',
 )
@@ -38,13 +40,20 @@ class DatasetSource:
 
     Attributes:
         name: a key of `DATASETS`.
-        root: its folder.
+        root: its folder or video; None for one that is made here.
         split: one of its splits.
+        choice: of its clips.
     """
 
     name: str
-    root: Path
+    root: Path | None
     split: str
+    choice: ClipChoice = AS_USUAL
+
+    @property
+    def folder(self) -> str:
+        """The name of its root, without the place."""
+        return '' if self.root is None else self.root.resolve().name
 
     def open(self) -> Dataset:
         """The data set. Raises the errors of `open_dataset`."""
@@ -53,7 +62,7 @@ class DatasetSource:
 
 @lru_cache(maxsize=1)
 def _opened(source: DatasetSource) -> Dataset:
-    return open_dataset(source.name, source.root, source.split)
+    return open_dataset(source.name, source.root, source.split, source.choice)
 
 
 @dataclass(frozen=True)
@@ -94,8 +103,9 @@ class Evaluation:
         """Everything that decides what is tracked, except memory and video."""
         return {
             'dataset': self.dataset.name,
-            'folder': self.dataset.root.resolve().name,
+            'folder': self.dataset.folder,
             'split': self.dataset.split,
+            'frames': self.dataset.choice.frames,
             'protocol': self.protocol.name,
             'model': self.network.name,
             'weights_sha256': self.network.weights_digest,
@@ -107,12 +117,27 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class WorkItem:
-    """One video with one memory."""
+class Method:
+    """One of those that are compared: a network with a memory.
 
+    Attributes:
+        label: what it is called on the page.
+        evaluation: with the network.
+        store: of the evaluation's results.
+        memory: one of the evaluation's.
+    """
+
+    label: str
     evaluation: Evaluation
     store: ResultStore
     memory: str
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """One video with one method."""
+
+    method: Method
     name: str
 
 
@@ -120,45 +145,46 @@ class WorkItem:
 class Failure:
     """A video that could not be tracked or scored, and why."""
 
-    memory: str
+    method: str
     name: str
     reason: str
 
 
 def evaluate(
-    evaluation: Evaluation, store: ResultStore, names: Sequence[str], *, executor: Executor | None = None
+    methods: Sequence[Method], names: Sequence[str], *, executor: Executor | None = None
 ) -> Iterator[Failure | None]:
-    """Track and score the videos whose results the store lacks.
+    """Track and score the videos whose results are not there yet.
 
     A video that is damaged does not keep the others from being done.
 
     Args:
-        evaluation: what is done.
-        store: from `open_store`.
+        methods: those of one network follow each other.
         names: of the videos.
         executor: where it is done; usually in this process.
 
     Yields:
-        For each video and memory, as they are finished, None or why it failed.
+        For each video and method, as they are finished, None or why it failed.
     """
-    items = [WorkItem(evaluation, store, memory, name) for name in names for memory in evaluation.memories]
+    by_network = [list(own) for _, own in groupby(methods, key=lambda method: method.store)]
+    items = [WorkItem(method, name) for own in by_network for name in names for method in own]
     for _, failure in (executor or Processes()).run(track_and_score, items):
         yield failure
 
 
 def track_and_score(item: WorkItem) -> Failure | None:
     """Do one piece of work, as far as its results are not there yet."""
-    store, memory, name, protocol = item.store, item.memory, item.name, item.evaluation.protocol
+    method, name = item.method, item.name
+    store, memory, protocol = method.store, method.memory, method.evaluation.protocol
     if store.has_score(memory, name) and store.has_tracks(memory, name):
         return None
     try:
-        sequence = item.evaluation.dataset.open().sequence(name)
+        sequence = method.evaluation.dataset.open().sequence(name)
         if not store.has_tracks(memory, name):
             began = time.perf_counter()
-            tracks = protocol.run(loaded(item.evaluation.network), memory, sequence)
+            tracks = protocol.run(loaded(method.evaluation.network), memory, sequence)
             store.save_tracks(memory, name, tracks, seconds=time.perf_counter() - began)
         scores = tuple(protocol.score(sequence, store.tracks(memory, name)))
         store.save_score(memory, SequenceScore(name, sequence.size, len(sequence.frames), scores))
     except (ValueError, OSError, RuntimeError) as error:  # the last one also when a GPU's memory is full
-        return Failure(memory, name, str(error))
+        return Failure(method.label, name, str(error))
     return None

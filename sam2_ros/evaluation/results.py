@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sam2_ros.evaluation.predictions import claim_folder
+from sam2_ros.evaluation.claim import claim_folder
 from sam2_ros.evaluation.protocols.protocol import SequenceScore, Track, TrackScore
 from sam2_ros.files.json_files import read_json
 from sam2_ros.files.run_lengths import RunLengths

@@ -12,10 +12,9 @@ from tqdm import tqdm
 
 from sam2_ros.evaluation.datasets.dataset import VideoSequence
 from sam2_ros.evaluation.datasets.vot_regions import mask_text
-from sam2_ros.evaluation.evaluation import Evaluation
+from sam2_ros.evaluation.evaluation import Method
 from sam2_ros.evaluation.measures.boxes import boxes_of
 from sam2_ros.evaluation.protocols.protocol import Track
-from sam2_ros.evaluation.results import ResultStore
 from sam2_ros.files.palette_png import encode_palette_png
 from sam2_ros.files.writing import named_in_errors
 
@@ -78,14 +77,12 @@ SUBMISSIONS: dict[str, Writer] = {
 }
 
 
-def write_submission(evaluation: Evaluation, store: ResultStore, names: Sequence[str], *, memory: str) -> Path:
-    """Write the archive of one memory into the folder of the results.
+def write_submission(method: Method, names: Sequence[str]) -> Path:
+    """Write the archive of one method into the folder of its results.
 
     Args:
-        evaluation: of a data set of `SUBMISSIONS`.
-        store: has the tracks of all these videos.
-        names: of the videos.
-        memory: whose tracks are submitted.
+        method: whose tracks are submitted; on a data set of `SUBMISSIONS`.
+        names: of the videos, of which all have their tracks.
 
     Returns:
         The archive.
@@ -94,7 +91,8 @@ def write_submission(evaluation: Evaluation, store: ResultStore, names: Sequence
         OSError: if it cannot be written. An earlier one is left as it was.
         ValueError: if labels do not fit.
     """
-    dataset, write = evaluation.dataset.open(), SUBMISSIONS[evaluation.dataset.name]
+    source, store, memory = method.evaluation.dataset, method.store, method.memory
+    dataset, write = source.open(), SUBMISSIONS[source.name]
     path = store.folder / f'submission_{memory}.zip'
     part = path.with_suffix('.part')
     try:

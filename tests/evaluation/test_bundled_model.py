@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_ros.evaluation.datasets.clips import TargetClip
-from sam2_ros.evaluation.datasets.synthetic import SUBSETS, benchmark_clip
+from sam2_ros.evaluation.datasets.synthetic import SUBSETS, TargetClip, benchmark_clip
 from sam2_ros.evaluation.measures.metrics import region_similarity
-from sam2_ros.evaluation.protocols.first_frame import box_prompt
+from sam2_ros.evaluation.protocols.first_prompts import box_prompt
 from sam2_ros.model import MemoryRead, Sam2Network, build_sam2
 from sam2_ros.tracking import MemoryEvent, ObjectResult, Prompt, VideoTracker
 from tests.common import MICRO

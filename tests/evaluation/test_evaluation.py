@@ -132,7 +132,7 @@ def test_results_of_another_network_are_kept_until_they_are_given_up(
     two_videos(tmp_path / 'data')
     command('folder', '--memory', 'sam2')
     assert command('folder', '--memory', 'sam2', size=160) == 1
-    assert 'holds predictions made with image_size 128 instead of 160' in capsys.readouterr().err
+    assert 'holds results made with image_size 128 instead of 160' in capsys.readouterr().err
     pretended.clear()
     assert command('folder', '--memory', 'sam2', '--overwrite', size=160) == 0
     assert len(pretended) == 2

@@ -36,8 +36,8 @@ def test_the_map_of_the_rooms_is_true() -> None:
         ('tools/bench.py', 'def run():\n    import rclpy', {'rclpy'}),
         ('tools/bench.py', 'from sam2_ros.msg import Prompt', {'sam2_ros.msg.Prompt'}),
         ('tools/track_bag.py', 'from sensor_msgs.msg import Image', set()),
-        ('evaluation/benchmark.py', 'from sam2_ros.training import train', {'sam2_ros.training.train'}),
-        ('evaluation/benchmark.py', 'from ament_index_python import packages', {'ament_index_python.packages'}),
+        ('evaluation/evaluation.py', 'from sam2_ros.training import train', {'sam2_ros.training.train'}),
+        ('evaluation/evaluation.py', 'from ament_index_python import packages', {'ament_index_python.packages'}),
         ('nodes/edge/qos.py', 'from sam2_ros.nodes.tracker import node', {'sam2_ros.nodes.tracker.node'}),
         (
             'nodes/recorder/node.py',

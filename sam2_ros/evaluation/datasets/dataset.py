@@ -20,6 +20,22 @@ class DatasetError(ValueError):
     """A data set is damaged or incomplete. The message names the file."""
 
 
+@dataclass(frozen=True)
+class ClipChoice:
+    """How many clips, and how long, for data sets that are made or found here. None: as usual.
+
+    Attributes:
+        clips: of each kind.
+        frames: of each clip.
+    """
+
+    clips: int | None = None
+    frames: int | None = None
+
+
+AS_USUAL = ClipChoice()
+
+
 @dataclass(frozen=True, eq=False)
 class TrackedObject:
     """One object to track. Its truth is masks, which its video reads, or boxes.
@@ -48,9 +64,10 @@ class VideoSequence:
 
     Attributes:
         name: within its data set; may have slashes.
-        frames: files of the images, in order.
+        frames: files of the images, in order; only their names where `read_frame` gives the images.
         objects: in it; at least one.
         read_masks: gives the masks of all objects in a frame that is scored; None where the truth is boxes.
+        read_frame: gives an image; None: it is read from its file.
         read_first_mask: gives the mask with which an object begins; None: that of `read_masks` at its start.
         disjoint: in the masks of this data set a pixel is of one object only.
         anchors: frames from which a tracker is started in VOT's protocol, forwards where the value is True, else
@@ -63,6 +80,7 @@ class VideoSequence:
     frames: tuple[Path, ...]
     objects: tuple[TrackedObject, ...]
     read_masks: Callable[[int], Masks] | None = None
+    read_frame: Callable[[int], np.ndarray] | None = None
     read_first_mask: Callable[[str], np.ndarray] | None = None
     disjoint: bool = False
     anchors: Mapping[int, bool] = field(default_factory=dict)
@@ -81,7 +99,7 @@ class VideoSequence:
 
     def image(self, frame: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises SourceError (an OSError) if the file cannot be read."""
-        return read_image(self.frames[frame])
+        return read_image(self.frames[frame]) if self.read_frame is None else self.read_frame(frame)
 
     def images(self, frames: Sequence[int]) -> Iterator[np.ndarray]:
         """Those of some frames, read when asked for."""

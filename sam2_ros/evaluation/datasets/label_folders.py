@@ -21,6 +21,8 @@ from sam2_ros.evaluation.datasets.reading import JPEGS, image_files, read_lines
 from sam2_ros.files.masks import read_labels
 from sam2_ros.masklets.reading import UNDECIDED
 
+HALVES = ('first-half', 'second-half')  # of clips of one's own, sorted by name, which belong to them by turns
+
 _STUFF = 124  # highest class of VIPSeg; things have numbers above it
 _VOID_THING = 200  # a leftover in the label images of VIPSeg
 
@@ -77,7 +79,7 @@ LABEL_LAYOUTS: dict[str, LabelLayout] = {
     ),
     'pumavos': LabelLayout('JPEGImages', 'Annotations', '', ('all',), late_objects=True),
     'vipseg': LabelLayout('imgs', 'panomasks', '{split}.txt', ('val', 'train'), read=things, late_objects=True),
-    'folder': LabelLayout('', '', '', ('all',), read=read_labels, late_objects=True, undecided=UNDECIDED),
+    'folder': LabelLayout('', '', '', ('all', *HALVES), read=read_labels, late_objects=True, undecided=UNDECIDED),
 }
 
 
@@ -86,7 +88,8 @@ class LabelFolders:
     """A split of a data set of `LABEL_LAYOUTS`.
 
     `folder` is for clips of one's own: NAME/00000.jpg with NAME/00000.png, or JPEGImages/NAME/00000.jpg with
-    Annotations/NAME/00000.png, where there may be a folder such as 480p between.
+    Annotations/NAME/00000.png, where there may be a folder such as 480p between. Its halves are for choosing weights by
+    one half, and reporting the other.
 
     Attributes:
         root: of the data set.
@@ -107,7 +110,10 @@ class LabelFolders:
         names = sorted({file.parent.relative_to(self._images).as_posix() for file in files})
         if not names:
             raise DatasetError(f'{self._images} holds no folders of JPEGs; is {self.root} the folder of {self.layout}?')
-        return tuple(names)
+        chosen = names[HALVES.index(self.split) :: 2] if self.split in HALVES else names
+        if not chosen:
+            raise DatasetError(f'{self.root} holds one clip only, so it has no second half')
+        return tuple(chosen)
 
     def sequence(self, name: str) -> VideoSequence:
         """Read one; see `Dataset`."""

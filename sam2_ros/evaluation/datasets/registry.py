@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
-from sam2_ros.evaluation.datasets.dataset import Dataset
+from sam2_ros.evaluation.datasets.dataset import AS_USUAL, ClipChoice, Dataset
+from sam2_ros.evaluation.datasets.footage import LENGTH, RULES, Footage
 from sam2_ros.evaluation.datasets.got10k import SPLITS as GOT10K_SPLITS
 from sam2_ros.evaluation.datasets.got10k import Got10k
 from sam2_ros.evaluation.datasets.instance_json import InstanceJson
@@ -16,10 +18,13 @@ from sam2_ros.evaluation.datasets.lasot import Lasot
 from sam2_ros.evaluation.datasets.meta_json import Lvos, YoutubeVos
 from sam2_ros.evaluation.datasets.sav import Sav
 from sam2_ros.evaluation.datasets.scene_folders import SCENE_LAYOUTS, SceneFolders
+from sam2_ros.evaluation.datasets.synthetic import CREDITS, SyntheticClips
 from sam2_ros.evaluation.datasets.utb180 import Utb180
 from sam2_ros.evaluation.datasets.vot import VotDataset
+from sam2_ros.synthetic.scene import SPLITS as MATERIALS
 
 MASK_PROTOCOLS = ('semi-supervised', 'online', 'offline')
+CLIP_PROTOCOLS = ('first-frame', 'corrections')  # for clips of which every frame has its truth
 ALL = ('all',)
 
 
@@ -31,18 +36,27 @@ class DatasetEntry:
         title: for pages.
         protocols: names of those that it is made for, the default first.
         splits: accepted ones, the default first.
-        open: makes it of its root and split.
+        open: makes it of its root and split; also of a `ClipChoice` if it has choices.
+        root: what its root is; 'nothing' for one that is made here.
+        choices: the fields of `ClipChoice` that it has.
+        note: for pages: what else must be said of it.
     """
 
     title: str
     protocols: tuple[str, ...]
     splits: tuple[str, ...]
-    open: Callable[[Path, str], Dataset]
+    open: Callable[..., Dataset]
+    root: Literal['folder', 'video', 'nothing'] = 'folder'
+    choices: tuple[str, ...] = ()
+    note: str = ''
 
 
-def _folders(title: str, layout: str) -> DatasetEntry:
+def _folders(title: str, layout: str, *protocols: str) -> DatasetEntry:
     return DatasetEntry(
-        title, MASK_PROTOCOLS, LABEL_LAYOUTS[layout].splits, lambda root, split: LabelFolders(root, layout, split)
+        title,
+        (*MASK_PROTOCOLS, *protocols),
+        LABEL_LAYOUTS[layout].splits,
+        lambda root, split: LabelFolders(root, layout, split),
     )
 
 
@@ -66,12 +80,20 @@ def _lasot(root: Path, split: str, *, listing: str) -> Lasot:
     return Lasot(root, root / listing if split == 'test' else None)
 
 
+def _synthetic(root: None, split: str, choice: ClipChoice) -> SyntheticClips:
+    return SyntheticClips(split, choice)
+
+
+def _footage(root: Path, split: str, choice: ClipChoice) -> Footage:
+    return Footage(root, choice.frames or LENGTH)
+
+
 def _vot(title: str, *protocols: str) -> DatasetEntry:
     return DatasetEntry(title, protocols, ALL, lambda root, _: VotDataset(root))
 
 
 DATASETS: dict[str, DatasetEntry] = {
-    'folder': _folders('Clips of your own', 'folder'),
+    'folder': _folders('Clips of your own', 'folder', *CLIP_PROTOCOLS),
     'davis2016': _folders('DAVIS 2016', 'davis2016'),
     'davis2017': _folders('DAVIS 2017', 'davis2017'),
     'mose': _folders('MOSE', 'mose'),
@@ -93,19 +115,32 @@ DATASETS: dict[str, DatasetEntry] = {
     'vot': _vot('VOT-ST2020 or VOT-ST2022', 'anchors', 'vots'),
     'vots': _vot('VOTS', 'vots'),
     'didi': _vot('DiDi', 'vots'),
+    'synthetic': DatasetEntry(
+        'Synthetic clips',
+        (*CLIP_PROTOCOLS, *MASK_PROTOCOLS),
+        tuple(reversed(MATERIALS)),
+        _synthetic,
+        root='nothing',
+        choices=('clips', 'frames'),
+        note=CREDITS,
+    ),
+    'footage': DatasetEntry(
+        'Footage before a still camera', ('movers',), ALL, _footage, root='video', choices=('frames',), note=RULES
+    ),
 }
 
 
-def open_dataset(name: str, root: Path, split: str = '') -> Dataset:
-    """A data set on disk.
+def open_dataset(name: str, root: Path | None, split: str = '', choice: ClipChoice = AS_USUAL) -> Dataset:
+    """A data set on disk, or one that is made here.
 
     Args:
         name: a key of `DATASETS`.
-        root: its folder.
+        root: its folder or video; None for one that is made here.
         split: one of its splits; the usual one if empty.
+        choice: of its clips, if it has a choice.
 
     Raises:
-        ValueError: if there is no such data set, split or folder.
+        ValueError: if there is no such data set, split, folder or choice.
     """
     if name not in DATASETS:
         raise ValueError(f'there is no data set {name!r}; accepted are {", ".join(DATASETS)}')
@@ -113,6 +148,21 @@ def open_dataset(name: str, root: Path, split: str = '') -> Dataset:
     split = split or entry.splits[0]
     if split not in entry.splits:
         raise ValueError(f'{entry.title} has no split {split!r}; accepted are {", ".join(entry.splits)}')
-    if not root.is_dir():
+    _check_root(entry, root)
+    for field in ('clips', 'frames'):
+        if getattr(choice, field) is not None and field not in entry.choices:
+            having = ', '.join(own for own, other in DATASETS.items() if field in other.choices)
+            raise ValueError(f'the {field} of {name} are as they are; they can be chosen for {having}')
+    return entry.open(root, split, choice) if entry.choices else entry.open(root, split)
+
+
+def _check_root(entry: DatasetEntry, root: Path | None) -> None:
+    if entry.root == 'nothing':
+        if root is not None:
+            raise ValueError(f'{entry.title} are made here, and not read from {root}')
+    elif root is None:
+        raise ValueError(f'{entry.title}: the {entry.root} is missing')
+    elif entry.root == 'folder' and not root.is_dir():
         raise ValueError(f'{root} is no folder; it must be that of {entry.title}')
-    return entry.open(root, split)
+    elif not root.exists():
+        raise ValueError(f'{root} does not exist; it must be a video or a folder of images')

@@ -1,61 +1,27 @@
-"""Turns tracks and the truth into the numbers of a table."""
+"""Means over clips or objects, with their standard errors, and differences on the same clips."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from sam2_ros.evaluation.datasets.clips import first_shown
-from sam2_ros.evaluation.measures.metrics import (
-    contour_accuracy,
-    region_similarity,
-    robustness,
-    roc_auc,
-    standard_error,
-)
-from sam2_ros.evaluation.predictions import Prediction, RunKey
+from sam2_ros.evaluation.measures.metrics import robustness, roc_auc, standard_error
+from sam2_ros.evaluation.protocols.protocol import SequenceScore, TrackScore
 
-Per = Literal['clip', 'target']
+Per = Literal['clip', 'object']  # what has the same weight in a mean; figures of a clip are means over its objects
 
-
-@dataclass(frozen=True, eq=False)
-class RunScore:
-    """How well the target was tracked in one run, in the N frames after the prompted one, which is left out.
-
-    Attributes:
-        subset, key: which run.
-        region, contour: (N,) J and F of each frame.
-        visible: (N,) bool, whether any pixel of the target is visible.
-        object_score: (N,) the tracker's object score logit.
-    """
-
-    subset: str
-    key: RunKey
-    region: np.ndarray
-    contour: np.ndarray
-    visible: np.ndarray
-    object_score: np.ndarray
-
-    @property
-    def mean_region(self) -> float:
-        return float(self.region.mean())
-
-    @property
-    def mean_contour(self) -> float:
-        return float(self.contour.mean())
-
-    @property
-    def visible_region(self) -> float:
-        """Mean J of the frames that show the target; NaN if none does."""
-        return float(self.region[self.visible].mean()) if self.visible.any() else math.nan
-
-    @property
-    def robustness(self) -> float:
-        return robustness(self.region, self.visible)
+# Of the series J, F and visible of one object.
+MEASURES: dict[str, Callable[[TrackScore], float]] = {
+    'J': lambda one: float(one.series['J'].mean()),
+    'J visible': lambda one: float(one.series['J'][one.series['visible']].mean()),
+    'F': lambda one: float(one.series['F'].mean()),
+    'R': lambda one: robustness(one.series['J'], one.series['visible']),
+}
+AUC = 'AUC'
 
 
 @dataclass(frozen=True)
@@ -74,126 +40,78 @@ class Mean:
         return mean if math.isnan(self.error) else f'{mean} ± {self.error:.3f}'
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A row of the table."""
-
-    region: Mean
-    visible_region: Mean
-    contour: Mean
-    robustness: Mean
-    roc_auc: Mean  # of the object score against visibility, over all frames; NaN if the target is never hidden
-
-    @property
-    def region_and_contour(self) -> float:
-        return (self.region.value + self.contour.value) / 2
+def of_run(clips: Sequence[SequenceScore], run: str) -> list[SequenceScore]:
+    """The clips with the tracks of one run alone; without those that have none."""
+    chosen = [replace(clip, tracks=tuple(one for one in clip.tracks if one.run == run)) for clip in clips]
+    return [clip for clip in chosen if clip.tracks]
 
 
-def score_run(subset: str, key: RunKey, *, predicted: Prediction, truth: np.ndarray) -> RunScore:
-    """Score a track.
+def mean_figure(clips: Sequence[SequenceScore], measure: str, *, per: Per = 'clip') -> Mean:
+    """Mean of a measure.
 
     Args:
-        subset, key: which run.
-        predicted: the track.
-        truth: (T, H, W) bool. The target was prompted in the first frame that shows it.
-
-    Raises:
-        ValueError: if track and truth differ in shape.
+        clips: with one track for each object, whose series are those of `mask_scores`, and which shows in some frame.
+        measure: of `MEASURES`.
+        per: what has the same weight.
     """
-    after = slice(first_shown(truth) + 1, None)
-    masks, truth = predicted.masks[after], truth[after]
-    return RunScore(
-        subset,
-        key,
-        region=region_similarity(masks, truth),
-        contour=contour_accuracy(masks, truth),
-        visible=np.any(truth, axis=(1, 2)),
-        object_score=predicted.object_score[after],
-    )
+    return mean_over_clips([float(np.mean(list(map(MEASURES[measure], group)))) for group in _groups(clips, per)])
 
 
-def summarise(scores: Sequence[RunScore], *, per: Per = 'clip') -> Summary:
-    """Summarise the runs of one subset, policy and kind of prompt.
+def visibility_auc(clips: Sequence[SequenceScore], *, per: Per = 'clip') -> Mean:
+    """ROC AUC of the object score against visibility over all frames together, with its jackknife error.
 
     Args:
-        scores: of the runs.
-        per: 'clip': every clip has the same weight, and figures of a clip are the mean of those of its targets; or
-            'target': every target has the same weight.
+        clips: as in `mean_figure`.
+        per: what is left out in turn.
 
-    Raises:
-        ValueError: if there are no runs.
+    Returns:
+        NaN if no frame hides its object.
     """
-    if not scores:
-        raise ValueError('there are no runs to summarise')
-    return Summary(
-        region=mean_figure(scores, 'mean_region', per=per),
-        visible_region=mean_figure(scores, 'visible_region', per=per),
-        contour=mean_figure(scores, 'mean_contour', per=per),
-        robustness=mean_figure(scores, 'robustness', per=per),
-        roc_auc=_visibility_auc(_groups(scores, per)),
-    )
 
-
-def mean_figure(scores: Sequence[RunScore], measure: str, *, per: Per = 'clip') -> Mean:
-    """Mean of one measure.
-
-    Args:
-        scores: of the runs.
-        measure: 'mean_region', 'mean_contour', 'visible_region' or 'robustness'.
-        per: as in `summarise`.
-    """
-    return mean_over_clips(
-        [float(np.mean([getattr(score, measure) for score in group])) for group in _groups(scores, per)]
-    )
-
-
-def _groups(scores: Iterable[RunScore], per: Per) -> list[list[RunScore]]:
-    """The runs of each clip, or of each target."""
-    groups: dict[tuple[int, int], list[RunScore]] = {}
-    for score in scores:
-        groups.setdefault((score.key.clip, score.key.target if per == 'target' else 0), []).append(score)
-    return list(groups.values())
-
-
-def _visibility_auc(groups: Sequence[Sequence[RunScore]]) -> Mean:
-    """ROC AUC over the frames of all runs together, with its jackknife error over groups of runs."""
-
-    def area(chosen: Sequence[Sequence[RunScore]]) -> float:
-        runs = [run for group in chosen for run in group]
-        score, visible = (np.concatenate([getattr(run, name) for run in runs]) for name in ('object_score', 'visible'))
+    def area(chosen: Sequence[Sequence[TrackScore]]) -> float:
+        tracks = [track for group in chosen for track in group]
+        score, visible = (np.concatenate([one.series[name] for one in tracks]) for name in ('object_score', 'visible'))
         return roc_auc(score, visible)
 
+    groups = _groups(clips, per)
     count = len(groups)
     without_one = [area([*groups[:index], *groups[index + 1 :]]) for index in range(count)] if count > 1 else [math.nan]
     return Mean(area(groups), math.sqrt((count - 1) * np.var(without_one)))
 
 
 def paired_difference(
-    scores: Sequence[RunScore], baseline: Sequence[RunScore], measure: str, *, per: Per = 'clip'
+    clips: Sequence[SequenceScore], baseline: Sequence[SequenceScore], measure: str, *, per: Per = 'clip'
 ) -> Mean:
-    """How far `scores` lie above `baseline` on the same clips.
+    """How far `clips` lie above `baseline`, which are the same clips tracked otherwise.
 
-    The difference is taken target by target. So what makes a clip hard or easy for both cancels out.
+    The difference is taken object by object. So what makes a clip hard or easy for both cancels out.
 
     Args:
-        scores, baseline: runs on the same clips.
-        measure, per: as in `mean_figure`.
+        clips, baseline: as in `mean_figure`.
+        measure, per: as there.
 
     Raises:
-        ValueError: if the runs are not of the same clips.
+        ValueError: if they are not of the same clips.
     """
     ours, theirs = (
-        {(score.key.clip, score.key.target): getattr(score, measure) for score in runs} for runs in (scores, baseline)
+        {(clip.name, one.object_id): MEASURES[measure](one) for clip in own for one in clip.tracks}
+        for own in (clips, baseline)
     )
     if ours.keys() != theirs.keys():
         raise ValueError(f'the runs are of different clips: {sorted(ours)} and {sorted(theirs)}')
     differences = [
-        [ours[score.key.clip, score.key.target] - theirs[score.key.clip, score.key.target] for score in group]
-        for group in _groups(scores, per)
+        [ours[clip.name, one.object_id] - theirs[clip.name, one.object_id] for one in clip.tracks] for clip in clips
     ]
+    if per == 'object':
+        differences = [[one] for group in differences for one in group]
     return mean_over_clips([float(np.mean(group)) for group in differences])
 
 
 def mean_over_clips(values: Sequence[float]) -> Mean:
-    """Mean and standard error of values, one for each clip or target."""
+    """Mean and standard error of values, one for each clip or object."""
     return Mean(float(np.mean(values)), standard_error(np.array(values)))
+
+
+def _groups(clips: Sequence[SequenceScore], per: Per) -> list[Sequence[TrackScore]]:
+    """The tracks of each clip, or of each object."""
+    return [clip.tracks for clip in clips] if per == 'clip' else [[one] for clip in clips for one in clip.tracks]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sam2_ros.drawing.charts import film_strip, line_chart, save_picture
 from sam2_ros.evaluation.datasets.registry import DATASETS
-from sam2_ros.evaluation.evaluation import Evaluation, Failure
+from sam2_ros.evaluation.measures.scores import Mean
+from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES
+from sam2_ros.evaluation.pages.corrections import correction_blocks
 from sam2_ros.evaluation.pages.document import (
     Block,
     Bullets,
@@ -21,55 +22,26 @@ from sam2_ros.evaluation.pages.document import (
     to_html,
     to_markdown,
 )
-from sam2_ros.evaluation.protocols.protocol import SequenceScore, TrackScore, mean_of_known
-from sam2_ros.evaluation.published import ABLATION, DIDI_ABLATION, PublishedTable, published
-from sam2_ros.evaluation.results import ResultStore
+from sam2_ros.evaluation.pages.first_frame import first_frame_blocks
+from sam2_ros.evaluation.pages.movers import mover_blocks
+from sam2_ros.evaluation.pages.pictures import chart, worst
+from sam2_ros.evaluation.pages.report import EvaluationReport
+from sam2_ros.evaluation.protocols.corrections import Corrections
+from sam2_ros.evaluation.protocols.first_frame import FirstFrame
+from sam2_ros.evaluation.protocols.movers import Movers
+from sam2_ros.evaluation.protocols.protocol import SequenceScore, TrackScore
+from sam2_ros.evaluation.published import DIDI_ABLATION, PublishedTable, published
 from sam2_ros.files.writing import write_whole
 
-MARKDOWN, HTML, PICTURES = 'results.md', 'results.html', 'pictures'
+MARKDOWN, HTML = 'results.md', 'results.html'
 NOT_RUN = 'published, not run here'
-_WORST, _STRIP_FRAMES = 3, 6
+# Protocols whose figures have tables of their own.
+BODIES: dict[type[Any], Callable[[EvaluationReport], list[Block]]] = {
+    FirstFrame: first_frame_blocks,
+    Corrections: correction_blocks,
+    Movers: mover_blocks,
+}
 _MOST_VALUES = 12  # of an attribute that is worth a table
-
-
-@dataclass(frozen=True, eq=False)
-class EvaluationReport:
-    """What the page tells.
-
-    Attributes:
-        evaluation: what was run.
-        store: its results.
-        introduction: how to repeat it; an item each.
-        scores: by memory those of the videos that were done.
-        failures: what could not be done.
-        submissions: archives that were written, for data sets whose truth is hidden.
-        ablation: the memories are the rows of the published ablation.
-    """
-
-    evaluation: Evaluation
-    store: ResultStore
-    introduction: Sequence[str]
-    scores: Mapping[str, Sequence[SequenceScore]]
-    failures: Sequence[Failure] = ()
-    submissions: Sequence[Path] = ()
-    ablation: bool = False
-
-    @property
-    def known(self) -> dict[str, list[SequenceScore]]:
-        """By memory the scores of the videos whose truth is known and that were done with every memory."""
-        done = [{one.name for one in own if not one.is_hidden} for own in self.scores.values()]
-        common = set.intersection(*done)
-        return {memory: [one for one in own if one.name in common] for memory, own in self.scores.items()}
-
-    def label(self, memory: str) -> str:
-        """What a memory is called on the page."""
-        return f'{memory} = {ABLATION[memory]}' if self.ablation else memory
-
-    def cell(self, value: float) -> str:
-        """A figure as it is usually published; empty where there is none."""
-        if np.isnan(value):
-            return ''
-        return f'{100 * value:.1f}' if self.evaluation.protocol.percent else f'{value:.3f}'
 
 
 def write_page(report: EvaluationReport) -> Path:
@@ -78,44 +50,51 @@ def write_page(report: EvaluationReport) -> Path:
     Returns:
         The page in HTML.
     """
-    source = report.evaluation.dataset
-    name = report.evaluation.protocol.name
+    source, protocol = report.evaluation.dataset, report.evaluation.protocol
+    entry = DATASETS[source.name]
     blocks: list[Block] = [
-        Heading(f'{DATASETS[source.name].title}, {source.split}: {name}', 1),
+        Heading(f'{entry.title}, {source.split}: {protocol.name}', 1),
         Bullets(report.introduction),
-        Paragraph(report.evaluation.protocol.description),
+        Paragraph(protocol.description),
     ]
-    if any(report.known.values()):
-        blocks += _figures(report)
-    blocks += _comparisons(report)
-    if any(report.known.values()):
-        blocks += [*_attributes(report), *_worst(report), *_videos(report)]
+    if entry.note:
+        blocks.append(Paragraph(entry.note))
+    body = BODIES.get(type(protocol))
+    if body is None:
+        blocks += _body(report)
+    elif any(report.done.values()):
+        blocks += body(report)
+    if report.times:
+        blocks += _times(report)
     if report.submissions:
         blocks += [
             Heading('Archives for the server'),
             Paragraph('A server keeps the truth of this data set. It takes one of these files:'),
-            Bullets([path.name for path in report.submissions]),
+            Bullets([str(path.relative_to(report.folder)) for path in report.submissions]),
         ]
     if report.failures:
-        failed = [f'{one.name} with {one.memory}: {one.reason}' for one in report.failures]
+        failed = [f'{one.name} with {one.method}: {one.reason}' for one in report.failures]
         blocks += [Heading('What could not be done'), Bullets(failed)]
-    folder = report.store.folder
-    write_whole(folder / MARKDOWN, to_markdown(blocks).encode())
-    write_whole(folder / HTML, to_html(blocks).encode())
-    return folder / HTML
+    write_whole(report.folder / MARKDOWN, to_markdown(blocks).encode())
+    write_whole(report.folder / HTML, to_html(blocks).encode())
+    return report.folder / HTML
+
+
+def _body(report: EvaluationReport) -> list[Block]:
+    if not any(report.known.values()):
+        return _comparisons(report)
+    figures, comparisons, attributes = _figures(report), _comparisons(report), _attributes(report)
+    return [*figures, *comparisons, *attributes, *_worst(report), *_videos(report)]
 
 
 def _figures(report: EvaluationReport) -> list[Block]:
-    figures = {memory: report.evaluation.protocol.figures(own) for memory, own in report.known.items()}
+    figures = {label: report.evaluation.protocol.figures(own) for label, own in report.known.items()}
     names = list(dict.fromkeys(name for own in figures.values() for name in own))
-    rows = [
-        [report.label(memory), *(report.cell(own.get(name, np.nan)) for name in names)]
-        for memory, own in figures.items()
-    ]
+    rows = [[label, *(report.cell(own.get(name, np.nan)) for name in names)] for label, own in figures.items()]
     count = len(next(iter(report.known.values())))
     counted = f'{count} videos' if count > 1 else 'One video'
     left_out = ', without those that could not be done with every memory' if report.failures else ''
-    return [Heading('Figures'), Paragraph(f'{counted}{left_out}.'), Table(['memory', *names], rows)]
+    return [Heading('Figures'), Paragraph(f'{counted}{left_out}.'), Table([report.head, *names], rows)]
 
 
 def _comparisons(report: EvaluationReport) -> list[Block]:
@@ -132,11 +111,11 @@ def _comparisons(report: EvaluationReport) -> list[Block]:
 def _beside(report: EvaluationReport, table: PublishedTable) -> Table:
     """Our rows first; without figures where a server keeps the truth."""
     rows = []
-    for memory, own in report.known.items():
+    for label, own in report.known.items():
         figures = report.evaluation.protocol.figures(own) if own else {}
         cells = [report.cell(figures.get(name, np.nan)) for name in table.columns]
         said = 'this run' if own else 'this run; nothing is scored here'
-        rows.append([f'{report.evaluation.network.name}, {report.label(memory)}', *cells, said])
+        rows.append([f'{report.evaluation.network.name}, {label}', *cells, said])
     ours = frozenset(range(len(rows)))
     digits = 1 if report.evaluation.protocol.percent or max(max(row) for row in table.rows.values()) > 1 else 3
     rows += [
@@ -156,13 +135,13 @@ def _attributes(report: EvaluationReport) -> list[Block]:
     rows = []
     for name in (name for name, found in values.items() if 1 < len(found) <= _MOST_VALUES):
         for value in sorted(values[name]):
-            chosen = {memory: _with(own, name, value) for memory, own in report.known.items()}
+            chosen = {label: _with(own, name, value) for label, own in report.known.items()}
             videos = max(map(len, chosen.values()))
             cells = [report.cell(_main_figure(report, own)) for own in chosen.values()]
             rows.append([name, value, str(videos), *cells])
     if not rows:
         return []
-    heads = ['attribute', 'value', 'videos', *map(report.label, report.known)]
+    heads = ['attribute', 'value', 'videos', *report.known]
     return [Heading('By attribute'), Table(heads, rows)]
 
 
@@ -205,18 +184,16 @@ def _videos(report: EvaluationReport) -> list[Block]:
         charts.append(_chart(report, first.name, found))
     return [
         Heading('Each video'),
-        Table(['video', 'frames', 'objects', *map(report.label, report.known)], rows),
+        Table(['video', 'frames', 'objects', *report.known], rows),
         *charts,
     ]
 
 
 def _chart(report: EvaluationReport, name: str, found: Mapping[str, SequenceScore]) -> Picture:
     series = report.evaluation.protocol.plotted
-    curves = {memory: _mean_series(one, series) for memory, one in found.items()}
-    path = f'{PICTURES}/{name.replace("/", "_")}.png'
+    curves = {label: _mean_series(one, series) for label, one in found.items()}
     caption = f'{name}: mean {series} over objects and runs, in the frames that count'
-    save_picture(report.store.folder / path, line_chart(curves, title=f'{name}: {series}', x_label='frame that counts'))
-    return Picture(path, caption)
+    return chart(report, name, curves, title=f'{name}: {series}', x_label='frame that counts', caption=caption)
 
 
 def _mean_series(score: SequenceScore, series: str) -> np.ndarray:
@@ -229,44 +206,19 @@ def _mean_series(score: SequenceScore, series: str) -> np.ndarray:
 
 
 def _worst(report: EvaluationReport) -> list[Block]:
-    """Film strips of the worst videos of the last memory."""
-    memory = list(report.known)[-1]
-    ordered = sorted(report.known[memory], key=lambda one: np.nan_to_num(_main_figure(report, [one]), nan=1.0))
-    blocks: list[Block] = [
-        Heading(f'The worst videos of {report.label(memory)}'),
-        Paragraph('Of each the object that is followed worst. Pink: prediction; white: outline of the truth.'),
+    label, scores = list(report.known.items())[-1]
+    pictures = worst(report, label, scores, figure=lambda one: _main_figure(report, [one]))
+    return [Heading(f'The worst videos of {label}'), *pictures]
+
+
+def _times(report: EvaluationReport) -> list[Block]:
+    rows = [
+        [time.name, f'{time.median:.1f}', f'{1000 / time.median:.1f}', str(Mean(time.ratio, time.ratio_error))]
+        for time in report.times
     ]
-    for one in ordered[:_WORST]:
-        track = min(
-            (track for track in one.tracks if track.frames), key=lambda track: mean_of_known(_plotted(report, track))
-        )
-        path = f'{PICTURES}/worst_{one.name.replace("/", "_")}.jpg'
-        save_picture(report.store.folder / path, _strip(report, memory, one.name, track))
-        mean = mean_of_known(_plotted(report, track))
-        caption = f'{one.name}, object {track.object_id}: mean {report.evaluation.protocol.plotted} {mean:.2f}'
-        blocks.append(Picture(path, caption))
-    return blocks
-
-
-def _plotted(report: EvaluationReport, track: TrackScore) -> np.ndarray:
-    return track.series[report.evaluation.protocol.plotted]
-
-
-def _strip(report: EvaluationReport, memory: str, name: str, score: TrackScore) -> np.ndarray:
-    sequence = report.evaluation.dataset.open().sequence(name)
-    tracks = report.store.tracks(memory, name)
-    track = next(one for one in tracks if (one.object_id, one.run) == (score.object_id, score.run))
-    places = np.unique(np.linspace(0, len(score.frames) - 1, _STRIP_FRAMES).astype(int)).tolist()
-    frames = [score.frames[place] for place in places]
-    nothing = np.zeros(sequence.size, bool)
-    truth = [sequence.masks(frame).get(score.object_id, nothing) for frame in frames]
-    values = _plotted(report, score)
-    return film_strip(
-        [sequence.image(frame) for frame in frames],
-        np.stack([track.mask(frame) for frame in frames]),
-        np.stack(truth),
-        [
-            f'{frame}: {report.evaluation.protocol.plotted} {values[place]:.2f}'
-            for frame, place in zip(frames, places, strict=True)
-        ],
+    said = (
+        f'One object, from the image to its mask, after the first {WARM_UP_FRAMES} frames of each clip. All take turns '
+        'on every frame.'
     )
+    header = ['', 'median ms', 'frames per second', f'mean time, {report.times[0].name} = 1']
+    return [Heading('Time per frame'), Paragraph(said), Table(header, rows)]

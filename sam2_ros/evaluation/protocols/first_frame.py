@@ -1,68 +1,83 @@
-"""The protocol of a run: prompt a target in the first frame that shows it, track it to the last, correct nothing."""
+"""Clips with truth in every frame: each object is prompted in its first one, and all frames after it count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from sam2_ros.evaluation.datasets.clips import TargetClip, first_shown
-from sam2_ros.evaluation.predictions import Prediction, RunKey
-from sam2_ros.evaluation.protocols.shared_encoder import SharedEncoder
-from sam2_ros.evaluation.protocols.simulated_prompts import mask_box, next_click
+from sam2_ros.evaluation.datasets.dataset import VideoSequence
+from sam2_ros.evaluation.measures.scores import AUC, MEASURES, mean_figure, of_run, visibility_auc
+from sam2_ros.evaluation.protocols.first_prompts import FIRST_PROMPTS, track_all
+from sam2_ros.evaluation.protocols.mask_scores import mask_scores
+from sam2_ros.evaluation.protocols.protocol import Cost, SequenceScore, Track, TrackScore
+from sam2_ros.evaluation.protocols.semi_supervised import CLICK_RULES, tracked_cost
 from sam2_ros.model import Network
-from sam2_ros.tracking import Prompt, VideoTracker
+from sam2_ros.tracking import POLICY_NAMES, TrackerOptions
 
 
-def box_prompt(object_id: str, mask: np.ndarray) -> Prompt:
-    """The tight half-open box of a mask (H, W) bool."""
-    return Prompt(object_id, box=mask_box(mask))
+@dataclass(frozen=True)
+class FirstFrame:
+    """The protocol. Its tracks have the kinds of prompts as names of their runs.
 
+    Attributes:
+        prompts: of `FIRST_PROMPTS`; each object is tracked from each of them.
 
-def point_prompt(object_id: str, mask: np.ndarray) -> Prompt:
-    """One click, on the pixel that lies deepest inside a mask (H, W) bool."""
-    return Prompt(object_id, points=[next_click(mask)[0]])
-
-
-def mask_prompt(object_id: str, mask: np.ndarray) -> Prompt:
-    """The mask (H, W) bool itself."""
-    return Prompt(object_id, mask=mask)
-
-
-PROMPT_KINDS: dict[str, Callable[[str, np.ndarray], Prompt]] = {
-    'box': box_prompt,
-    'point': point_prompt,
-    'mask': mask_prompt,
-}
-
-
-def track_clip(model: Network, runs: Mapping[RunKey, TargetClip]) -> dict[RunKey, Prediction]:
-    """Track the targets of a clip with several memory policies from several kinds of prompts.
-
-    Every image is encoded only once. Targets and prompts are objects of one tracker, which do not influence each other.
-    The policies are trackers that take turns.
-
-    Args:
-        model: the network.
-        runs: the target of each run. All are of one clip, with the same images.
+    Raises:
+        ValueError: if there is no such kind of prompt, or one is named twice, which would be a correction.
     """
-    shared = SharedEncoder(model)
-    trackers = {run.policy: VideoTracker(shared, memory=run.policy) for run in runs}
-    starts = {run: first_shown(target.truth) for run, target in runs.items()}
-    masks = {run: np.zeros_like(target.truth) for run, target in runs.items()}
-    scores = {run: np.full(len(target.truth), np.nan, np.float32) for run, target in runs.items()}
-    for frame, rgb in enumerate(next(iter(runs.values())).images):
-        for policy, tracker in trackers.items():
-            own = [run for run in runs if run.policy == policy and starts[run] <= frame]
-            prompts = [
-                PROMPT_KINDS[run.prompt](_object_id(run), runs[run].truth[frame]) for run in own if starts[run] == frame
-            ]
-            result = tracker.step(rgb, prompts)
-            for run in own:
-                masks[run][frame] = result[_object_id(run)].mask
-                scores[run][frame] = result[_object_id(run)].object_score_logit
-    return {run: Prediction(masks[run], scores[run]) for run in runs}
 
+    prompts: tuple[str, ...] = ('box',)
+    plotted: str = 'J'
+    percent: bool = False
+    memories: Sequence[str] = POLICY_NAMES
 
-def _object_id(run: RunKey) -> str:
-    return f'{run.target} from a {run.prompt}'
+    def __post_init__(self) -> None:
+        for prompt in self.prompts:
+            if prompt not in FIRST_PROMPTS:
+                raise ValueError(f'there is no prompt {prompt!r}; accepted are {", ".join(FIRST_PROMPTS)}')
+        if len(set(self.prompts)) < len(self.prompts):
+            raise ValueError(f'prompts must be named once each, not {" ".join(self.prompts)}')
+
+    @property
+    def name(self) -> str:
+        return f'first-frame, {" ".join(self.prompts)}'
+
+    @property
+    def description(self) -> str:
+        clicks = f'\n\n{CLICK_RULES.strip()}' if any('click' in prompt for prompt in self.prompts) else ''
+        return f"""All objects of a clip are tracked together. Each is prompted in the first frame that shows it
+and never corrected. All frames after that one are scored, also the last one, which DAVIS leaves out; an object that
+none of them shows is left out. Masks of several objects may overlap, and the tracker does not know the length of the
+video, as for a camera.{clicks}
+
+J: intersection over union; 1 where the target is hidden and the mask is empty. "J visible": J over the frames that show
+the target. F: contour accuracy as in DAVIS. R, robustness: of the frames that show the target, the share in which mask
+and target overlap at all. AUC: area under the ROC curve of the object score against visibility over all frames;
+"AUC of the hidden": the same for those objects alone that are hidden in some frames.
+
+"per clip": all clips have the same weight, and figures of a clip are means over its objects. "per object": all objects
+have the same weight. ± is the standard error over clips or objects; for AUC it is that of the jackknife. Objects of one
+clip are no independent samples. A clip of another length is another film: compare only figures of clips with equally
+many frames."""
+
+    def cost(self, sequence: VideoSequence) -> Cost:
+        return tracked_cost(sequence, budgets=len(self.prompts))
+
+    def run(self, model: Network, memory: str, sequence: VideoSequence) -> list[Track]:
+        prompts = {prompt: prompt for prompt in self.prompts}
+        return track_all(model, memory, sequence, prompts=prompts, options=TrackerOptions())
+
+    def score(self, sequence: VideoSequence, tracks: Sequence[Track]) -> list[TrackScore]:
+        counted = {one.object_id: range(one.start + 1, len(sequence.frames)) for one in sequence.objects}
+        scores = mask_scores(sequence, tracks, counted=counted)
+        return [one for one in scores if np.any(one.series['visible'])]
+
+    def figures(self, scores: Sequence[SequenceScore]) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        for prompt in self.prompts:
+            own = of_run(scores, prompt)
+            figures |= {f'{name}, {prompt}': mean_figure(own, name).value for name in MEASURES}
+            figures[f'{AUC}, {prompt}'] = visibility_auc(own).value
+        return figures

@@ -1,4 +1,4 @@
-"""The prompts with which an object begins: its mask, its box, or clicks that are simulated one after the other."""
+"""The prompts with which objects begin: a mask, a box, or clicks that are simulated one after the other."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from collections.abc import Mapping
 import numpy as np
 
 from sam2_ros.evaluation.datasets.dataset import TrackedObject, VideoSequence
-from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS, point_prompt
-from sam2_ros.evaluation.protocols.simulated_prompts import next_click
-from sam2_ros.tracking import FrameResult, ObjectResult, Prompt, VideoTracker
+from sam2_ros.evaluation.protocols.protocol import Track, TrackBuilder
+from sam2_ros.evaluation.protocols.simulated_prompts import mask_box, next_click
+from sam2_ros.model import Network
+from sam2_ros.tracking import FrameResult, ObjectResult, Prompt, TrackerOptions, VideoTracker
 
 CLICKS = {'1-click': 1, '3-click': 3, '5-click': 5}
 FIRST_PROMPTS = ('mask', 'box', *CLICKS)
+
+
+def box_prompt(object_id: str, mask: np.ndarray) -> Prompt:
+    """The tight half-open box of a mask (H, W) bool."""
+    return Prompt(object_id, box=mask_box(mask))
+
+
+def point_prompt(object_id: str, mask: np.ndarray) -> Prompt:
+    """One click, on the pixel that lies deepest inside a mask (H, W) bool."""
+    return Prompt(object_id, points=[next_click(mask)[0]])
 
 
 def first_prompt(kind: str, object_id: str, *, sequence: VideoSequence, target: TrackedObject) -> Prompt:
@@ -30,43 +41,65 @@ def first_prompt(kind: str, object_id: str, *, sequence: VideoSequence, target: 
     if kind == 'box' and target.boxes is not None:
         x, y, width, height = target.boxes[target.start].tolist()
         return Prompt(object_id, box=(x, y, x + width, y + height))
-    make = PROMPT_KINDS.get(kind, point_prompt)
-    return make(object_id, sequence.first_mask(target))
+    mask = sequence.first_mask(target)
+    if kind == 'mask':
+        return Prompt(object_id, mask=mask)
+    return (box_prompt if kind == 'box' else point_prompt)(object_id, mask)
 
 
 def start_objects(
-    tracker: VideoTracker,
-    rgb: np.ndarray,
-    targets: Mapping[str, TrackedObject],
-    *,
-    sequence: VideoSequence,
-    kind: str,
+    tracker: VideoTracker, frame: int, starts: Mapping[str, tuple[str, TrackedObject]], *, sequence: VideoSequence
 ) -> tuple[FrameResult, dict[str, ObjectResult]]:
     """Process the next image, and begin objects on it.
 
     Args:
         tracker: gets the image.
-        rgb: the image.
-        targets: the objects that begin, by their names for the tracker.
+        frame: index of the image in the video.
+        starts: the kinds of prompts and the objects that begin, by their names for the tracker.
         sequence: the video.
-        kind: of the prompts.
 
     Returns:
         The result of the image, and in place of it what objects are after clicks beyond the first.
     """
-    prompts = [first_prompt(kind, name, sequence=sequence, target=target) for name, target in targets.items()]
-    result = tracker.step(rgb, prompts)
+    prompts = {
+        name: first_prompt(kind, name, sequence=sequence, target=target) for name, (kind, target) in starts.items()
+    }
+    result = tracker.step(sequence.image(frame), prompts.values())
     refined = {}
-    for prompt, target in zip(prompts, targets.values(), strict=True):
+    for name, (kind, target) in starts.items():
         if CLICKS.get(kind, 1) > 1:
-            refined[prompt.object_id] = click_more(
-                tracker,
-                result[prompt.object_id],
-                sequence.first_mask(target),
-                prompt=prompt,
-                clicks=CLICKS[kind] - 1,
-            )
+            truth, further = sequence.first_mask(target), CLICKS[kind] - 1
+            refined[name] = click_more(tracker, result[name], truth, prompt=prompts[name], clicks=further)
     return result, refined
+
+
+def track_all(
+    model: Network, memory: str, sequence: VideoSequence, *, prompts: Mapping[str, str], options: TrackerOptions
+) -> list[Track]:
+    """Track all objects of a video from their starts to the end; none is corrected.
+
+    Several kinds of prompts are objects of one tracker, which do not influence each other, so an image is encoded once.
+
+    Args:
+        model, memory, options: of the tracker.
+        sequence: the video.
+        prompts: by the name of the run, which its tracks get, the kind of prompts.
+    """
+    tracker = VideoTracker(model, memory, options=options)
+    objects: dict[str, tuple[str, TrackedObject]] = {}
+    builders: dict[str, TrackBuilder] = {}
+    for run, kind in prompts.items():
+        for one in sequence.objects:
+            name = f'{one.object_id} {run}'.rstrip()
+            objects[name], builders[name] = (kind, one), TrackBuilder(one.object_id, run)
+    started: set[str] = set()
+    for frame in range(min(one.start for one in sequence.objects), len(sequence.frames)):
+        starts = {name: (kind, one) for name, (kind, one) in objects.items() if one.start == frame}
+        result, refined = start_objects(tracker, frame, starts, sequence=sequence)
+        started |= starts.keys()
+        for name in started:
+            builders[name].add(frame, refined.get(name, result[name]))
+    return [builder.track() for builder in builders.values()]
 
 
 def click_more(

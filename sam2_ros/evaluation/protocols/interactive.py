@@ -76,13 +76,8 @@ class OnlineInteractive:
                 for budget in range(1, MOST_FRAMES + 1)
             }
             versions |= new
-            result, refined = start_objects(
-                tracker,
-                sequence.image(frame),
-                {name: version.target for name, version in new.items()},
-                sequence=sequence,
-                kind=f'{CLICKS}-click',
-            )
+            starts = {name: (f'{CLICKS}-click', version.target) for name, version in new.items()}
+            result, refined = start_objects(tracker, frame, starts, sequence=sequence)
             truth = sequence.masks(frame) if any(frame in one.scored for one in sequence.objects) else {}
             for name, version in versions.items():
                 found = refined.get(name, result[name])

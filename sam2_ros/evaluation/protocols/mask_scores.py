@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from sam2_ros.evaluation.datasets.dataset import DatasetError, VideoSequence
 from sam2_ros.evaluation.measures.davis import FrameStatistics, frame_statistics, mean_statistics, seen_and_unseen
 from sam2_ros.evaluation.measures.metrics import contour_accuracy, region_similarity
-from sam2_ros.evaluation.protocols.protocol import SequenceScore, Track, TrackScore, all_attributes, frames_of_any
+from sam2_ros.evaluation.protocols.protocol import SequenceScore, Track, TrackScore, all_attributes
 
 LAST_SHARE = 0.25  # of the scored frames of an object, for the figure of VOST
 DEFINITIONS = """J: intersection over union of masks, 1 where both are empty. F: contour accuracy. Means over the frames
@@ -18,15 +18,21 @@ the first quarter of the frames less that of the last. "J last": J over the last
 evaluation code of DAVIS computes them; the first and the last annotated frame of a video do not count."""
 
 
-def mask_scores(sequence: VideoSequence, tracks: Sequence[Track]) -> list[TrackScore]:
-    """J, F and visibility of tracks, frame by frame. A true mask is read once for all tracks.
+def mask_scores(
+    sequence: VideoSequence, tracks: Sequence[Track], *, counted: Mapping[str, Sequence[int]] | None = None
+) -> list[TrackScore]:
+    """J, F, visibility and object score of tracks, frame by frame. A true mask is read once for all tracks.
+
+    Args:
+        sequence, tracks: of one video.
+        counted: by object the frames that count; None: those of the data set.
 
     Raises:
         DatasetError: if a mask is missing that should count, or has another size than the images.
     """
-    scored = {one.object_id: one.scored for one in sequence.objects}
+    scored = {one.object_id: one.scored for one in sequence.objects} if counted is None else counted
     found: list[dict[int, tuple[float, float, bool]]] = [{} for _ in tracks]
-    for frame in frames_of_any(sequence):
+    for frame in sorted(set().union(*scored.values())):
         truth = sequence.masks(frame)
         for track, rows in zip(tracks, found, strict=True):
             if frame not in scored[track.object_id] or frame not in track.places:
@@ -41,14 +47,15 @@ def mask_scores(sequence: VideoSequence, tracks: Sequence[Track]) -> list[TrackS
             )
     attributes = all_attributes(sequence)
     return [
-        TrackScore(track.object_id, track.run, tuple(rows), _series(rows), attributes[track.object_id])
+        TrackScore(track.object_id, track.run, tuple(rows), _series(track, rows), attributes[track.object_id])
         for track, rows in zip(tracks, found, strict=True)
     ]
 
 
-def _series(rows: dict[int, tuple[float, float, bool]]) -> dict[str, np.ndarray]:
+def _series(track: Track, rows: dict[int, tuple[float, float, bool]]) -> dict[str, np.ndarray]:
     table = np.array(list(rows.values()), float).reshape(-1, 3)
-    return {'J': table[:, 0], 'F': table[:, 1], 'visible': table[:, 2] > 0}
+    object_score = track.object_score[[track.places[frame] for frame in rows]]
+    return {'J': table[:, 0], 'F': table[:, 1], 'visible': table[:, 2] > 0, 'object_score': object_score}
 
 
 def mask_figures(tracks: Sequence[TrackScore], names: Sequence[str]) -> dict[str, float]:

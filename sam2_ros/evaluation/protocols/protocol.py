@@ -178,11 +178,6 @@ def all_attributes(sequence: VideoSequence) -> dict[str, dict[str, str]]:
     return {one.object_id: {**sequence.attributes, **one.attributes} for one in sequence.objects}
 
 
-def frames_of_any(sequence: VideoSequence) -> list[int]:
-    """The frames that count for some object, ascending."""
-    return sorted({frame for one in sequence.objects for frame in one.scored})
-
-
 def mean_of_known(values: Iterable[float]) -> float:
     """Mean of what is not NaN; NaN if nothing is left."""
     known = [value for value in values if not np.isnan(value)]

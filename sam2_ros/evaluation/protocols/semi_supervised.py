@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sam2_ros.evaluation.datasets.dataset import VideoSequence
-from sam2_ros.evaluation.protocols.first_prompts import FIRST_PROMPTS, start_objects
+from sam2_ros.evaluation.protocols.first_prompts import FIRST_PROMPTS, track_all
 from sam2_ros.evaluation.protocols.mask_scores import DEFINITIONS, mask_figures, mask_scores, tracks_with_names
 from sam2_ros.evaluation.protocols.protocol import (
     Cost,
     SequenceScore,
     Track,
-    TrackBuilder,
     TrackScore,
     tracker_options,
 )
 from sam2_ros.model import Network
-from sam2_ros.tracking import POLICY_NAMES, VideoTracker
+from sam2_ros.tracking import POLICY_NAMES
 
 
 @dataclass(frozen=True)
@@ -56,17 +55,8 @@ class SemiSupervised:
         return tracked_cost(sequence)
 
     def run(self, model: Network, memory: str, sequence: VideoSequence) -> list[Track]:
-        tracker = VideoTracker(model, memory, options=tracker_options(sequence, memory))
-        builders = {one.object_id: TrackBuilder(one.object_id) for one in sequence.objects}
-        started: set[str] = set()
-        first = min(one.start for one in sequence.objects)
-        for frame in range(first, len(sequence.frames)):
-            new = {one.object_id: one for one in sequence.objects if one.start == frame}
-            result, refined = start_objects(tracker, sequence.image(frame), new, sequence=sequence, kind=self.prompt)
-            started |= new.keys()
-            for name in started:
-                builders[name].add(frame, refined.get(name, result[name]))
-        return [builder.track() for builder in builders.values()]
+        options = tracker_options(sequence, memory)
+        return track_all(model, memory, sequence, prompts={'': self.prompt}, options=options)
 
     def score(self, sequence: VideoSequence, tracks: Sequence[Track]) -> list[TrackScore]:
         return mask_scores(sequence, tracks)

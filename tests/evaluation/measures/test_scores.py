@@ -1,142 +1,116 @@
-"""Rows of the table against sums done by hand."""
+"""Means and differences against sums done by hand."""
 
 import math
 
 import numpy as np
 import pytest
 
-from sam2_ros.evaluation.measures.scores import Mean, RunScore, paired_difference, score_run, summarise
-from sam2_ros.evaluation.predictions import Prediction, RunKey
+from sam2_ros.evaluation.measures.scores import (
+    MEASURES,
+    Mean,
+    mean_figure,
+    of_run,
+    paired_difference,
+    visibility_auc,
+)
+from sam2_ros.evaluation.protocols.protocol import SequenceScore, TrackScore
 
 
-def run(clip: int, *, region: list[float], visible: list[int], object_score: list[float], target: int = 0) -> RunScore:
-    return RunScore(
-        'plain',
-        RunKey('dam', 'box', clip, target),
-        np.array(region),
-        np.zeros(len(region)),
-        np.array(visible, bool),
-        np.array(object_score),
-    )
+def track(
+    *, j: list[float], visible: list[int], object_score: list[float] | None = None, name: str = '1', run: str = 'box'
+) -> TrackScore:
+    series = {
+        'J': np.array(j),
+        'F': np.zeros(len(j)),
+        'visible': np.array(visible, bool),
+        'object_score': np.array(object_score or [0.0] * len(j)),
+    }
+    return TrackScore(name, run, tuple(range(len(j))), series)
 
 
-def test_a_run_is_scored_without_its_prompted_frame() -> None:
-    truth = np.zeros((4, 20, 20), bool)
-    truth[:3, 5:15, 5:15] = True  # hidden in the last frame
-    masks = truth.copy()
-    masks[0], masks[1] = False, np.roll(truth[1], 5, axis=1)
-    masks[3, 0, 0] = True
-    score = score_run(
-        'plain', RunKey('dam', 'box', 0), predicted=Prediction(masks, np.array([9, 1, 2, -3.0])), truth=truth
-    )
-    np.testing.assert_allclose(score.region, [50 / 150, 1, 0])
-    np.testing.assert_array_equal(score.contour[1:], [1, 0])
-    np.testing.assert_array_equal(score.visible, [True, True, False])
-    np.testing.assert_array_equal(score.object_score, [1, 2, -3])
-    assert score.mean_region == pytest.approx(4 / 9)
-    assert score.visible_region == pytest.approx(2 / 3)
-    assert score.robustness == 1
+def clip(name: str, *tracks: TrackScore) -> SequenceScore:
+    return SequenceScore(name, (20, 20), 9, tracks)
 
 
-def test_a_summary_gives_every_clip_the_same_weight() -> None:
-    summary = summarise(
-        [
-            run(0, region=[1, 1, 1, 1], visible=[1, 1, 1, 1], object_score=[4, 4, 4, 4]),
-            run(1, region=[0.0, 0.5], visible=[1, 0], object_score=[-1, 2]),
-        ]
-    )
-    assert summary.region.value == pytest.approx(0.625)  # of 1 and 0.25
-    assert summary.region.error == pytest.approx(0.375)
-    assert summary.visible_region == Mean(0.5, 0.5)  # of 1 and 0
-    assert summary.robustness.value == pytest.approx(0.5)  # of 1 and 0
-    assert summary.robustness.error == pytest.approx(0.5)
-    assert summary.roc_auc.value == pytest.approx(0.8)  # the one hidden frame scores 2: below 4 of 5 visible ones
-    assert math.isnan(summary.roc_auc.error)  # without the second clip nothing is hidden
-    assert summary.region_and_contour == 0.3125
+def test_the_measures_of_a_track() -> None:
+    one = track(j=[1 / 3, 1, 0], visible=[1, 1, 0])
+    measured = {name: measure(one) for name, measure in MEASURES.items()}
+    assert measured == pytest.approx({'J': 4 / 9, 'J visible': 2 / 3, 'F': 0.0, 'R': 1.0})
+    assert MEASURES['R'](track(j=[0, 0.1, 0], visible=[1, 1, 0])) == 0.5
 
 
-def some_targets(*, region: list[float]) -> list[RunScore]:
-    """Two targets of a clip, then the one of another clip, with J as given."""
+def test_every_clip_has_the_same_weight() -> None:
+    clips = [
+        clip('a', track(j=[1, 1, 1, 1], visible=[1, 1, 1, 1], object_score=[4, 4, 4, 4])),
+        clip('b', track(j=[0.0, 0.5], visible=[1, 0], object_score=[-1, 2])),
+    ]
+    assert mean_figure(clips, 'J') == Mean(pytest.approx(0.625), pytest.approx(0.375))  # type: ignore[arg-type]
+    assert mean_figure(clips, 'J visible') == Mean(0.5, 0.5)  # of 1 and 0
+    assert mean_figure(clips, 'R') == Mean(0.5, 0.5)  # of 1 and 0
+    area = visibility_auc(clips)
+    assert area.value == pytest.approx(0.8)  # the one hidden frame scores 2: below 4 of 5 visible ones
+    assert math.isnan(area.error)  # without the second clip nothing is hidden
+
+
+def some_objects(*, j: list[float]) -> list[SequenceScore]:
+    """Two objects of a clip, then the one of another clip, with J as given."""
+    first, second, third = (track(j=[own], visible=[1], name=str(number)) for number, own in enumerate(j))
+    return [clip('a', first, second), clip('b', third)]
+
+
+def test_objects_of_a_clip_share_its_weight_unless_each_is_to_count() -> None:
+    clips, baseline = some_objects(j=[0.0, 0.5, 1.0]), some_objects(j=[0.0, 0.25, 0.75])
+    assert mean_figure(clips, 'J') == Mean(0.625, pytest.approx(0.375))  # type: ignore[arg-type]  # of 0.25 and 1
+    assert mean_figure(clips, 'J', per='object') == Mean(0.5, pytest.approx(0.5 / math.sqrt(3)))  # type: ignore[arg-type]
+    assert paired_difference(clips, baseline, 'J') == Mean(0.1875, 0.0625)  # of 0.125 and 0.25
+    assert paired_difference(clips, baseline, 'J', per='object').value == pytest.approx(1 / 6)
+
+
+def hidden(*pairs: tuple[float, float]) -> list[TrackScore]:
+    """Objects of which one frame shows them and one hides them, with the scores of the two."""
     return [
-        run(clip, target=target, region=[own], visible=[1], object_score=[0])
-        for (clip, target), own in zip(((0, 1), (0, 2), (1, 1)), region, strict=True)
+        track(j=[1, 1], visible=[1, 0], object_score=list(pair), name=str(number)) for number, pair in enumerate(pairs)
     ]
 
 
-def test_targets_of_a_clip_share_its_weight_unless_each_is_to_count() -> None:
-    scores = some_targets(region=[0.0, 0.5, 1.0])
-    assert summarise(scores).region == Mean(0.625, pytest.approx(0.375))  # type: ignore[arg-type]  # of 0.25 and 1
-    assert summarise(scores, per='target').region == Mean(0.5, pytest.approx(0.5 / math.sqrt(3)))  # type: ignore[arg-type]
-    baseline = some_targets(region=[0.0, 0.25, 0.75])
-    assert paired_difference(scores, baseline, 'mean_region') == Mean(0.1875, 0.0625)  # of 0.125 and 0.25
-    assert paired_difference(scores, baseline, 'mean_region', per='target').value == pytest.approx(1 / 6)
-    with pytest.raises(ValueError, match='different clips'):
-        paired_difference(scores, baseline[:2], 'mean_region')
-
-
-def test_the_auc_of_targets_is_that_of_all_their_frames() -> None:
-    scores = [
-        run(0, target=1, region=[1, 1], visible=[1, 0], object_score=[2, 1]),
-        run(0, target=2, region=[1, 1], visible=[1, 0], object_score=[4, 3]),
-        run(1, target=1, region=[1, 1], visible=[1, 0], object_score=[6, 7]),
-    ]
-    by_clip, by_target = summarise(scores).roc_auc, summarise(scores, per='target').roc_auc
-    assert by_clip.value == by_target.value == pytest.approx(5 / 9)  # as in the next test
-    # without the clips 0, 1: 0 of 1, 3 of 4
+def test_the_auc_of_objects_is_that_of_all_their_frames() -> None:
+    first, second, third = hidden((2, 1), (4, 3), (6, 7))
+    clips = [clip('a', first, second), clip('b', third)]
+    by_clip, by_object = visibility_auc(clips), visibility_auc(clips, per='object')
+    assert by_clip.value == by_object.value == pytest.approx(5 / 9)  # as in the next test
+    # without the clips a, b: 0 of 1, 3 of 4
     assert by_clip.error == pytest.approx(3 / 8)
 
 
-def test_a_target_is_scored_from_the_frame_after_its_first_one() -> None:
-    truth = np.zeros((4, 20, 20), bool)
-    truth[1:, 5:15, 5:15] = True
-    predicted = Prediction(truth, np.array([math.nan, 1, 2, 3], np.float32))
-    score = score_run('real', RunKey('dam', 'box', 0, 1), predicted=predicted, truth=truth)
-    np.testing.assert_array_equal(score.object_score, [2, 3])
-    np.testing.assert_array_equal(score.region, [1, 1])
-
-
 def test_the_error_of_the_auc_is_the_jackknife_s() -> None:
-    runs = [
-        run(0, region=[1, 1], visible=[1, 0], object_score=[2, 1]),
-        run(1, region=[1, 1], visible=[1, 0], object_score=[4, 3]),
-        run(2, region=[1, 1], visible=[1, 0], object_score=[6, 7]),
-    ]
-    # 2 > 1, 4 > 1 and 3, 6 > 1 and 3 of nine pairs; without the clips 0, 1, 2: 2 of 4, 2 of 4, 3 of 4
+    clips = [clip(name, one) for name, one in zip('abc', hidden((2, 1), (4, 3), (6, 7)), strict=True)]
+    # 2 > 1, 4 > 1 and 3, 6 > 1 and 3 of nine pairs; without the clips a, b, c: 2 of 4, 2 of 4, 3 of 4
     expected = math.sqrt(2 / 3 * ((1 / 2 - 7 / 12) ** 2 * 2 + (3 / 4 - 7 / 12) ** 2))
-    assert summarise(runs).roc_auc == Mean(pytest.approx(5 / 9), pytest.approx(expected))  # type: ignore[arg-type]
-
-
-def test_a_target_that_never_shows_has_no_figures_for_visible_frames() -> None:
-    score = run(0, region=[1, 0.0], visible=[0, 0], object_score=[-1, 1])
-    assert math.isnan(score.visible_region) and math.isnan(score.robustness)
+    assert visibility_auc(clips) == Mean(pytest.approx(5 / 9), pytest.approx(expected))  # type: ignore[arg-type]
 
 
 def test_the_paired_difference_ignores_how_hard_a_clip_is() -> None:
-    hard, easy = [0.1, 0.1], [0.9, 0.9]
-    baseline = [
-        run(0, region=hard, visible=[1, 1], object_score=[0, 0]),
-        run(1, region=easy, visible=[1, 1], object_score=[0, 0]),
-    ]
-    better = [
-        run(1, region=[0.95, 0.95], visible=[1, 1], object_score=[0, 0]),
-        run(0, region=[0.15, 0.15], visible=[1, 1], object_score=[0, 0]),
-    ]
-    difference = paired_difference(better, baseline, 'mean_region')
+    baseline = [clip(name, track(j=[own, own], visible=[1, 1])) for name, own in (('hard', 0.1), ('easy', 0.9))]
+    better = [clip(name, track(j=[own, own], visible=[1, 1])) for name, own in (('easy', 0.95), ('hard', 0.15))]
+    difference = paired_difference(better, baseline, 'J')
     assert difference.value == pytest.approx(0.05)
     assert difference.error == pytest.approx(0, abs=1e-12)
-    assert paired_difference(better, baseline, 'robustness') == Mean(0, 0)
+    assert paired_difference(better, baseline, 'R') == Mean(0, 0)
 
 
-def test_runs_that_cannot_be_compared_are_refused() -> None:
-    one = [run(0, region=[1], visible=[1], object_score=[0])]
-    other = [run(1, region=[1], visible=[1], object_score=[0])]
+def test_other_clips_cannot_be_compared() -> None:
+    one, other = ([clip(name, track(j=[1], visible=[1]))] for name in 'ab')
     with pytest.raises(ValueError, match='different clips'):
-        paired_difference(one, other, 'robustness')
-    with pytest.raises(ValueError, match='no runs'):
-        summarise([])
+        paired_difference(one, other, 'R')
+
+
+def test_runs_are_told_apart() -> None:
+    boxed, clicked = track(j=[1], visible=[1]), track(j=[0.5], visible=[1], run='1-click')
+    clips = [clip('a', boxed, clicked), clip('b', boxed)]
+    (only,) = of_run(clips, '1-click')
+    assert (only.name, only.tracks) == ('a', (clicked,))
+    assert [one.tracks for one in of_run(clips, 'box')] == [(boxed,), (boxed,)]
 
 
 def test_a_mean_of_one_clip_has_no_error_to_print() -> None:
     assert str(Mean(0.25, math.nan)) == '0.250'
-    assert str(Mean(0.25, 0.0625)) == '0.250 ± 0.062'
-    assert f'{Mean(0.25, 0.0625):+}' == '+0.250 ± 0.062' and f'{Mean(-0.25, math.nan):+}' == '-0.250'

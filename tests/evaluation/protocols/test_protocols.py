@@ -148,16 +148,24 @@ def test_every_data_set_has_its_protocols(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('dataset', 'name', 'prompt', 'sentence'),
+    ('dataset', 'name', 'prompts', 'sentence'),
     [
-        ('lasot', 'online', '', "LaSOT has no protocol 'online'; accepted are boxes"),
-        ('sav', 'online', 'box', '--prompt is for the protocol semi-supervised; online has its own prompts'),
-        ('sav', '', '2-click', "there is no prompt '2-click'; accepted are mask, box, 1-click, 3-click, 5-click"),
+        ('lasot', 'online', [], "LaSOT has no protocol 'online'; accepted are boxes"),
+        (
+            'sav',
+            'online',
+            ['box'],
+            '--prompt is for the protocols semi-supervised and first-frame; online has its own prompts',
+        ),
+        ('sav', '', ['2-click'], "there is no prompt '2-click'; accepted are mask, box, 1-click, 3-click, 5-click"),
+        ('sav', '', ['box', 'mask'], 'semi-supervised has one kind of prompt, not box mask'),
+        ('folder', 'first-frame', ['box', '2-click'], "there is no prompt '2-click'; accepted are mask, box, 1-click"),
+        ('folder', 'first-frame', ['box', 'box'], 'prompts must be named once each, not box box'),
     ],
 )
-def test_what_does_not_fit_is_refused(dataset: str, name: str, prompt: str, sentence: str) -> None:
+def test_what_does_not_fit_is_refused(dataset: str, name: str, prompts: list[str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        make_protocol(dataset, name, prompt=prompt)
+        make_protocol(dataset, name, prompts=prompts)
 
 
 def test_anchors_need_anchors_and_one_object(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def overlaps(track: Track, sequence: VideoSequence) -> list[float]:
 def test_objects_are_followed_from_every_prompt(
     micro128: Sam2Network, drawn: VideoSequence, prompt: str, memory: str
 ) -> None:
-    tracks = make_protocol('folder', prompt=prompt).run(micro128, memory, drawn)
+    tracks = make_protocol('folder', prompts=[prompt]).run(micro128, memory, drawn)
     assert [(track.object_id, track.frames) for track in tracks] == [('1', (0, 1, 2, 3, 4, 5)), ('2', (2, 3, 4, 5))]
     assert all(np.mean(overlaps(track, drawn)) > 0.5 for track in tracks)
     both = [sum(track.mask(frame) for track in tracks) for frame in range(3, layouts.FRAMES)]
@@ -76,7 +76,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Prompt]]:
 def test_clicks_of_a_frame_come_together_where_it_is_wrong(
     micro128: Sam2Network, drawn: VideoSequence, given: list[tuple[int, Prompt]]
 ) -> None:
-    make_protocol('folder', prompt='5-click').run(micro128, 'sam2', drawn)
+    make_protocol('folder', prompts=['5-click']).run(micro128, 'sam2', drawn)
     for one in drawn.objects:
         own = [(frame, prompt) for frame, prompt in given if prompt.object_id == one.object_id]
         assert [(frame, len(prompt.points)) for frame, prompt in own] == [(one.start, 2 + n) for n in range(len(own))]
@@ -106,7 +106,7 @@ def test_online_corrects_while_the_overlap_is_low_and_frames_are_left(
 
 def test_one_prompted_frame_online_is_the_semi_supervised_protocol(micro128: Sam2Network, drawn: VideoSequence) -> None:
     online = [track for track in make_protocol('folder', 'online').run(micro128, 'dam', drawn) if track.run == '1']
-    plain = make_protocol('folder', prompt='3-click').run(micro128, 'dam', drawn)
+    plain = make_protocol('folder', prompts=['3-click']).run(micro128, 'dam', drawn)
     for one, other in zip(online, plain, strict=True):
         assert one.frames == other.frames
         differing = sum(np.count_nonzero(one.mask(frame) ^ other.mask(frame)) for frame in one.frames)

@@ -6,7 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.evaluation import footage
+from sam2_ros.evaluation.__main__ import main
+from sam2_ros.evaluation.datasets import footage
+from sam2_ros.evaluation.datasets.dataset import ClipChoice
+from sam2_ros.evaluation.datasets.registry import open_dataset
+from sam2_ros.evaluation.protocols.movers import is_followed
+from tests.evaluation.test_command_lines import table
 
 HEIGHT, WIDTH, FRAMES = 240, 320, 30
 
@@ -78,40 +83,48 @@ def test_followed_is_a_mask_on_the_mover(painted: tuple[int, int, int, int], fol
     mask = np.zeros((HEIGHT, WIDTH), bool)
     x0, y0, x1, y1 = painted
     mask[y0:y1, x0:x1] = True
-    assert footage.is_followed(mask, (100, 50, 112, 86)) is followed
+    assert is_followed(mask, (100, 50, 112, 86)) is followed
 
 
 def write(folder: Path, frames: list[np.ndarray]) -> Path:
+    folder.mkdir()
     for number, frame in enumerate(frames):
-        cv2.imwrite(str(folder / f'{number}.png'), frame[..., ::-1])
+        cv2.imwrite(str(folder / f'{number:02}.png'), frame[..., ::-1])
     return folder
+
+
+def test_every_attempt_is_a_video_of_its_own(tmp_path: Path) -> None:
+    frames = film((20, 100, 4.0))
+    data = open_dataset('footage', write(tmp_path / 'film', frames), choice=ClipChoice(frames=21))
+    assert list(data.names) == ['1/0', '1/5']
+    sequence = data.sequence('1/5')
+    (mover,) = sequence.objects
+    assert len(sequence.frames) == 21 and mover.scored == tuple(range(1, 21))
+    for frame in range(21):
+        np.testing.assert_array_equal(sequence.image(frame), frames[5 + frame])
+        np.testing.assert_allclose(mover.boxes[frame], (40 + 4 * frame, 100, 12, 36), atol=1)
 
 
 @pytest.mark.slow
 def test_the_page_has_a_row_for_every_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    video = write(tmp_path, film((20, 100, 4.0)))
-    footage.main([str(video), '--frames', '26', '--policies', 'sam2', '--sizes', '256', '--output', str(tmp_path)])
-    page = Path(capsys.readouterr().out.strip()).read_text()
-    rows = [line for line in page.splitlines() if line.startswith('|')]
-    assert rows[0] == '| mover | first frame:box, frames followed of 25 | sam2 256 |'
-    assert rows[2].startswith('| 1 | 0:') and 20 <= int(rows[2].split('|')[3]) <= 25  # a plain mover is easy
-    assert (
-        rows[-1].startswith('| all | mean of 1 |')
-        and f'footage {video.name} --frames' in page
-        and str(tmp_path) not in page
-    )
+    video, out = write(tmp_path / 'film', film((20, 100, 4.0))), tmp_path / 'out'
+    network = ('--memory', 'sam2', '--image-size', '256', '--output', str(out))
+    assert main(['footage', str(video), '--frames', '26', *network]) == 0
+    page = (out / 'results.md').read_text()
+    rows = table(page, 'mover | first frame:box, frames followed of 25 | sam2')
+    assert rows[0][:2] == ['1', '0:20,100,32,136'] and 20 <= int(rows[0][2]) <= 25  # a plain mover is easy
+    assert rows[-1] == ['all', 'mean of 1', f'{int(rows[0][2])}.0']
+    assert 'footage film --frames' in page and str(tmp_path) not in page
 
 
 def test_what_cannot_be_followed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    still = write(tmp_path, film())
+    still = write(tmp_path / 'film', film())
     frames = len(film())
     for video, length, words in (
-        (str(still), 20, 'moves alone before a still camera for 20 frames'),
-        ('synthetic', 20, 'no known end'),
-        (str(tmp_path / 'none'), 20, 'does not exist'),
-        (str(still), 1, '--frames must be at least 2'),
-        (str(still), frames + 1, f'has only {frames} frames; --frames can be at most that'),
+        (still, 20, 'moves alone before a still camera for 20 frames'),
+        (tmp_path / 'none', 20, 'does not exist; it must be a video or a folder of images'),
+        (still, 1, '--frames must be at least 2'),
+        (still, frames + 1, f'has only {frames} frames; --frames can be at most that'),
     ):
-        with pytest.raises(SystemExit):
-            footage.main([video, '--frames', str(length)])
+        assert main(['footage', str(video), '--frames', str(length), '--output', str(tmp_path / 'out')]) == 1
         assert words in capsys.readouterr().err
