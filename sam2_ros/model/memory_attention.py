@@ -10,14 +10,15 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.attention import attend_in_pieces
 from sam2_ros.model.config import ModelConfig
 from sam2_ros.model.linear import Linear
 from sam2_ros.model.position_encoding import axial_rope_turns, sine_position_2d
+from sam2_ros.model.used_attention import attend_used
 
+OBJECTS_AT_ONCE = 8  # whose keys are in memory together: at 1024 pixels 15 MB each in bfloat16
 INPUT_POSITION_WEIGHT = 0.1  # the sine position is added to the features once, times this
 
 
@@ -32,11 +33,13 @@ class MemoryTokens:
         values: (N, K, Cm).
         keys: values plus position codes, (N, K, Cm).
         num_pointer_tokens: number of pointer tokens among the K.
+        used: (N, 2) long, the first token of each object and the one after its last. None: all of them.
     """
 
     values: Tensor
     keys: Tensor
     num_pointer_tokens: int
+    used: Tensor | None = None
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
@@ -45,30 +48,30 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
 
 
-def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor) -> Tensor:
+def attend_rotated(q: Tensor, k: Tensor, v: Tensor, turns: Tensor, used: Tensor | None = None) -> Tensor:
     """Softmax attention of one head with rotary position encoding.
 
-    Fused kernels need Cv = C, and are slower on the CPU. There, objects are processed one after the other, in pieces.
+    On the CPU, objects are processed one after the other, in pieces, without the tokens that are not used.
 
     Args:
         q: queries (N, Lq, C).
         k: keys (N, Lk, C).
         v: values (N, Lk, Cv).
         turns: unit complex numbers (Lk, C/2) that rotate the keys; the first Lq rows rotate the queries.
+        used: as in `MemoryTokens`.
 
     Returns:
         (N, Lq, Cv).
     """
-    if q.device.type == 'cpu':
-        scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
-        rows = [
-            attend_in_pieces(rotate(one, scaled), rotate(keys, turns), values)
-            for one, keys, values in zip(q, k, v, strict=True)
-        ]
-        return torch.stack(rows)
-    q, k = rotate(q, turns[: q.shape[1]]), rotate(k, turns)
-    padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
-    return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None])[:, 0, :, : v.shape[-1]]
+    if q.device.type != 'cpu':
+        return attend_used(rotate(q, turns[: q.shape[1]]), rotate(k, turns), v, used)
+    scaled = turns[: q.shape[1]] / math.sqrt(q.shape[2])
+    spans = [slice(None)] * len(q) if used is None else [slice(*span) for span in used.tolist()]
+    rows = [
+        attend_in_pieces(rotate(one, scaled), rotate(keys[span], turns[span]), values[span])
+        for one, keys, values, span in zip(q, k, v, spans, strict=True)
+    ]
+    return torch.stack(rows)
 
 
 class RotaryAttention(nn.Module):
@@ -81,11 +84,16 @@ class RotaryAttention(nn.Module):
         self.v_proj = Linear(memory_dim, channels)
         self.out_proj = Linear(channels, channels)
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, turns: Tensor) -> Tensor:
-        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); `turns` (K, C/2) as in `attend_rotated`."""
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, turns: Tensor, used: Tensor | None = None) -> Tensor:
+        """x (N, hw, C), keys and values (N, K, Cm) -> (N, hw, C); `turns` and `used` as in `attend_rotated`."""
+        if len(x) > OBJECTS_AT_ONCE:
+            parts = [slice(first, first + OBJECTS_AT_ONCE) for first in range(0, len(x), OBJECTS_AT_ONCE)]
+            return torch.cat([
+                self(x[part], keys[part], values[part], turns, None if used is None else used[part]) for part in parts
+            ])  # fmt: skip
         q, k = self.q_proj(x), self.k_proj(keys)
         # under autocast, queries and keys are narrower than the memory
-        return self.out_proj(self.v_proj(attend_rotated(q, k, values.to(q.dtype), turns)))
+        return self.out_proj(self.v_proj(attend_rotated(q, k, values.to(q.dtype), turns, used)))
 
 
 class MemoryAttentionLayer(nn.Module):
@@ -107,7 +115,7 @@ class MemoryAttentionLayer(nn.Module):
         x = x + self.self_attn(own, own, own, turns[: x.shape[1]])
         if x.shape[0] < memory.values.shape[0]:  # until here all objects share the image's features
             x = x.expand(memory.values.shape[0], -1, -1)
-        x = x + self.cross_attn_image(self.norm2(x), memory.keys, memory.values, turns)
+        x = x + self.cross_attn_image(self.norm2(x), memory.keys, memory.values, turns, memory.used)
         return x + self.linear2(self.linear1(self.norm3(x), 'relu'))
 
 

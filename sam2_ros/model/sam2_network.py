@@ -318,8 +318,12 @@ class Sam2Network(nn.Module):
         if read.key_weights is not None:
             keys = keys * read.key_weights[:, : keys.shape[1], None, None].to(keys.dtype)
         values, keys = values.flatten(1, 2), keys.flatten(1, 2)
+        used = None
+        if read.counts is not None:
+            before, after = read.counts[:, 0] * height * width, read.counts[:, 1] * (self.config.hidden_dim // dim)
+            used = values.shape[1] + torch.stack((-before, after), dim=1)
         if read.pointers.shape[1] == 0:
-            return MemoryTokens(values, keys, 0)
+            return MemoryTokens(values, keys, 0, used)
         # one pointer becomes C / Cm consecutive tokens that share its temporal code
         pointers = read.pointers.to(self.dtype).reshape(count, -1, dim)
         pointer_keys = pointers
@@ -330,9 +334,8 @@ class Sam2Network(nn.Module):
         if read.key_weights is not None:
             weights = read.key_weights[:, -read.pointers.shape[1] :].to(pointer_keys.dtype)
             pointer_keys = pointer_keys * weights.repeat_interleave(self.config.hidden_dim // dim, dim=1)[..., None]
-        return MemoryTokens(
-            torch.cat((values, pointers), dim=1), torch.cat((keys, pointer_keys), dim=1), pointers.shape[1]
-        )
+        values, keys = torch.cat((values, pointers), dim=1), torch.cat((keys, pointer_keys), dim=1)
+        return MemoryTokens(values, keys, pointers.shape[1], used)
 
     def without_memory(self, stride16: Tensor) -> Tensor:
         """Features of a frame that has no memory yet: the raw ones plus the learned no-memory embedding."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2_ros.model import ImageFeatures, MaskDecoding, Network
 from sam2_ros.model.config import MASK_STRIDE
 from sam2_ros.tracking.memory_bank import MemoryPolicy, MemorySelection
-from sam2_ros.tracking.memory_reads import by_group, condition_on_reads
+from sam2_ros.tracking.memory_reads import condition_on_reads
 from sam2_ros.tracking.options import MaskOptions
 from sam2_ros.tracking.postprocessing import clean_logits, masks_at
 from sam2_ros.tracking.prompt import Prompt
@@ -163,7 +163,13 @@ class ObjectDecoder:
                 decoding = self._decode_points(features, size, group)
             return _rows(self._clean(decoding))
 
-        return by_group(requests, key=_kind, compute=compute)
+        groups: dict[Hashable, list[int]] = {}
+        for position, request in enumerate(requests):
+            groups.setdefault(_kind(request), []).append(position)
+        rows: dict[int, FrameDecoding] = {}
+        for positions in groups.values():
+            rows.update(zip(positions, compute([requests[position] for position in positions]), strict=True))
+        return [rows[position] for position in range(len(requests))]
 
     def _use_masks(self, features: ImageFeatures, requests: Sequence[_Request]) -> MaskDecoding:
         """Take given masks as results.

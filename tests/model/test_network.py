@@ -125,6 +125,34 @@ def test_a_batch_of_memories_equals_single_calls(
 
 
 @RELAXED
+@given(
+    shapes=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5)), min_size=1, max_size=3), seed=st.integers(0, 999)
+)
+def test_free_places_change_nothing(micro128: Sam2Network, shapes: list[tuple[int, int]], seed: int) -> None:
+    """Objects that read differently much are one batch, whatever stands where they read nothing."""
+    features = encode(micro128)
+    reads = [random_read(micro128, count=1, memories=m, pointers=k, seed=seed + n) for n, (m, k) in enumerate(shapes)]
+    ones = torch.ones(1, 9)
+    weights = [ones[:, : m + k] if r.key_weights is None else r.key_weights
+               for r, (m, k) in zip(reads, shapes, strict=True)]  # fmt: skip
+    padded = [
+        MemoryRead(
+            F.pad(read.spatial, (0, 0, 0, 0, 0, 0, 4 - memories, 0), value=3.0),
+            F.pad(read.temporal_index, (4 - memories, 0), value=5),
+            F.pad(read.pointers, (0, 0, 0, 5 - pointers), value=3.0),
+            F.pad(read.pointer_position, (0, 5 - pointers), value=0.3),
+            F.pad(weight, (4 - memories, 5 - pointers), value=2.0),
+            torch.tensor([[memories, pointers]]),
+        )
+        for read, weight, (memories, pointers) in zip(reads, weights, shapes, strict=True)
+    ]
+    columns = zip(*([getattr(one, field.name) for field in fields(MemoryRead)] for one in padded), strict=True)
+    together = micro128.condition_on_memory(features.stride16, MemoryRead(*map(torch.cat, columns)))
+    alone = torch.cat([micro128.condition_on_memory(features.stride16, read) for read in reads])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5 * float(alone.abs().max()))
+
+
+@RELAXED
 @given(count=st.integers(1, 4), seed=st.integers(0, 999))
 def test_a_batch_of_masks_equals_single_calls(micro128: Sam2Network, count: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -1,0 +1,136 @@
+"""Attention of one head on a GPU, where each object uses some of the keys that lie in memory for it.
+
+How many it uses is data on the device, so that a frame has the same shapes whatever an object remembers. Fused kernels
+for that are not equally fast everywhere. Those that give the right result here are timed once, and the fastest is used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_log = logging.getLogger(__name__)
+
+AttentionKernel = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+TRIAL_QUERIES, TRIAL_KEYS, TRIAL_OBJECTS = 4096, 4096 * 7 + 64, 2  # about those of a network at 1024 pixels
+TRIAL_RUNS = 5
+TRIAL_SCALE = 4.0  # of the queries, so that few keys have most of the weight
+AGREEMENT = 0.05  # largest difference to the reference, of numbers around 1
+
+
+def attend_used(q: Tensor, k: Tensor, v: Tensor, used: Tensor | None = None) -> Tensor:
+    """Softmax attention of one head.
+
+    Args:
+        q: queries (N, Lq, C), not scaled.
+        k: keys (N, Lk, C).
+        v: values (N, Lk, Cv), Cv <= C.
+        used: (N, 2) long: object n attends to its keys from `used[n, 0]` to before `used[n, 1]`. The others must be
+            finite. None: to all of them.
+
+    Returns:
+        (N, Lq, Cv).
+    """
+    if used is None:
+        return _widened(q, k, v)
+    if torch.is_grad_enabled():  # the fused kernels have no gradients
+        spans = [slice(*span) for span in used.tolist()]
+        rows = zip(q.split(1), k, v, spans, strict=True)
+        return torch.cat([_widened(one, keys[None, span], values[None, span]) for one, keys, values, span in rows])
+    return kernels()[chosen_kernel(q.device, q.dtype, q.shape[2], v.shape[2])](q, k, v, used)
+
+
+def attend_masked(q: Tensor, k: Tensor, v: Tensor, used: Tensor) -> Tensor:
+    """`attend_used` by torch's function with a mask, which works everywhere."""
+    place = torch.arange(k.shape[1], device=k.device)
+    mask = (place >= used[:, :1]) & (place < used[:, 1:])
+    return _widened(q, k, v, mask[:, None, None])
+
+
+def attend_flash(q: Tensor, k: Tensor, v: Tensor, used: Tensor) -> Tensor:
+    """`attend_used` by the flash attention that torch is built with, which takes lengths as data.
+
+    The operator is not part of torch's documented API.
+    """
+    count, queries, channels = q.shape
+    keys = k.shape[1]
+    number = torch.arange(count + 1, device=q.device, dtype=torch.int32)
+    first = number * keys
+    first[:-1] += used[:, 0].int()
+    flat = [one.reshape(-1, 1, channels) for one in (q, k, F.pad(v, (0, channels - v.shape[2])))]
+    attended = torch.ops.aten._flash_attention_forward(
+        *flat, number * queries, first, queries, keys, 0.0, False, False,
+        seqused_k=(used[:, 1] - used[:, 0]).int(),
+    )[0]  # fmt: skip
+    return attended.view(count, queries, channels)[..., : v.shape[2]]
+
+
+def _widened(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """torch's function, whose fused kernels need values as wide as keys."""
+    wide = F.pad(v, (0, q.shape[2] - v.shape[2]))
+    attended = F.scaled_dot_product_attention(q[:, None], k[:, None], wide[:, None], attn_mask=mask)
+    return attended[:, 0, :, : v.shape[2]]
+
+
+@cache
+def kernels() -> dict[str, AttentionKernel]:
+    """Every kernel that this installation has; `masked` is the reference."""
+    known: dict[str, AttentionKernel] = {'masked': attend_masked, 'flash': attend_flash}
+    if find_spec('triton') is not None:
+        from sam2_ros.model.attention_kernel import TILINGS, attend_tiled
+
+        known |= {f'triton {tiling}': _tiled(attend_tiled, tiling) for tiling in TILINGS}
+    return known
+
+
+def _tiled(attend: Callable[..., Tensor], tiling: object) -> AttentionKernel:
+    return lambda q, k, v, used: attend(q, k, v, used, tiling)
+
+
+@cache
+def chosen_kernel(device: torch.device, dtype: torch.dtype, channels: int, value_channels: int) -> str:
+    """Name of the fastest kernel on this device that agrees with the reference. Waits for the device."""
+    generator = torch.Generator(device).manual_seed(0)
+
+    def numbers(length: int, width: int) -> Tensor:
+        return torch.randn(TRIAL_OBJECTS, length, width, device=device, generator=generator).to(dtype)
+
+    q, k, v = (
+        TRIAL_SCALE * numbers(TRIAL_QUERIES, channels),
+        numbers(TRIAL_KEYS, channels),
+        numbers(TRIAL_KEYS, value_channels),
+    )
+    ends = [[4096 * number, TRIAL_KEYS - 60 * number] for number in range(TRIAL_OBJECTS)]
+    used = torch.tensor(ends, device=device)
+    expected = attend_masked(q, k, v, used).float()
+    times: dict[str, float] = {}
+    for name, kernel in kernels().items():
+        try:
+            difference = (kernel(q, k, v, used).float() - expected).abs().max().item()
+            if difference <= AGREEMENT:
+                times[name] = _milliseconds(kernel, q, k, v, used)
+        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+            _log.debug('attention kernel %s cannot be used: %s', name, error)
+    best = min(times, key=times.__getitem__)
+    _log.info('attention to memory: %s; milliseconds: %s', best, {name: round(time, 3) for name, time in times.items()})
+    return best
+
+
+def _milliseconds(kernel: AttentionKernel, *given: Tensor) -> float:
+    """The least time of some runs on the device of the arguments."""
+    times = []
+    for _ in range(TRIAL_RUNS):
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        first.record()
+        kernel(*given)
+        last.record()
+        last.synchronize()
+        times.append(first.elapsed_time(last))
+    return min(times)
