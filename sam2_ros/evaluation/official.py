@@ -70,18 +70,20 @@ def official_base(config: ModelConfig, *, image_size: int | None = None, **switc
 
 
 def official_video_predictor(
-    config: ModelConfig, *, image_size: int | None = None, **switches: Any
+    config: ModelConfig, *, image_size: int | None = None, optimized: bool = False, **switches: Any
 ) -> SAM2VideoPredictor:
     """The official video predictor in evaluation mode.
 
     Args:
         config: the variant.
         image_size: side of the network input in pixels; the variant's own when left out.
+        optimized: compiled, as its builder does for `vos_optimized`. The first frames then take minutes.
         switches: further arguments of its constructor, such as `add_all_frames_to_correct_as_cond` or
             `max_cond_frames_in_attn`. `binarize_mask_from_pts_for_mem_enc` and `fill_hole_area` are off here; the
             official builder sets them to True and 8.
     """
-    return SAM2VideoPredictor(**_arguments(config, image_size or config.image_size), **switches).eval()
+    kind = sam2_video_predictor.SAM2VideoPredictorVOS if optimized else SAM2VideoPredictor
+    return kind(**_arguments(config, image_size or config.image_size), **switches).eval()
 
 
 def official_video_state(predictor: SAM2VideoPredictor, images: NetworkInputs, *, video_size: tuple[int, int]) -> Any:

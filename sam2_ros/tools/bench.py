@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from sam2_ros.evaluation.machine import processor_name
 from sam2_ros.evaluation.pages.markdown import markdown_row, markdown_table
@@ -27,6 +26,8 @@ from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tools.camera_measurement import CamerasMeasurement, Served, measure_cameras
+from sam2_ros.tools.gpu_parts import PARTS
+from sam2_ros.tools.gpu_suite import SECONDS, chosen_parts, run_suite
 from sam2_ros.tools.measurement import Case, Measurement, has_random_weights, measure, measure_alone, prompts_for
 from sam2_ros.tracking import POLICY_NAMES
 
@@ -179,9 +180,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--offline', action='store_true', help='measure a session on a whole video, with the memory of SAM 2'
     )
+    parser.add_argument(
+        '--parts', type=chosen_parts, default=list(PARTS), metavar='LIST', help=f'of --gpu-suite: {", ".join(PARTS)}'
+    )
+    parser.add_argument('--seconds', type=float, default=SECONDS, help='for the whole --gpu-suite (%(default)s)')
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument('--official', action='store_true', help='compare with the official video predictor')
     kinds.add_argument('--cameras', type=int, metavar='N', help='so many cameras on one network, beside one alone')
+    kinds.add_argument(
+        '--gpu-suite', type=Path, metavar='OUT', help='check and measure all that only a GPU can tell; OUT gets a page'
+    )
     kinds.add_argument('--soak', action='store_true', help='many frames, to see whether time and memory grow')
     return parser
 
@@ -233,6 +241,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = sys.argv[1:] if args is None else args
     options = _parser().parse_args(args)
+    if options.gpu_suite is not None:
+        print(f'page: {run_suite(options.gpu_suite, options.parts, seconds=options.seconds)}')
+        return 0
+    from tqdm import tqdm  # the suite above runs where it is missing
+
     report = SOAK if options.soak else OFFICIAL if options.official else CAMERAS if options.cameras else PLAIN
     hidden: list[str] = []
     try:

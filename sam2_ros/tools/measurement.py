@@ -50,6 +50,7 @@ class Case:
     frames: int
     threads: int
     official: bool
+    optimized: bool = False  # the official predictor is compiled
     cameras: int = 1  # that share the network
     rate: float = 30.0  # of each camera in Hz, if there are several
     offline: bool = False  # a `VideoSession` instead of the tracker
@@ -176,7 +177,10 @@ def official_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
 
     model = feed.model
     predictor = official_video_predictor(
-        model.config, image_size=model.image_size, binarize_mask_from_pts_for_mem_enc=True
+        model.config,
+        image_size=model.image_size,
+        optimized=case.optimized,
+        binarize_mask_from_pts_for_mem_enc=True,
     )
     load_official(predictor, model.state_dict())
     predictor = predictor.to(model.device)
@@ -198,11 +202,11 @@ def _autocast(case: Case) -> AbstractContextManager[object]:
     return torch.autocast(torch.device(case.device).type, DTYPES[case.dtype])
 
 
-def measure(case: Case) -> Measurement:
-    """Run one case in this process."""
+def measure(case: Case, model: Sam2Network | None = None) -> Measurement:
+    """Run one case in this process. `model`: its network, if it was built before."""
     torch.set_num_threads(case.threads)
     total = case.warmup + case.frames
-    feed = Feed(LadybirdScene(*case.camera), build_model(case), total)
+    feed = Feed(LadybirdScene(*case.camera), model or build_model(case), total)
     sides = [our_masks(case, feed)] + ([official_masks(case, feed)] if case.official else [])
     seconds = np.zeros((len(sides), total))
     visible, overlaps = [], []

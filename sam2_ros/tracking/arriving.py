@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2_ros.tracking.candidates import KEPT, candidate_extents, extents_of
+from sam2_ros.tracking.candidates import KEPT, Extent, as_extents, extents_at, extents_of
 from sam2_ros.tracking.host_numbers import HostNumbers
 from sam2_ros.tracking.postprocessing import resize_logits
 
@@ -41,7 +41,7 @@ class DescribeMasks:
         known = [score[:, None].expand_as(ious), chosen[:, None].expand_as(ious), ious, logits.amax(dim=(2, 3))]
         columns = [torch.stack([one.double() for one in known], dim=2), torch.cat(places).double()]
         if self.image_size is not None:
-            columns.append(candidate_extents(logits, self.image_size).double())
+            columns.append(extents_at(logits, self.image_size).double())
         return torch.cat(columns, dim=2), torch.cat(bits)
 
     def _lie(self, logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,9 +118,9 @@ class ArrivingMasks:
         rows = self._rows()
         return np.concatenate([rows[:, :, IOU], rows[:, :1, SCORE]], axis=1)
 
-    def extents(self) -> np.ndarray:
-        """Where the candidates lie at the size of the network, (N, 3, 4) whole numbers."""
-        return self._rows()[:, :, NETWORK_EXTENT].astype(int)
+    def extents(self) -> list[list[Extent]]:
+        """See `candidates.candidate_extents`."""
+        return as_extents(self._rows()[:, :, NETWORK_EXTENT].astype(int).tolist())
 
     def numbers(self) -> list[HostNumbers]:
         """What is known of each object and its mask."""

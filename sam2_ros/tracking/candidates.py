@@ -84,7 +84,7 @@ class CandidateRule(Protocol):
         ...
 
 
-def candidate_extents(logits: Tensor, image_size: int) -> Tensor:
+def candidate_extents(logits: Tensor, image_size: int) -> list[list[Extent]]:
     """Where masks lie at the size of the network.
 
     Args:
@@ -92,10 +92,20 @@ def candidate_extents(logits: Tensor, image_size: int) -> Tensor:
         image_size: S, in pixels.
 
     Returns:
-        The `Extent` of each mask, (N, 3, 4) long.
+        For each of N objects, the extents of its masks.
     """
+    return as_extents(extents_at(logits, image_size).tolist())
+
+
+def extents_at(logits: Tensor, image_size: int) -> Tensor:
+    """The same on the device, (N, 3, 4) long."""
     # one object at a time: at full size they are large
     return torch.stack([extents_of(resize_logits(masks, (image_size, image_size)) > 0) for masks in logits])
+
+
+def as_extents(numbers: Sequence[Sequence[Sequence[int]]]) -> list[list[Extent]]:
+    """Extents of masks by object, from lists of their four numbers."""
+    return [[(x0, y0, x1, y1) for x0, y0, x1, y1 in masks] for masks in numbers]
 
 
 def extents_of(masks: Tensor) -> Tensor:

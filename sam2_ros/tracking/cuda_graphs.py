@@ -15,9 +15,14 @@ WARM_UPS = 2  # runs before a capture, in which libraries choose their kernels a
 
 
 class CudaCapture:
-    """Captures functions on a device. All graphs share the memory of what they compute in between."""
+    """Captures functions on a device. All graphs share the memory of what they compute in between.
+
+    Attributes:
+        nbytes: by which the captures have made PyTorch's share of the memory of the device grow.
+    """
 
     def __init__(self, device: torch.device) -> None:
+        self.nbytes = 0
         self._device = device
         self._pool: Any = None
 
@@ -30,10 +35,13 @@ class CudaCapture:
                 for _ in range(WARM_UPS):
                     compute()
             usual.wait_stream(aside)
+            torch.cuda.empty_cache()
+            before = torch.cuda.memory_reserved()
             graph = torch.cuda.CUDAGraph()
             # what other threads do on the device meanwhile does not disturb the capture
             with torch.cuda.graph(graph, pool=self._pool, capture_error_mode='thread_local'):
                 results = compute()
+            self.nbytes += max(0, torch.cuda.memory_reserved() - before)
         return graph.replay, results
 
 

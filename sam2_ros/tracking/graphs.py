@@ -19,12 +19,21 @@ Tensors = tuple[Tensor, ...]
 # Computes tensors from tensors; functions that are equal compute the same. For a graph, what runs must depend on
 # shapes alone, not on values: nothing is read on the host.
 TensorFunction = Callable[..., Tensors]
-# A function without arguments -> what runs it once more, and the tensors in which its results are then found.
-Capture = Callable[[Callable[[], Tensors]], tuple[Callable[[], None], Tensors]]
 
 MOST_GRAPHS = 64  # of cameras of other sizes and numbers of objects that are long gone
 TOLERANCE = 0.02  # of the range of a result, where a graph and the plain function may round differently
 _log = logging.getLogger(__name__)
+
+
+class Capture(Protocol):
+    """Makes graphs."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the graphs have on the device for what they compute."""
+
+    def __call__(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
+        """A function without arguments -> what runs it again, and the tensors in which its results are then found."""
 
 
 class Runner(Protocol):
@@ -76,6 +85,11 @@ class GraphRunner:
     def count(self) -> int:
         """Number of graphs that are kept."""
         return len(self._graphs)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the device that graphs have for what they compute, in bytes."""
+        return self._capture.nbytes
 
     def rows(self, count: int) -> int:
         """The next power of 2, so that few graphs serve any number of objects."""

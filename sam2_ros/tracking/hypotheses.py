@@ -124,8 +124,9 @@ class HypothesisBatch:
 
         @cache  # of all rows at once, when the first is asked for
         def extents() -> list[list[Extent]]:
-            found = arriving.extents() if arriving else candidate_extents(network.candidate_logits, decoder.image_size)
-            return [[(x0, y0, x1, y1) for x0, y0, x1, y1 in masks] for masks in found.tolist()]
+            if arriving is not None:
+                return arriving.extents()
+            return candidate_extents(network.candidate_logits, decoder.image_size)
 
         if arriving is not None:
             numbers = arriving.offers().tolist()

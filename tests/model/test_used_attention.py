@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sam2_ros.model import used_attention
 from sam2_ros.model.memory_attention import attend_rotated
 from sam2_ros.model.used_attention import attend_flash, attend_masked, attend_used
 
@@ -65,6 +66,31 @@ def test_gradients_reach_the_keys_that_are_used_and_no_others() -> None:
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
     for row, (first, end) in enumerate(SPANS):
         assert not found[1][row, :first].any() and not found[1][row, end:].any()
+
+
+def test_the_fastest_kernel_that_is_right_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Tensor) -> Tensor:
+        raise RuntimeError('no kernel image\nmore')
+
+    def off(*given: Tensor) -> Tensor:
+        return attend_masked(*given) + 0.2
+
+    known = {'masked': attend_masked, 'off': off, 'fails': fails, 'quick': lambda *given: attend_masked(*given)}
+    times = {'masked': 3.0, 'off': 1.0, 'quick': 2.0}
+    monkeypatch.setattr(used_attention, 'kernels', lambda: known)
+    monkeypatch.setattr(used_attention, 'TRIAL_QUERIES', 16)
+    monkeypatch.setattr(used_attention, 'TRIAL_KEYS', 70)
+    monkeypatch.setattr(
+        used_attention, '_milliseconds', lambda kernel, *_: next(times[n] for n, one in known.items() if one is kernel)
+    )
+    key = torch.device('cpu'), torch.float32, 32, 16
+    try:
+        assert used_attention.chosen_kernel(*key) == 'quick'
+        found = used_attention.kernel_times(*key)
+        assert found == {**times, 'off': 'is wrong by 0.2', 'fails': 'RuntimeError: no kernel image'}
+    finally:
+        used_attention.chosen_kernel.cache_clear()
+        used_attention.kernel_times.cache_clear()
 
 
 IN_THE_INTERPRETER = """

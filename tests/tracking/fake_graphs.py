@@ -20,6 +20,10 @@ class FakeCapture:
         self.replays = 0
         self._results: list[Tensors] = []
 
+    @property
+    def nbytes(self) -> int:
+        return sum(one.nbytes for results in self._results for one in results)
+
     def __call__(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
         results = tuple(one.clone() for one in compute())
         self._results.append(results)

@@ -223,7 +223,7 @@ def test_what_arrives_of_masks(count: int, width: int, height: int, seed: int) -
     assert np.array_equal(arriving.offers(), torch.cat([ious, score[:, None]], dim=1).double().numpy())
     for row, extents in enumerate(arriving.extents()):
         full = [_corners(mask > 0) or (0, 0, 0, 0) for mask in _resized(logits[row], (32, 32))]
-        assert extents.tolist() == [list(one) for one in full]
+        assert extents == full
 
 
 def _resized(logits: Tensor, size: tuple[int, int]) -> list[np.ndarray]:

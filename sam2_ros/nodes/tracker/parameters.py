@@ -57,6 +57,13 @@ TRACKER_PARAMETERS = (
         256,
         change=Change.UNCONFIGURED,
     ),
+    ParameterRow(
+        'graphs',
+        'auto',
+        'auto: on a GPU, frames without prompts run as CUDA graphs, which is faster. off: they do not.',
+        choices=('auto', 'off'),
+        change=Change.UNCONFIGURED,
+    ),
     # How objects are tracked.
     ParameterRow(
         'memory',
