@@ -73,7 +73,7 @@ def run_suite(folder: Path, parts: Sequence[str], *, seconds: float = SECONDS) -
 
 def _run_part(name: str, seconds: float, say: Callable[[str], None]) -> str:
     """Run a part in a process of its own and pass on what it says. Returns how it ended, in words."""
-    command = [sys.executable, '-m', 'sam2_ros.tools.gpu_suite', name, str(seconds)]
+    command = [sys.executable, '-c', f'from {__name__} import say_part; say_part({name!r}, {seconds})']
     environment = {**os.environ, 'TQDM_DISABLE': '1', 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8'
@@ -126,15 +126,9 @@ def chosen_parts(text: str) -> list[str]:
     return [name for name in PARTS if name in names]
 
 
-def main(args: Sequence[str]) -> int:
-    """One part, in this process: its name, and the seconds it has."""
-    name, seconds = args
-    deadline = time.monotonic() + float(seconds)
+def say_part(name: str, seconds: float) -> None:
+    """Run one part in this process, and print what it says."""
+    deadline = time.monotonic() + seconds
     scale = FULL if torch.cuda.is_available() else REHEARSAL
     for line in PARTS[name](scale, lambda: deadline - time.monotonic()):
         print(line, flush=True)
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))

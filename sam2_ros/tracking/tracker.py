@@ -89,7 +89,7 @@ class VideoTracker:
 
     @property
     def graphs(self) -> GraphRunner | None:
-        """What frames without prompts run on; None: they run plainly."""
+        """Runs the frames without prompts; None if they run plainly."""
         return self._graphs
 
     @property

@@ -95,8 +95,8 @@ import torch, cv2, numpy, safetensors.torch
 torchs_own = {'typing_extensions', 'sympy', 'mpmath', 'networkx', 'jinja2', 'fsspec', 'filelock', 'markupsafe'}
 sys.meta_path.insert(0, Bare())
 from sam2_ros.tools.bench import main
-from sam2_ros.tools.gpu_suite import main as part
-part(['start', '60'])
+from sam2_ros.tools.gpu_suite import say_part
+say_part('start', 60.0)
 main(['--gpu-suite', sys.argv[1], '--parts', 'machine', '--seconds', '1'])
 """
 
