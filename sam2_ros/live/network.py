@@ -15,7 +15,7 @@ from sam2_ros.model.device import AUTO, choose_device, choose_dtype
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 
 DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
-WARM_UP_OBJECTS = (1, 2, 4, 8)  # for more, graphs are made when they come
+WARM_UP_OBJECTS = (1, 2, 3, 4)  # for more, graphs are made when they come
 WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
 MEGABYTE = 1e6
 NETWORK_SETTINGS = ('model', 'checkpoint', 'device', 'dtype', 'image_size', 'cpu_threads')

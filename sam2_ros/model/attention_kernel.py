@@ -81,7 +81,7 @@ if triton is not None:
                 k_pointer + number * k_object + places[None, :] * k_row + channels[:, None],
                 mask=valid[None, :], other=0.0,
             )  # fmt: skip
-            scores = tl.where(valid[None, :], tl.dot(q, k) * scale, -float('inf'))
+            scores = tl.where(valid[None, :], tl.dot(q, k, input_precision='ieee') * scale, -float('inf'))
             higher = tl.maximum(top, tl.max(scores, 1))
             share = tl.exp2(scores - higher[:, None])
             fade = tl.exp2(top - higher)
@@ -89,7 +89,7 @@ if triton is not None:
                 v_pointer + number * v_object + places[:, None] * v_row + columns[None, :],
                 mask=valid[:, None], other=0.0,
             )  # fmt: skip
-            total = total * fade[:, None] + tl.dot(share.to(v.dtype), v)
+            total = total * fade[:, None] + tl.dot(share.to(v.dtype), v, input_precision='ieee')
             weight = weight * fade + tl.sum(share, 1)
             top = higher
         tl.store(

@@ -43,7 +43,7 @@ class Runner(Protocol):
         """What the function computes, in tensors that nobody else has."""
 
     def rows(self, count: int) -> int:
-        """How many rows a batch of `count` objects should have. More are there to repeat the first."""
+        """How many rows a batch of `count` objects should have; what is in the others does not matter."""
 
 
 class PlainRunner:
@@ -92,9 +92,11 @@ class GraphRunner:
         return self._capture.nbytes
 
     def rows(self, count: int) -> int:
-        """The next power of 2, so that few graphs serve any number of objects."""
-        return 1 << (count - 1).bit_length()
+        """At most a quarter more, so that few graphs serve many numbers of objects."""
+        step = 1 << max(0, (count - 1).bit_length() - 3)
+        return -(-count // step) * step
 
+    @torch.inference_mode()
     def run(self, function: TensorFunction, *arguments: Tensor) -> Tensors:
         key = function, *((one.shape, one.dtype) for one in arguments)
         if not self.trouble and key not in self._graphs:
@@ -114,8 +116,8 @@ class GraphRunner:
             buffers = tuple(one.clone() for one in arguments)
             graph = _Graph(*_ordered(buffers, self._capture(lambda: function(*buffers))))
             difference = _difference(_replayed(graph, arguments), function(*arguments))
-        except RuntimeError as error:
-            self._give_up(f'{name} could not be captured: {str(error).splitlines()[0]}')
+        except Exception as error:  # whatever it is: frames can do without
+            self._give_up(f'{name} could not be captured: {type(error).__name__}: {str(error).partition(chr(10))[0]}')
             return
         if difference:
             self._give_up(f'{name} differs from what it should compute: {difference}')

@@ -101,4 +101,4 @@ def pack_reads(
 
 def to_device(numbers: Tensor, device: torch.device) -> Tensor:
     """Numbers of the host on `device`, without waiting for what is still computed there."""
-    return numbers if device.type == 'cpu' else numbers.pin_memory().to(device, non_blocking=True)
+    return numbers.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else numbers.to(device)

@@ -234,7 +234,7 @@ class VideoTracker:
 
     def _shrink(self, rgb: np.ndarray) -> torch.Tensor:
         size, device = self._model.image_size, self._model.device
-        if self._options.resize != 'bicubic' or (self._graphs is None and device.type == 'cpu'):
+        if self._options.resize != 'bicubic' or (self._graphs is None and device.type != 'cuda'):
             return shrink(rgb, size, self._options.resize)
         image = to_device(torch.from_numpy(np.require(rgb, requirements=('C', 'W'))), device)
         [pixels] = (self._graphs or PLAIN).run(Shrink(size), image)

@@ -61,7 +61,8 @@ class WholeFrame:
             reads: what each of the objects reads of its memory.
         """
         count = len(reads)
-        reads = [*reads, *[reads[0]] * (self._runner.rows(count) - count)]
+        little = MemorySelection(reads[0].spatial[:1], ())  # for rows that nobody asked for
+        reads = [*reads, *[little] * (self._runner.rows(count) - count)]
         layout = _fixed(ReadLayout.of(reads))
         function = TrackObjects(self._model, layout, self._threshold)
         found = self._runner.run(function, image.pixels, *pack_reads(reads, layout, self._model.device))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sam2_ros.model import Sam2Network, position_encoding, used_attention
+from sam2_ros.model import Sam2Network, position_encoding
 from sam2_ros.tracking import POLICY_NAMES, DamSettings, FrameResult, Prompt, TrackerOptions, VideoTracker, make_policy
 from sam2_ros.tracking.arriving import ArrivingMasks, DescribeMasks
 from sam2_ros.tracking.candidates import KEPT
@@ -56,7 +56,8 @@ def test_frames_as_graphs_are_frames(suited: Sam2Network, clip: Clip, memory: st
         events |= {one.memory_event.name for one in graph.values()}
         if frame == 10:
             past = [tracker.prompt(7, clip.prompt('b', 'point', 7)) for tracker in trackers]
-            for one, other in zip(*past, strict=True):
+            past += [tracker.prompt(9, clip.prompt('a', 'points', 10), image=clip.image(3))[:1] for tracker in trackers]
+            for one, other in zip([*past[0], *past[2]], [*past[1], *past[3]], strict=True):
                 assert_close(one, other)
         if frame == 12:
             for tracker in trackers:
@@ -154,7 +155,7 @@ def out_of_memory(compute: Callable[[], Tensors]) -> tuple[Callable[[], None], T
     ('capture', 'reason'),
     [
         (wrong, 'function (2) differs from what it should compute: 1 of 2 values of result 0, the largest of which is'),
-        (out_of_memory, 'function (2) could not be captured: CUDA out of memory.'),
+        (out_of_memory, 'function (2) could not be captured: OutOfMemoryError: CUDA out of memory.'),
     ],
 )
 def test_where_a_graph_is_no_good_functions_run_plainly(
@@ -171,7 +172,19 @@ def test_where_a_graph_is_no_good_functions_run_plainly(
 
 def test_how_many_rows_a_batch_has() -> None:
     runner = GraphRunner(FakeCapture())
-    assert [runner.rows(count) for count in (1, 2, 3, 4, 5, 8, 9, 64, 65)] == [1, 2, 4, 4, 8, 8, 16, 64, 128]
+    assert [runner.rows(count) for count in (1, 2, 3, 5, 8, 9, 10, 15, 17, 64, 65)] == [
+        1,
+        2,
+        3,
+        5,
+        8,
+        10,
+        10,
+        16,
+        20,
+        64,
+        80,
+    ]
     assert PlainRunner().rows(5) == 5
 
 
@@ -246,7 +259,6 @@ class NoHost(TorchDispatchMode):
 
 def test_a_frame_neither_waits_for_the_host_nor_reads_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a device without values, which takes the ways of a GPU. Tables are made in a run before, as for a capture."""
-    monkeypatch.setattr(used_attention, 'chosen_kernel', lambda *_: 'masked')
     monkeypatch.setattr(position_encoding.torch, 'autocast', lambda *_, **__: torch.no_grad())  # not for this device
     config = SMALLEST
     with torch.inference_mode():
