@@ -42,8 +42,11 @@ class Runner(Protocol):
     def run(self, function: TensorFunction, *arguments: Tensor) -> Tensors:
         """What the function computes, in tensors that nobody else has."""
 
-    def rows(self, count: int) -> int:
-        """How many rows a batch of `count` objects should have; what is in the others does not matter."""
+    def rows(self, count: int, *, most: int) -> int:
+        """How many rows a batch should have that has `count` now, and at other times up to `most`.
+
+        What is in the others does not matter.
+        """
 
 
 class PlainRunner:
@@ -52,7 +55,7 @@ class PlainRunner:
     def run(self, function: TensorFunction, *arguments: Tensor) -> Tensors:
         return function(*arguments)
 
-    def rows(self, count: int) -> int:
+    def rows(self, count: int, *, most: int) -> int:
         return count
 
 
@@ -91,10 +94,10 @@ class GraphRunner:
         """Memory of the device that graphs have for what they compute, in bytes."""
         return self._capture.nbytes
 
-    def rows(self, count: int) -> int:
-        """At most a quarter more, so that few graphs serve many numbers of objects."""
-        step = 1 << max(0, (count - 1).bit_length() - 3)
-        return -(-count // step) * step
+    def rows(self, count: int, *, most: int) -> int:
+        """`most` or up to a quarter more, so that few graphs serve many numbers of objects."""
+        step = 1 << max(0, (most - 1).bit_length() - 3)
+        return -(-most // step) * step
 
     @torch.inference_mode()
     def run(self, function: TensorFunction, *arguments: Tensor) -> Tensors:

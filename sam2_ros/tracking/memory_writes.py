@@ -85,9 +85,7 @@ def encode_entries(
     if not planned:
         return entries
     network = decoding.network
-    # as many as could be planned, so that it does not matter to a graph how many are
-    rows_to_run = runner.rows(len(kinds)) if runner is not PLAIN else len(planned)
-    padded = [*planned, *planned[:1] * (rows_to_run - len(planned))]
+    padded = [*planned, *planned[:1] * (runner.rows(len(planned), most=len(kinds)) - len(planned))]
     chosen = to_device(torch.tensor([[row, kind is EntryKind.RECENT] for row, kind in padded]), model.device)
     rows, from_tracking = chosen[:, 0], chosen[:, 1].bool()
     # as in the official code: tracked frames are remembered as decoded, prompted frames and anchors as cleaned

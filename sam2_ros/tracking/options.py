@@ -68,10 +68,10 @@ class TrackerOptions(MaskOptions):
         lost_after_seconds: `lost_after_frames` in seconds, for `step` calls that give a time; None = always by frames.
         ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach. The
             newest frame is always kept. Bytes count images and mask prompts (one byte per pixel). Images are kept
-            at the network's size (192 KiB at 256 pixels, 3 MiB at 1024). In addition, every object keeps a
-            spatial memory for each image in the ring, on the network's device (512 KiB at 1024 pixels). A catch-up
-            keeps its images beyond these limits: at most `2 * ring_frames` still to process, and `ring_frames + 1`
-            processed.
+            at the network's size (192 KiB at 256 pixels, 3 MiB at 1024), on the network's device if that is a GPU. In
+            addition, every object keeps a spatial memory for each image in the ring, on the network's device (512 KiB
+            at 1024 pixels). A catch-up keeps its images beyond these limits: at most `2 * ring_frames` still to
+            process, and `ring_frames + 1` processed.
     """
 
     clear_on_correction: bool = True

@@ -62,7 +62,7 @@ class WholeFrame:
         """
         count = len(reads)
         little = MemorySelection(reads[0].spatial[:1], ())  # for rows that nobody asked for
-        reads = [*reads, *[little] * (self._runner.rows(count) - count)]
+        reads = [*reads, *[little] * (self._runner.rows(count, most=count) - count)]
         layout = _fixed(ReadLayout.of(reads))
         function = TrackObjects(self._model, layout, self._threshold)
         found = self._runner.run(function, image.pixels, *pack_reads(reads, layout, self._model.device))
