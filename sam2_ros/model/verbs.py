@@ -45,7 +45,7 @@ class MemoryRead:
     """What N objects read from their memory banks. All objects read equally many memories and equally many pointers.
 
     Attributes:
-        spatial: spatial memories (N, M, *shape), M >= 1, as `encode_memory` makes them.
+        spatial: spatial memories (N, M, ...), M >= 1, as `encode_memory` makes them.
         temporal_index: (N, M) long: 6 for conditioning entries, 0 for the newest recent one, up to 5 for the oldest.
         pointers: object pointers (N, K, C); K may be 0.
         pointer_position: (N, K) age in frames, divided by the largest age in the pointer horizon. Only SAM 2.1 uses it.
@@ -141,4 +141,4 @@ class Network(Protocol):
     def encode_memory(
         self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
     ) -> Tensor:
-        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, *shape)."""
+        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, ...)."""
