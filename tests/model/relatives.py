@@ -39,7 +39,7 @@ def random_network(name: str, *, image_size: int | None = None) -> Sam2Network:
     network.load_state_dict(portable_weights(shapes, seed=1))
     # Otherwise the prompt would soon be forgotten, because attention would average over all places. With more of it,
     # the rounding of memories would grow from frame to frame.
-    emphasis = 8 if network.config.latent_side else 4
+    emphasis = 8 if network.config.latent_side else 2
     network.memory_encoder.mask_downsampler.encoder[-1].weight.mul_(emphasis)
     for layer in network.memory_attention.layers:
         layer.cross_attn_image.q_proj.weight.mul_(2)
