@@ -20,6 +20,7 @@ import torch
 from tqdm import tqdm
 
 from sam2_ros.evaluation.machine import processor_name
+from sam2_ros.evaluation.official import missing_code
 from sam2_ros.evaluation.pages.markdown import markdown_row, markdown_table
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.config import DEFAULT_MODEL
@@ -218,8 +219,6 @@ def cases(options: argparse.Namespace) -> list[Case]:
     if options.offline and (options.cameras or memories != ['sam2']):
         raise ValueError('--offline has the memory sam2 and no --cameras')
     for model, _ in options.models if options.official else ():
-        from sam2_ros.evaluation.official import missing_code  # not needed otherwise
-
         if missing := missing_code(VARIANTS[model]):
             raise ValueError(f'--official: {missing}')
     prompts_for(max(options.objects), LadybirdScene(*options.camera))
@@ -243,7 +242,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
             offline=options.offline,
         )
         for model, given_size in options.models
-        for size in ([given_size] if given_size else options.image_sizes or [VARIANTS[model].image_size])
+        for size in ([given_size] if given_size is not None else options.image_sizes or [VARIANTS[model].image_size])
         for dtype, memory, objects in itertools.product(dtypes, memories, options.objects)
     ]
 
