@@ -22,6 +22,7 @@ setup(
     install_requires=['PyYAML', 'numpy', 'opencv-python', 'safetensors', 'torch>=2.10', 'tqdm'],
     extras_require={
         'bags': ['rosbags'],
+        'cluster': ['ray'],
         'docs': DOCUMENTATION,
         'dev': [
             *('aiohttp', 'hypothesis', 'mypy', 'pillow', 'pycocotools', 'pytest', 'pytest-xdist', 'ruff', 'sam2'),
@@ -30,6 +31,7 @@ setup(
         ],
         'page': ['aiohttp'],
         'train': PHOTOGRAPHS,
+        'vot': ['vot-trax'],
     },
     entry_points={
         'console_scripts': [

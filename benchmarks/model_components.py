@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2_ros.model import VARIANTS, MemoryRead, Sam2Network
+from sam2_ros.model import VARIANTS, HieraConfig, MemoryRead, Sam2Network
 from tests.official import load_official, official_base
 from tests.random_weights import randomise
 
@@ -74,7 +74,7 @@ def make_inputs(model: Sam2Network, *, objects: int, device: torch.device) -> In
     return Inputs(
         image=image,
         stride16=features.stride16.float(),
-        high_res=[features.stride4.float(), features.stride8.float()],
+        high_res=[one.float() for one in (features.stride4, features.stride8) if one is not None],
         boxes=corners.to(device),
         mask_logits=F.interpolate(coarse, size=(size, size), mode='bicubic')[:, 0],
         memories=random(objects, MEMORIES, config.memory_dim, grid, grid).to(torch.bfloat16),
@@ -223,7 +223,8 @@ def table(timings: Sequence[Timing]) -> str:
 def main(args: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--variant', choices=VARIANTS, default='sam2.1_hiera_tiny')
+    variants = [name for name, config in VARIANTS.items() if isinstance(config.trunk, HieraConfig)]
+    parser.add_argument('--variant', choices=variants, default='sam2.1_hiera_tiny', help='of SAM 2')
     parser.add_argument('--image-size', type=int, help='side of the network input in pixels (default: the variant)')
     parser.add_argument('--objects', type=int, default=1)
     parser.add_argument('--dtype', choices=('float32', 'bfloat16'), default='float32')

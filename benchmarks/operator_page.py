@@ -1,16 +1,20 @@
 """How long a picture takes from the camera to the screen of the operator, and what the page takes from the tracker.
 
-Runs the real nodes as processes: video_player (synthetic scene, 1280 x 720), tracker and operator_page, and a real
-Chromium without a window, all on this machine.
+Runs the real nodes as processes: video_player (the synthetic scene as a video, 1280 x 720), tracker and operator_page.
     python -m benchmarks.operator_page [--rate HZ] [--seconds N] > benchmarks/operator_page.md
-The page tells the node when a picture is on the screen, and the node takes the time since the stamp of its image. So
-the way of that word back to the node is in it. The browser draws by the processor, as there is no graphics card.
+The tracker has a processor core of its own and sees small images, so that it is about as fast as with a GPU; all else
+shares the other cores. Pages on other machines are programs that read all they are sent and answer at once. They come
+and go in turns, so that a change of the machine's speed meets both sides. Then a real Chromium without a window shows
+the page. It tells the node when a picture is on the screen, and the node takes the time since the stamp of its image;
+the way of that word back to the node is in it. Chromium draws by the processor, as there is no graphics card.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import datetime
+import multiprocessing
 import os
 import platform
 import shutil
@@ -20,7 +24,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import aiohttp
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -31,13 +39,16 @@ from selenium.webdriver.chrome.service import Service
 
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
 from sam2_ros.tools.demo import child_environment, free_port
+from sam2_ros.video.sink import VideoSink
+from sam2_ros.video.source import open_source
+from sam2_ros.web.pictures import unpacked
 
 SIZE = (720, 1280)  # of the images: height, width
 IMAGE = '/camera/image_raw'
 BOX = (515.0, 215.0, 720.0, 390.0)  # anything: what is tracked does not matter here
-WARM_UP = 10.0  # seconds
-BUSY = """Other programs kept the machine busy. On a machine of its own the times are shorter; the differences between
-the rows are within the noise here."""
+WARM_UP = 3.0  # seconds
+BUSY = 'Other programs kept the machine busy: neither times nor differences are to be trusted.'
+TURNS = 12
 PATIENCE = 120.0  # seconds in which the nodes must start and track
 
 
@@ -79,11 +90,22 @@ class Listener(Node):
             self.listen(2.0)
 
 
+def filmed_scene(folder: Path) -> Path:
+    """Two seconds of the synthetic scene as a video, which costs the player less than to draw it."""
+    source = open_source('synthetic', height=SIZE[0], width=SIZE[1])
+    with VideoSink(folder / 'scene', frame_rate=30) as sink:
+        for frame in islice(source, 60):
+            sink.write(frame)
+    assert sink.path is not None
+    return sink.path
+
+
 @contextmanager
-def node(name: str, parameters: Sequence[str], environment: dict[str, str]) -> Iterator[None]:
+def node(name: str, parameters: Sequence[str], environment: dict[str, str], cores: set[int]) -> Iterator[None]:
     words = [word for parameter in parameters for word in ('-p', parameter)]
     command = [sys.executable, '-m', f'sam2_ros.nodes.{name}.node', '--ros-args', '-r', f'image:={IMAGE}', *words]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    os.sched_setaffinity(process.pid, cores)  # at once: threads that it starts later inherit it
     try:
         yield
     finally:
@@ -108,47 +130,99 @@ def browser(address: str) -> Iterator[None]:
         driver.quit()
 
 
+async def read_as_pages_do(address: str, pages: int) -> None:
+    """Open so many pages and take in what they are sent, for ever."""
+
+    async def page() -> None:
+        async with session.ws_connect(f'{address}ws', headers={'Origin': address.rstrip('/')}) as socket:
+            await socket.send_json({'do': 'watch', 'camera': 0, 'number': 1})
+            async for message in socket:
+                if unpacked(message.data)[0]['kind'] == 'picture':
+                    await socket.send_json({'do': 'drawn', 'camera': 0, 'number': 0})
+
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(page() for _ in range(pages)))
+
+
+def open_pages(address: str, pages: int) -> None:
+    asyncio.run(read_as_pages_do(address, pages))
+
+
+@contextmanager
+def reading_pages(address: str, pages: int) -> Iterator[None]:
+    """Pages on other machines: in a process of their own, until the context ends."""
+    process = multiprocessing.get_context('spawn').Process(target=open_pages, args=(address, pages), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
 @dataclass(frozen=True)
 class Row:
-    """What was measured with so many open pages. Ages in ms: median and 95th percentile."""
+    """What was measured beside so many open pages. Ages in ms: median and 95th percentile.
 
-    pages: int
+    Attributes:
+        pictures_per_second: that the node sends to each page, at most.
+    """
+
+    beside: str
     outputs_per_second: float
     output_age: tuple[float, float]
+    pictures_per_second: str
     screen_age: tuple[str, str]
 
 
-def measured(listener: Listener, pages: int, seconds: float) -> Row:
+def measured(listener: Listener, beside: str, seconds: float, *, on_screen: bool = False) -> Row:
     listener.listen(WARM_UP)
     listener.ages.clear()
     listener.listen(seconds)
     ages = np.array(listener.ages) * 1e3
-    middle, high = (listener.values.get(f'stamp to screen {part}, ms', '-') for part in ('p50', 'p95'))
+    names = [f'stamp to screen {part}, ms' for part in ('p50', 'p95')] if on_screen else ['', '']
+    middle, high = (listener.values.get(name, '-') for name in names)
     output_age = float(np.median(ages)), float(np.percentile(ages, 95))
-    return Row(pages, len(ages) / seconds, output_age, (middle, high))
+    return Row(beside, len(ages) / seconds, output_age, listener.values.get('pictures/s', '-'), (middle, high))
+
+
+def divided_cores() -> tuple[set[int], set[int]]:
+    """For the tracker, and for all else. On a machine with a single core they are the same."""
+    cores = sorted(os.sched_getaffinity(0))
+    return {cores[0]}, set(cores[1:] or cores)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--rate', type=float, default=5.0, help='images per second (default: %(default)s)')
+    parser.add_argument('--rate', type=float, default=30.0, help='images per second (default: %(default)s)')
     parser.add_argument('--seconds', type=float, default=30.0, help='of each measurement (default: %(default)s)')
+    parser.add_argument(
+        '--image-size', type=int, default=128, help='input of the network, in pixels (default: %(default)s)'
+    )
     options = parser.parse_args()
     environment = child_environment()
     os.environ.update({name: environment[name] for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')})
     port = free_port()
-    player = ['source:=synthetic', f'rate:={options.rate}', f'height:={SIZE[0]}', f'width:={SIZE[1]}']
+    address = f'http://localhost:{port}/'
+    own, others = divided_cores()
     rclpy.init()
     listener = Listener()
+    os.sched_setaffinity(0, others)
     rows: list[Row] = []
     with ExitStack() as stack:
-        stack.enter_context(node('tracker', [], environment))
-        stack.enter_context(node('video_player', player, environment))
-        stack.enter_context(node('operator_page', [f'port:={port}', 'max_rate:=30.0'], environment))
+        video = filmed_scene(Path(stack.enter_context(TemporaryDirectory())))
+        player = [f'source:={video}', f'rate:={options.rate}']
+        tracker = [f'image_size:={options.image_size}']
+        stack.enter_context(node('tracker', tracker, environment | {'OMP_NUM_THREADS': '1'}, own))
+        stack.enter_context(node('video_player', player, environment, others))
+        stack.enter_context(node('operator_page', [f'port:={port}', 'max_rate:=30.0'], environment, others))
         listener.prompt_until_tracked()
-        for pages in (0, 1, 3):
-            for _ in range(pages - (rows[-1].pages if rows else 0)):
-                stack.enter_context(browser(f'http://localhost:{port}/'))
-            rows.append(measured(listener, pages, options.seconds))
+        for _ in range(TURNS):
+            rows.append(measured(listener, 'no page', options.seconds))
+            with reading_pages(address, 3):
+                rows.append(measured(listener, '3 pages elsewhere', options.seconds))
+        with browser(address):
+            rows.append(measured(listener, '1 page in Chromium, here', options.seconds, on_screen=True))
     rclpy.try_shutdown()
     print_page(rows, options)
 
@@ -158,21 +232,35 @@ def print_page(rows: Sequence[Row], options: argparse.Namespace) -> None:
     print(f"""# The operator's page
 
 How long a picture takes from the camera to the screen, and what open pages take from the tracker, all on one machine:
-the nodes as processes, {SIZE[1]} x {SIZE[0]} raw images at {options.rate:g} Hz, one object. Chromium has no window and
-draws by the processor.
+the nodes as processes, {SIZE[1]} x {SIZE[0]} raw images at {options.rate:g} Hz, one object. The tracker has a core of
+its own and sees {options.image_size} pixels, so that it is about as fast as with a GPU; all else shares the other
+cores. Pages elsewhere are programs that read all they are sent
+and answer at once, as browsers on other machines would. Chromium has no window and draws by the processor.
 
 {platform.machine()} with {os.cpu_count()} cores, {datetime.date.today()}, load {load:.1f} in the last five minutes,
-this included; `python -m benchmarks.operator_page --rate {options.rate:g} --seconds {options.seconds:g}`
+this included; `python -m benchmarks.operator_page --rate {options.rate:g} --seconds {options.seconds:g}
+--image-size {options.image_size}`
 
-| open pages | tracker, outputs/s | stamp to tracker's output p50, ms | p95 | stamp to screen p50, ms | p95 |
-|---|---|---|---|---|---|""")
+| beside | tracker, outputs/s | stamp to tracker's output p50, ms | p95 | pictures/s | stamp to screen p50, ms | p95 |
+|---|---|---|---|---|---|---|""")
     for row in rows:
         ages = f'{row.output_age[0]:.0f} | {row.output_age[1]:.0f}'
-        print(f'| {row.pages} | {row.outputs_per_second:.1f} | {ages} | {row.screen_age[0]} | {row.screen_age[1]} |')
-    print("""
+        screen = ' | '.join(row.screen_age)
+        print(f'| {row.beside} | {row.outputs_per_second:.2f} | {ages} | {row.pictures_per_second} | {screen} |')
+    turns = list(zip(rows[: 2 * TURNS : 2], rows[1 : 2 * TURNS : 2], strict=True))
+    rates = [beside.outputs_per_second / alone.outputs_per_second - 1 for alone, beside in turns]
+    latencies = [beside.output_age[0] / alone.output_age[0] - 1 for alone, beside in turns]
+    print(f"""
+Three pages change the rate of the tracker by {spread(rates)}
+and the median of its latency by {spread(latencies)} (mean and standard error of {TURNS} turns).
 From the screen the page tells the node that the picture is drawn; this way back is part of the time to the screen.""")
-    if load > (os.cpu_count() or 1):
+    if load > 1.5 * (os.cpu_count() or 1):
         print(f'\n{BUSY}')
+
+
+def spread(changes: Sequence[float]) -> str:
+    error = np.std(changes, ddof=1) / np.sqrt(len(changes))
+    return f'{np.mean(changes):+.1%} ± {error:.1%}'
 
 
 if __name__ == '__main__':

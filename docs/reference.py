@@ -68,6 +68,8 @@ COMMANDS = {
     'sam2_ros.tools.track_bag': 'Reads sqlite3 and mcap. When it is stopped or fails, OUT is a whole bag of what was '
     'tracked until then, unless it says that it is not (a full disk, a second signal). Needs `pip install rosbags`.',
     'sam2_ros.tools.segment_image': '[What is in the files](../tutorials/segment_everything.md).',
+    'sam2_ros.tools.label': 'After Ctrl-C, SIGTERM or a crash the same command goes on where it was; at most one batch '
+    'of objects is tracked again. [What corrections look like](../tutorials/label_videos.md).',
     'sam2_ros.tools.dataset_stats': '[What the formats hold, and what is counted](../tutorials/masklet_files.md).',
     'sam2_ros.tools.effects': '[What the effects do, and when erasing fails](../tutorials/effects.md).',
     'sam2_ros.tools.demo': '`make demo` runs it. It needs the built ROS package.',
@@ -78,6 +80,14 @@ COMMANDS = {
     'sam2_ros.training.cutouts': 'OUT gets sprites/, backgrounds/ and MANIFEST.csv. The same files and options give '
     'the same pictures. Ctrl-C and SIGTERM end it with whole files. Images are read as stored, without turning them by '
     'EXIF. [What is in the folder](../tutorials/train_a_small_model.md#train-on-real-objects).',
+    'sam2_ros.evaluation.__main__': 'The tables of papers as one command. '
+    '[Data sets, protocols, and what is on the page](../tutorials/evaluation.md). Ctrl-C ends it; the same command '
+    'goes on where it was. The exit status is 1 if a video could not be done.',
+    'sam2_ros.evaluation.vot': 'A tracker for the toolkit of the VOT challenges; '
+    '[how the toolkit finds it](../tutorials/evaluation.md#with-the-toolkit-of-the-vot-challenges).',
+    'sam2_ros.evaluation.distill': 'Which videos have look-alikes of the target. '
+    '[What is measured, and what it writes](../tutorials/evaluation.md#videos-with-look-alikes). Ctrl-C ends it; the '
+    'same command goes on where it was. The exit status is 1 if a video could not be measured.',
     'sam2_ros.evaluation.synthetic': 'Accuracy on held-out synthetic clips. Needs `pip install .[train]`.',
     'sam2_ros.evaluation.real': 'Accuracy on filmed clips of your own or of a public data set: a JPEG and a label '
     'image, a PNG with 0 for the background, for every frame. The page names the clips, but not where their folder is.',
@@ -318,10 +328,10 @@ def command_lines() -> str:
     for module, note in COMMANDS.items():
         parser = parser_of(module)
         arguments = [_argument(action) for action in parser._actions if action.dest != 'help']
-        title = module.removeprefix('sam2_ros.').replace('.', ' ').split()[-1]
+        command = module.removesuffix('.__main__')
         parts += [
-            f'## {title}',
-            f'`python -m {module}`: {(parser.description or "").strip()}',
+            f'## {command.rpartition(".")[2]}',
+            f'`python -m {command}`: {(parser.description or "").strip()}',
             note,
             _table(('argument', 'what'), arguments),
         ]

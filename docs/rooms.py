@@ -33,9 +33,12 @@ ROOMS: dict[str, set[str]] = {
     'drawing': {'tracking'},
     'video': {'tracking', 'synthetic', 'files'},
     'session': {'model', 'tracking', 'video'},
+    'labelling': {'model', 'files', 'images', 'masklets', 'tracking', 'session'},
     'live': {'model', 'tracking'},
     'detections': {'live', 'tracking'},
-    'evaluation': {'model', 'tracking', 'synthetic', 'files', 'video', 'drawing', 'interruption'},
+    'evaluation': {
+        'model', 'tracking', 'synthetic', 'files', 'video', 'drawing', 'interruption', 'masklets', 'session',
+    },
     'training': {'model', 'tracking', 'synthetic', 'drawing', 'files', 'evaluation', 'interruption'},
     'nodes/edge': {'tracking', 'files', 'live', 'spatial', 'detections', 'interruption'},
     'nodes/tracker': {'model', 'tracking', 'files', 'drawing', 'effects', 'live', 'detections', 'nodes/edge'},
@@ -47,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     'nodes/operator_page': {'tracking', 'drawing', 'files', 'live', 'web', 'nodes/edge', 'nodes/bag'},
     'tools': {
         'model', 'synthetic', 'files', 'interruption', 'effects', 'images', 'masklets', 'tracking', 'drawing', 'video',
-        'session', 'live', 'evaluation', 'nodes/edge', 'nodes/tracker', 'nodes/bag',
+        'session', 'labelling', 'live', 'evaluation', 'nodes/edge', 'nodes/tracker', 'nodes/bag',
     },
 }  # fmt: skip
 MESSAGES = {'msg', 'srv'}  # generated from the folders of these names

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import torch
 
-from sam2_ros.evaluation.benchmark import NetworkSource
 from sam2_ros.evaluation.datasets.annotated import HALVES, LAYOUTS, ClipFolder
 from sam2_ros.evaluation.datasets.clips import ClipSet
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset
 from sam2_ros.evaluation.machine import processor_name
 from sam2_ros.evaluation.measures.speed import WARM_UP_FRAMES
+from sam2_ros.evaluation.network import NetworkSource
 from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.build import bundled_weights
@@ -239,19 +239,18 @@ def chosen_network(options: argparse.Namespace, *, image_size: int | None) -> Ne
     if checkpoint is None:
         raise FileNotFoundError(f'{options.model} has no bundled weights; give a file with --checkpoint')
     image_size = image_size or VARIANTS[options.model].image_size
-    source = NetworkSource(options.model, checkpoint, image_size, str(choose_device(options.device)))
+    source = NetworkSource(options.model, checkpoint.absolute(), image_size, str(choose_device(options.device)))
     source.load()
     return source
 
 
-def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], clips: str | None = None) -> str:
-    """How to repeat a run, and on which machine it was made, as a Markdown list.
+def facts(network: NetworkSource, *, module: str, arguments: Sequence[str]) -> list[str]:
+    """How to repeat a run, and on which machine it was made, one sentence each.
 
     Args:
         network: the network of the run.
         module: the Python module that ran.
         arguments: its command line. Of absolute paths only the last part is told.
-        clips: which ones, if that is not plain from the command.
     """
     # the folder of the predictions does not matter for the result
     kept = [
@@ -260,11 +259,21 @@ def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], c
         if '--predictions' not in (before, word) and not word.startswith('--predictions=')
     ]
     digest = network.weights_digest[:12]
-    facts = (
+    return [
         f'Command: `{shlex.join(["python", "-m", module, *kept])}`',
         f'Network: {network.name}, float32, weights {network.checkpoint.name} (SHA-256 {digest}…)',
         f'Machine: {processor_name(network.device)}, {os.cpu_count()} {platform.machine()} cores; '
         f'torch {torch.__version__}, {torch.get_num_threads()} threads',
         f'Date: {date.today().isoformat()}',
-    )
-    return '\n'.join(f'- {fact}' for fact in (*facts, *([f'Clips: {clips}'] if clips else [])))
+    ]
+
+
+def describe(network: NetworkSource, *, module: str, arguments: Sequence[str], clips: str | None = None) -> str:
+    """The `facts` of a run as a Markdown list.
+
+    Args:
+        network, module, arguments: as there.
+        clips: which ones, if that is not plain from the command.
+    """
+    told = facts(network, module=module, arguments=arguments)
+    return '\n'.join(f'- {fact}' for fact in (*told, *([f'Clips: {clips}'] if clips else [])))

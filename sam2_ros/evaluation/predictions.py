@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sam2_ros.files.writing import write_whole
+
 CONFIG_FILE = 'config.json'
 
 
@@ -67,17 +69,7 @@ class PredictionStore:
                 set.
         """
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        stored, predictions = _stored_config(folder), list(folder.glob('*.npz'))
-        if stored == config:
-            return
-        if predictions and not overwrite:
-            raise ConfigMismatchError(_mismatch(folder, stored, config))
-        for prediction in predictions:
-            prediction.unlink()
-        unfinished = folder / f'{CONFIG_FILE}.part'
-        unfinished.write_text(json.dumps(config, indent=2) + '\n')
-        unfinished.replace(folder / CONFIG_FILE)
+        claim_folder(folder, config, kept='*.npz', overwrite=overwrite)
 
     def has(self, key: RunKey) -> bool:
         return (self.folder / key.file_name).exists()
@@ -103,6 +95,29 @@ class PredictionStore:
         with np.load(self.folder / key.file_name) as stored:
             masks = np.unpackbits(stored['masks'], axis=-1, count=int(stored['width'])).astype(bool)
             return Prediction(masks, stored['object_score'])
+
+
+def claim_folder(folder: Path, config: dict[str, Any], *, kept: str, overwrite: bool = False) -> None:
+    """Make a folder that of one configuration, which is written into it.
+
+    Args:
+        folder: is made if need be.
+        config: everything that decides what its files hold; JSON values.
+        kept: pattern of these files.
+        overwrite: delete those of another configuration.
+
+    Raises:
+        ConfigMismatchError: if there are some of another or unknown configuration, and `overwrite` is not set.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stored, files = _stored_config(folder), list(folder.glob(kept))
+    if stored == config:
+        return
+    if files and not overwrite:
+        raise ConfigMismatchError(_mismatch(folder, stored, config))
+    for file in files:
+        file.unlink()
+    write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=2) + '\n').encode())
 
 
 def _stored_config(folder: Path) -> dict[str, Any] | None:

@@ -88,6 +88,20 @@ class RunLengths:
         """Number of pixels of the object."""
         return sum(self.counts[1::2])
 
+    def shared(self, other: RunLengths) -> int:
+        """Number of pixels that are of both objects. Nothing is decompressed.
+
+        Raises:
+            ValueError: for masks of different sizes.
+        """
+        if self.size != other.size:
+            raise ValueError(f'masks of different sizes share no pixels: {self.size} and {other.size}')
+        ends, other_ends = np.cumsum(self.counts), np.cumsum((0, *other.counts))
+        inside = np.cumsum((0, *(count if place % 2 else 0 for place, count in enumerate(other.counts))))
+        before = np.interp(ends, other_ends, inside)  # pixels of the other one up to the end of each run
+        last = len(ends) - len(ends) % 2
+        return round(float((before[1:last:2] - before[:last:2]).sum()))
+
     def box(self) -> tuple[int, int, int, int] | None:
         """Half-open box x0, y0, x1, y1 around all its pixels; None if there are none."""
         if not self.area:
@@ -95,6 +109,11 @@ class RunLengths:
         mask = self.mask()
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+    def coco_box(self) -> list[float]:
+        """The box as COCO has it: x, y, width, height in pixels; zeros if there is nothing."""
+        x0, y0, x1, y1 = self.box() or (0, 0, 0, 0)
+        return [float(x0), float(y0), float(x1 - x0), float(y1 - y0)]
 
 
 def short_counts(text: str) -> list[int]:

@@ -1,9 +1,10 @@
-"""Writes files that are whole or not there."""
+"""Writes files and folders that are whole or not there."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,3 +32,29 @@ def write_whole(path: Path, data: bytes) -> None:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def write_whole_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Write a folder anew. What an earlier run wrote there is gone, unless that fails: then it is left as it was.
+
+    Args:
+        folder: whose place it takes.
+        fill: writes into another folder, which becomes this one.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    part, old = (folder.with_name(f'{folder.name}.{suffix}') for suffix in ('part', 'old'))
+    with named_in_errors(folder):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+    try:
+        fill(part)
+        with named_in_errors(folder):
+            shutil.rmtree(old, ignore_errors=True)
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -31,7 +31,7 @@ def load_network(settings: Settings) -> Sam2Network:
     name, checkpoint = settings['model'], settings['checkpoint']
     if not checkpoint and bundled_weights(name) is None:
         raise ValueError(
-            f'{name} has no bundled weights; get those of Meta with: {DOWNLOAD} {name}  and set the '
+            f'{name} has no bundled weights; get the published ones with: {DOWNLOAD} {name}  and set the '
             'parameter checkpoint to the file'
         )
     device = choose_device(settings['device'])

@@ -36,6 +36,8 @@ class DavisFolders:
 
     name = 'davis'
     description = 'DAVIS, YouTube-VOS, MOSE, LVOS: Annotations/<video>/<frame>.png with a palette'
+    one_file = False
+    overlaps = False
 
     def recognises(self, path: Path) -> bool:
         return bool(_folders(path))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from sam2_ros.masklets.coco_video import CocoVideo
 from sam2_ros.masklets.davis import DavisFolders
 from sam2_ros.masklets.masklet import AnnotatedVideo
 from sam2_ros.masklets.mots import MotsImages, MotsTexts
@@ -25,6 +26,16 @@ class MaskletFormat(Protocol):
     @property
     def description(self) -> str:
         """The data sets that have it, and the files."""
+        ...
+
+    @property
+    def one_file(self) -> bool:
+        """Whether all videos lie in one file, and not in a folder."""
+        ...
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether masks may share pixels."""
         ...
 
     def recognises(self, path: Path) -> bool:
@@ -56,7 +67,8 @@ class MaskletFormat(Protocol):
 
 # In the order in which a folder is compared with them: the plainest layout comes last.
 FORMATS: dict[str, MaskletFormat] = {
-    one.name: one for one in (SavJson(), YoutubeVis(), MotsTexts(), MotsImages(), SavFolders(), DavisFolders())
+    one.name: one
+    for one in (SavJson(), CocoVideo(), YoutubeVis(), MotsTexts(), MotsImages(), SavFolders(), DavisFolders())
 }
 
 

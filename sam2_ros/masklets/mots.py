@@ -35,6 +35,8 @@ class MotsTexts:
 
     name = 'mots-txt'
     description = 'MOTS: instances_txt/<video>.txt, a line for each mask'
+    one_file = False
+    overlaps = False
 
     def recognises(self, path: Path) -> bool:
         return bool(_texts(path))
@@ -75,6 +77,8 @@ class MotsImages:
 
     name = 'mots-png'
     description = 'MOTS: instances/<video>/<frame>.png of 16 bits'
+    one_file = False
+    overlaps = False
 
     def recognises(self, path: Path) -> bool:
         return any((path / INSTANCES).glob('*/*.png'))

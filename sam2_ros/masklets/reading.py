@@ -26,6 +26,12 @@ def field_of(tree: Any, name: str, kind: type | tuple[type, ...], *, where: obje
     return value
 
 
+def class_names(tree: dict[str, Any]) -> dict[Any, str]:
+    """Name of each category of a file in the form of COCO, by its id."""
+    listed = tree.get('categories') or []
+    return {entry.get('id'): str(entry.get('name', '')) for entry in listed if isinstance(entry, dict)}
+
+
 def frame_files(folder: Path) -> dict[int, Path]:
     """The PNG files of a folder by the number that is their name, in ascending order."""
     files = {int(file.stem): file for file in folder.glob('*.png') if file.stem.isdecimal()}

@@ -30,6 +30,8 @@ class SavFolders:
 
     name = 'sav-folders'
     description = 'SA-V validation and test set: Annotations_6fps/<video>/<object>/<frame>.png; results of track_video'
+    one_file = False
+    overlaps = True
 
     def recognises(self, path: Path) -> bool:
         plain = (path / ANNOTATIONS).is_dir() or not (path / OTHER_ANNOTATIONS).is_dir()

@@ -29,6 +29,8 @@ class SavJson:
 
     name = 'sav'
     description = 'SA-V training set: <video>_manual.json and <video>_auto.json, every 4th frame annotated'
+    one_file = False
+    overlaps = True
 
     def recognises(self, path: Path) -> bool:
         return bool(_files(path))

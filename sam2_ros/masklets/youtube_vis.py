@@ -12,7 +12,7 @@ from sam2_ros.files.json_files import read_json
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.masklets.masklet import AnnotatedVideo, Masklet
-from sam2_ros.masklets.reading import field_of
+from sam2_ros.masklets.reading import class_names, field_of
 
 _RATE = 30.0  # frames per second of YouTube-VIS, of which every fifth is annotated
 _WITHOUT_CLASS = 'object'
@@ -28,6 +28,8 @@ class YoutubeVis:
 
     name = 'youtube-vis'
     description = 'YouTube-VIS: one JSON file with videos, annotations and categories'
+    one_file = True
+    overlaps = True
 
     def recognises(self, path: Path) -> bool:
         return path.is_file() and path.suffix == '.json'
@@ -36,11 +38,7 @@ class YoutubeVis:
         """The videos in the file `path`; `frame_rate` is that of videos that do not tell, 30 if left out."""
         tree = read_json(path)
         videos, annotations = (field_of(tree, name, list, where=path) for name in ('videos', 'annotations'))
-        classes = {
-            entry.get('id'): str(entry.get('name', ''))
-            for entry in tree.get('categories') or []
-            if isinstance(entry, dict)
-        }
+        classes = class_names(tree)
         by_video = defaultdict(list)
         for entry in annotations:
             by_video[field_of(entry, 'video_id', (int, str), where=f'an annotation in {path}')].append(entry)
@@ -142,13 +140,7 @@ def _annotation(video: AnnotatedVideo, masklet: Masklet) -> dict[str, Any]:
         'width': video.size[1],
         'length': len(video.frames),
         'segmentations': [mask and mask.to_coco() for mask in masks],
-        'bboxes': [mask and _bbox(mask) for mask in masks],
+        'bboxes': [mask and mask.coco_box() for mask in masks],
         'areas': [mask and mask.area for mask in masks],
     }
     return entry | ({'name': masklet.name} if masklet.name else {})
-
-
-def _bbox(mask: RunLengths) -> list[float]:
-    """x, y, width, height in pixels."""
-    x0, y0, x1, y1 = mask.box() or (0, 0, 0, 0)
-    return [float(x0), float(y0), float(x1 - x0), float(y1 - y0)]

@@ -35,7 +35,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.stack([attend_in_pieces(*head) for head in heads]).unflatten(0, q.shape[:2])
 
 
-def attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend_in_pieces(q: Tensor, k: Tensor, v: Tensor, score_bias: Tensor | None = None) -> Tensor:
     """Softmax attention of one head on the CPU, over a limited number of queries at a time.
 
     Three things differ from torch's function. Values may have another number of channels than keys. In float32,
@@ -46,12 +46,13 @@ def attend_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q: queries (Lq, C), already divided by sqrt(C).
         k: keys (Lk, C).
         v: values (Lk, Cv).
+        score_bias: (Lk,), added to the scores of every query.
 
     Returns:
         (Lq, Cv).
     """
     queries = max(LEAST_QUERIES, PIECE_ELEMENTS // len(k))
     if len(q) <= queries:
-        return linear(torch.softmax(linear(q, k), dim=1), v.t())
-    score, average = multiplier(k, queries), multiplier(v.t(), queries)
+        return linear(torch.softmax(linear(q, k, score_bias), dim=1), v.t())
+    score, average = multiplier(k, queries, score_bias), multiplier(v.t(), queries)
     return torch.cat([average(torch.softmax(score(piece), dim=1)) for piece in q.split(queries)])

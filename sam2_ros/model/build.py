@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from sam2_ros.model.checkpoints import load_checkpoint
+from sam2_ros.model.checkpoints import CheckpointError, load_checkpoint
 from sam2_ros.model.config import VARIANTS
 from sam2_ros.model.sam2_network import Sam2Network
 
@@ -32,11 +32,12 @@ def build_sam2(
 
     Args:
         name: variant, a key of `VARIANTS`.
-        checkpoint: Meta's `.pt`, a Hugging Face `model.safetensors` or our own `.safetensors`. Without it the bundled
+        checkpoint: a published `.pt`, a Hugging Face `model.safetensors` or our own `.safetensors`. Without it, bundled
             weights are used. Where there are none, weights are random, with a warning (for tests and benchmarks only).
         device: of the weights.
         dtype: of the weights.
-        image_size: side of the network input in pixels, a multiple of 32; the variant's own when left out.
+        image_size: side of the network input in pixels, a multiple of 32 (EdgeTAM: of 256); the variant's own when left
+            out.
 
     Raises:
         ValueError: for an unknown name or a wrong size.
@@ -58,8 +59,18 @@ def build_sam2(
         )
     else:
         load_checkpoint(model, path)
+        _check_variant(name, Path(path))
     # the random Fourier matrix stays float32, see `RandomPositionEncoding`
     gaussian = model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.clone()
     model.to(device=device, dtype=dtype)
     model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix = gaussian.to(device)
     return model.eval().requires_grad_(False)
+
+
+def _check_variant(name: str, path: Path) -> None:
+    """The kinds of EfficientTAM have the same tensors, so the name of a published file tells them apart."""
+    if path.stem in VARIANTS and path.stem != name:
+        raise CheckpointError(
+            f'{path} has the name of the published {path.stem}, which has the same tensors as {name}, but was trained '
+            f'for another computation: take model {path.stem}, or rename the file if these are weights of your own'
+        )

@@ -1,4 +1,4 @@
-"""Strict loading of checkpoints: Meta's `.pt`, Hugging Face's and our own `.safetensors`.
+"""Strict loading of checkpoints: published `.pt` files, Hugging Face's and our own `.safetensors`.
 
 The content decides how a file is read, not its name. Files are read on the CPU, and nothing in a file is executed.
 """
@@ -6,6 +6,7 @@ The content decides how a file is read, not its name. Files are read on the CPU,
 import pickle
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import safetensors
@@ -13,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from sam2_ros.model.config import VARIANTS
+from sam2_ros.model.config import VARIANTS, ModelConfig
 from sam2_ros.model.hugging_face import is_hugging_face, to_meta
 from sam2_ros.model.official_files import OFFICIAL_FILES
 from sam2_ros.model.sam2_network import Sam2Network
@@ -21,6 +22,7 @@ from sam2_ros.model.sam2_network import Sam2Network
 _ZIP_MAGIC = b'PK\x03\x04'  # first bytes of a file of torch.save
 _KEYS_SHOWN = 3
 _QUOTE = 200  # most characters of another library's message that ours repeats
+_TRAINING_COUNTER = '.num_batches_tracked'  # of batch norms; only their training reads it
 _MEMORY_PARTS = ('memory_attention.', 'memory_encoder.', 'obj_ptr_proj.', 'mask_downsample.')
 
 Shapes = dict[str, tuple[int, ...]]
@@ -59,6 +61,7 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     with open(path, 'rb') as file:
         is_torch = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
     state_dict = _read_torch(path) if is_torch else _read_safetensors(path)
+    state_dict = {key: tensor for key, tensor in state_dict.items() if not key.endswith(_TRAINING_COUNTER)}
     for key, tensor in state_dict.items():
         if not tensor.is_floating_point():
             raise CheckpointError(f'{path}: {key} is {tensor.dtype}, weights are floating-point numbers')
@@ -149,10 +152,10 @@ def _first(keys: list[str]) -> str:
 
 def _guess(given: Shapes) -> str:
     """Which variants have the most tensors in common with the given ones, in words."""
-    shapes = {name: _variant_shapes(name) for name in VARIANTS}
-    for name, expected in shapes.items():
-        if expected == given:
-            return f'It is a {name}'
+    shapes = {name: _variant_shapes(config) for name, config in VARIANTS.items()}
+    same = [name for name, expected in shapes.items() if expected == given]
+    if same:
+        return f'It is a {" or ".join(same)}'
     shared = {name: len(expected.items() & given.items()) for name, expected in shapes.items()}
     most = max(shared.values())
     closest = [name for name in VARIANTS if shared[name] == most]
@@ -163,6 +166,7 @@ def _guess(given: Shapes) -> str:
     return f'It looks most like {" or ".join(closest)}: {most} of its {len(given)} tensors agree'
 
 
-def _variant_shapes(name: str) -> Shapes:
+@cache
+def _variant_shapes(config: ModelConfig) -> Shapes:
     with torch.device('meta'):
-        return _shapes(Sam2Network(VARIANTS[name]).state_dict())
+        return _shapes(Sam2Network(config).state_dict())

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.attention import attend
-from sam2_ros.model.config import ModelConfig
+from sam2_ros.model.config import HieraConfig
 from sam2_ros.model.layers import MLP
 from sam2_ros.model.linear import Linear
+from sam2_ros.model.position_encoding import stretched
 
 NORM_EPS = 1e-6
 
@@ -39,15 +40,6 @@ def _from_windows(x: Tensor, batch: int, height: int, width: int) -> Tensor:
     rows, columns = -(-height // window), -(-width // window)
     x = x.view(batch, rows, columns, window, window, channels).transpose(2, 3)
     return x.reshape(batch, rows * window, columns * window, channels)[:, :height, :width]
-
-
-def _stretching(cells: int, side: int, device: torch.device) -> Tensor:
-    """The matrix (side, cells) of bicubic interpolation along one axis.
-
-    Two such products are faster than torch's interpolation in two dimensions.
-    """
-    unit = torch.eye(cells, device=device)[None, None]
-    return F.interpolate(unit, size=(side, cells), mode='bicubic')[0, 0]
 
 
 class MultiScaleAttention(nn.Module):
@@ -98,11 +90,11 @@ class MultiScaleBlock(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """(B, 3, S, S) -> (B, S/4, S/4, C): a 7x7 convolution of stride 4."""
+    """Image (B, 3, S, S) -> tokens (B, S/stride, S/stride, C): one convolution."""
 
-    def __init__(self, embed_dim: int) -> None:
+    def __init__(self, embed_dim: int, *, kernel: int, stride: int, padding: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, embed_dim, kernel_size=7, stride=4, padding=3)
+        self.proj = nn.Conv2d(3, embed_dim, kernel, stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.proj(x).permute(0, 2, 3, 1).contiguous()  # all later layers need the channels last
@@ -111,9 +103,9 @@ class PatchEmbed(nn.Module):
 class Hiera(nn.Module):
     """Image (B, 3, S, S) -> features of strides 4, 8, 16, 32 as (B, C, H, W), shallow to deep."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: HieraConfig) -> None:
         super().__init__()
-        self.patch_embed = PatchEmbed(config.embed_dim)
+        self.patch_embed = PatchEmbed(config.embed_dim, kernel=7, stride=4, padding=3)
         window = config.window_spec[0]
         self.pos_embed = nn.Parameter(torch.zeros(1, config.embed_dim, *[config.pos_embed_background] * 2))
         self.pos_embed_window = nn.Parameter(torch.zeros(1, config.embed_dim, window, window))
@@ -140,12 +132,8 @@ class Hiera(nn.Module):
 
     def _position(self, height: int, width: int) -> Tensor:
         """Learned position (H, W, C): a stretched background grid plus a repeated window pattern."""
-        grid, window = self.pos_embed[0], self.pos_embed_window[0].permute(1, 2, 0).contiguous()
-        rows, columns = (
-            _stretching(cells, side, grid.device) for cells, side in zip(grid.shape[1:], (height, width), strict=True)
-        )
-        along_rows = columns @ grid.float().permute(1, 2, 0)  # (cells, W, C)
-        background = (rows @ along_rows.flatten(1)).view(height, width, -1).to(grid.dtype)
+        window = self.pos_embed_window[0].permute(1, 2, 0).contiguous()
+        background = stretched(self.pos_embed[0].permute(1, 2, 0), height, width)
         side = len(window)  # divides both lengths, because images have sides that are multiples of 32
         tiles = background.view(-1, side, width // side, side, window.shape[2])
         return (tiles + window[:, None]).view(background.shape)

@@ -1,9 +1,10 @@
-"""Translates tensor names between Hugging Face's SAM 2 files (transformers `Sam2VideoModel`, `Sam2Model`) and Meta's.
+"""Translates tensor names between Hugging Face's files and the published ones of Meta.
 
-One table holds every difference. A row pairs two module paths. In a path, `*` is a component that both sides share, and
-`{a,b}` lists alternatives that pair up from left to right. `weight`, `bias` or nothing follows a path. Two differences
-are more than names: Hugging Face stacks the four point embeddings into one tensor, and it stores the Gaussian matrix of
-the positional encoding twice.
+The files are those of transformers' `Sam2VideoModel`, `Sam2Model` and `EdgeTamVideoModel`. One table holds every
+difference, a second one those of EdgeTAM. A row pairs two module paths. In a path, `*` is a component that both sides
+share, `**` are several, and `{a,b}` lists alternatives that pair up from left to right. `weight`, `bias` or nothing
+follows a path. Three differences are more than names: Hugging Face stacks the four point embeddings into one tensor, it
+stores the Gaussian matrix of the positional encoding twice, and it has keys and values of EdgeTAM's latents apart.
 """
 
 import re
@@ -78,6 +79,19 @@ _TABLE = (  # Meta, Hugging Face
         'mask_decoder.transformer.final_attn_token_to_image.{q,k,v,o}_proj',
     ),
 )
+_PERCEIVER = 'spatial_perceiver.layers.*'
+_EDGETAM_TABLE = (
+    ('image_encoder.trunk.body.**', 'vision_encoder.backbone.timm_model.**'),
+    ('memory_attention.layers.*.linear{1,2}', 'memory_attention.layers.*.mlp.{up,down}_proj'),
+    ('spatial_perceiver.{latents,latents_2d,norm}', 'spatial_perceiver.{latents_1d,latents_2d,layer_norm}'),
+    (f'{_PERCEIVER}.attn.norm_{{x,latents}}', f'{_PERCEIVER}.layer_norm_{{input,latents}}'),
+    (f'{_PERCEIVER}.self_attn.norm', f'{_PERCEIVER}.layer_norm_self'),
+    (f'{_PERCEIVER}.attn.to_{{q,k,v,out}}', f'{_PERCEIVER}.cross_attention.{{q,k,v,o}}_proj'),
+    (f'{_PERCEIVER}.self_attn.to_{{q,k,v,out}}', f'{_PERCEIVER}.self_attention.{{q,k,v,o}}_proj'),
+    (f'{_PERCEIVER}.ff.{{0,1,3}}', f'{_PERCEIVER}.mlp.{{layer_norm,up_proj,down_proj}}'),
+    (f'{_PERCEIVER}.self_ff.{{0,1,3}}', f'{_PERCEIVER}.self_mlp.{{layer_norm,up_proj,down_proj}}'),
+)
+_KEYS_AND_VALUES, _KEYS, _VALUES = '.to_kv.weight', '.to_k.weight', '.to_v.weight'  # the last two with our names only
 _POINT_EMBEDDINGS = tuple(f'sam_prompt_encoder.point_embeddings.{label}.weight' for label in range(4))
 _STACKED_POINT_EMBEDDINGS = 'prompt_encoder.point_embed.weight'  # row = label: negative, positive, box corners
 _GAUSSIAN = 'prompt_encoder.shared_embedding.positional_embedding'
@@ -98,7 +112,8 @@ def _rules(rows: tuple[tuple[str, str], ...]) -> list[tuple[re.Pattern[str], str
     rules = []
     for source_row, target_row in rows:
         for source, target in zip(_alternatives(source_row), _alternatives(target_row), strict=True):
-            pattern = re.escape(source).replace(r'\*', r'([^.]+)') + r'(|\.weight|\.bias)'
+            pattern = re.escape(source).replace(r'\*\*', '(.+)').replace(r'\*', r'([^.]+)') + r'(|\.weight|\.bias)'
+            source, target = (path.replace('**', '*') for path in (source, target))
             for group in range(1, target.count('*') + 1):
                 target = target.replace('*', rf'\g<{group}>', 1)
             rules.append((re.compile(pattern), target + rf'\g<{source.count("*") + 1}>'))
@@ -106,7 +121,8 @@ def _rules(rows: tuple[tuple[str, str], ...]) -> list[tuple[re.Pattern[str], str
 
 
 _META_TO_HUGGING_FACE = _rules(_TABLE)
-_HUGGING_FACE_TO_META = _rules(tuple((hugging_face, meta) for meta, hugging_face in _TABLE))
+_EDGETAM_TO_HUGGING_FACE = _rules(_EDGETAM_TABLE + _TABLE)
+_HUGGING_FACE_TO_META = _rules(tuple((hugging_face, meta) for meta, hugging_face in _EDGETAM_TABLE + _TABLE))
 
 
 def _rename(key: str, rules: list[tuple[re.Pattern[str], str]]) -> str:
@@ -123,7 +139,7 @@ def is_hugging_face(keys: Mapping[str, object]) -> bool:
 
 
 def to_meta(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a Hugging Face state dict to Meta's names. The tensors are views of the given ones.
+    """Rename a Hugging Face state dict to Meta's names. The tensors are views of the given ones, but for joined ones.
 
     Names that the table does not know stay as they are, so that a strict loader reports them.
     """
@@ -135,20 +151,30 @@ def to_meta(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         else:
             renamed[_rename(key, _HUGGING_FACE_TO_META)] = tensor
+    for key in [key for key in renamed if key.endswith(_KEYS)]:
+        prefix = key.removesuffix(_KEYS)
+        if prefix + _VALUES in renamed:
+            both = renamed.pop(key), renamed.pop(prefix + _VALUES)
+            renamed[prefix + _KEYS_AND_VALUES] = torch.cat(both)
     return renamed
 
 
 def to_hugging_face(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a complete state dict in Meta's names to those of transformers' `Sam2VideoModel`.
+    """Rename a complete state dict in Meta's names to those of transformers' `Sam2VideoModel` or `EdgeTamVideoModel`.
 
     Raises:
         KeyError: point embeddings or the positional matrix are missing.
     """
-    renamed = {
-        _rename(key, _META_TO_HUGGING_FACE): tensor
-        for key, tensor in state_dict.items()
-        if key not in _POINT_EMBEDDINGS
-    }
+    edgetam = any(key.startswith('spatial_perceiver.') for key in state_dict)
+    rules = _EDGETAM_TO_HUGGING_FACE if edgetam else _META_TO_HUGGING_FACE
+    split: dict[str, Tensor] = {}
+    for key, tensor in state_dict.items():
+        if key.endswith(_KEYS_AND_VALUES):
+            prefix = key.removesuffix(_KEYS_AND_VALUES)
+            split[prefix + _KEYS], split[prefix + _VALUES] = tensor.chunk(2)
+        elif key not in _POINT_EMBEDDINGS:
+            split[key] = tensor
+    renamed = {_rename(key, rules): tensor for key, tensor in split.items()}
     renamed[_STACKED_POINT_EMBEDDINGS] = torch.cat([state_dict[key] for key in _POINT_EMBEDDINGS])
     renamed[_GAUSSIAN_COPY] = renamed[_GAUSSIAN].clone()
     return renamed

@@ -1,14 +1,19 @@
-"""Image encoder: Hiera trunk and feature pyramid neck."""
+"""Image encoder: a trunk and a neck."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sam2_ros.model.config import ModelConfig
+from sam2_ros.model.config import ModelConfig, PlainVitConfig, RepVitConfig
 from sam2_ros.model.hiera import Hiera
+from sam2_ros.model.plain_vit import PlainNeck, PlainVit
+from sam2_ros.model.repvit import RepVit
+
+Maps = tuple[Tensor | None, Tensor | None, Tensor]  # maps of strides 4 and 8, where there are such, and 16
 
 
 class LateralConv(nn.Module):
@@ -28,9 +33,9 @@ class FpnNeck(nn.Module):
     Only stride 16 receives top-down features, from stride 32. Strides 4 and 8 get none.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, stage_dims: Sequence[int], hidden_dim: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(LateralConv(dim, config.hidden_dim) for dim in reversed(config.stage_dims))
+        self.convs = nn.ModuleList(LateralConv(dim, hidden_dim) for dim in reversed(stage_dims))
 
     def forward(
         self, features: list[Tensor], *, project4: nn.Conv2d, project8: nn.Conv2d
@@ -70,13 +75,20 @@ class ImageEncoder(nn.Module):
     """Normalised image (B, 3, S, S) -> maps (B, C/8, S/4, S/4), (B, C/4, S/8, S/8), (B, C, S/16, S/16).
 
     Only the mask decoder reads strides 4 and 8, after it has narrowed them with 1x1 convolutions. These convolutions
-    are arguments here and are applied at once.
+    are arguments here and are applied at once. Plain vision transformers have stride 16 alone.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.trunk = Hiera(config)
-        self.neck = FpnNeck(config)
+        self.trunk: nn.Module
+        self.neck: nn.Module
+        match config.trunk:
+            case PlainVitConfig() as trunk:
+                self.trunk, self.neck = PlainVit(trunk), PlainNeck(trunk.embed_dim, config.hidden_dim)
+            case RepVitConfig() as trunk:
+                self.trunk, self.neck = RepVit(trunk), FpnNeck(trunk.stage_dims, config.hidden_dim)
+            case trunk:
+                self.trunk, self.neck = Hiera(trunk), FpnNeck(trunk.stage_dims, config.hidden_dim)
 
-    def forward(self, images: Tensor, *, project4: nn.Conv2d, project8: nn.Conv2d) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor, *, project4: nn.Conv2d | None, project8: nn.Conv2d | None) -> Maps:
         return self.neck(self.trunk(images), project4=project4, project8=project8)

@@ -35,17 +35,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, activation:
     return ACTIVATIONS[activation](F.linear(x, weight, bias))
 
 
-def multiplier(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
+def multiplier(weight: Tensor, rows: int, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
     """`linear` for several inputs with the same weights, which are laid out for oneDNN only once.
 
     Args:
         weight: (C_out, C_in).
         rows: about how many rows each input (rows, C_in) has.
+        bias: (C_out,).
     """
     if not _takes_pointwise(weight):
-        return lambda x: linear(x, weight)
+        return lambda x: linear(x, weight, bias)
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
-    return lambda x: _pointwise(x, packed, None, 'none')
+    return lambda x: _pointwise(x, packed, bias, 'none')
 
 
 def _takes_pointwise(weight: Tensor) -> bool:

@@ -92,9 +92,14 @@ def choose_mask(output: DecoderOutput, multimask: Tensor, *, stability_fallback:
 
 
 class MaskDecoder(nn.Module):
-    """Prompted image features -> masks, IoUs, mask tokens and the object score."""
+    """Prompted image features -> masks, IoUs, mask tokens and the object score.
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: C of features and tokens.
+        fine: features of strides 4 and 8 are added while masks are scaled up.
+    """
+
+    def __init__(self, channels: int, *, fine: bool) -> None:
         super().__init__()
         num_masks = NUM_CANDIDATES + 1
         self.transformer = TwoWayTransformer(channels)
@@ -108,8 +113,8 @@ class MaskDecoder(nn.Module):
             nn.ConvTranspose2d(channels // 4, channels // 8, kernel_size=2, stride=2),
             nn.GELU(),
         )
-        self.conv_s0 = nn.Conv2d(channels, channels // 8, kernel_size=1)
-        self.conv_s1 = nn.Conv2d(channels, channels // 4, kernel_size=1)
+        self.conv_s0 = nn.Conv2d(channels, channels // 8, kernel_size=1) if fine else None
+        self.conv_s1 = nn.Conv2d(channels, channels // 4, kernel_size=1) if fine else None
         self.output_hypernetworks_mlps = nn.ModuleList(
             MLP(channels, channels, channels // 8, 3) for _ in range(num_masks)
         )
@@ -117,7 +122,7 @@ class MaskDecoder(nn.Module):
         self.pred_obj_score_head = MLP(channels, channels, 1, 3)
 
     def forward(
-        self, image: Tensor, image_pos: Tensor, sparse: Tensor, *, stride8: Tensor, stride4: Tensor
+        self, image: Tensor, image_pos: Tensor, sparse: Tensor, *, stride8: Tensor | None, stride4: Tensor | None
     ) -> DecoderOutput:
         """Decode N objects.
 
@@ -125,7 +130,7 @@ class MaskDecoder(nn.Module):
             image: (N, C, h, w) features with the dense prompt added.
             image_pos: (1, C, h, w) position code of the image.
             sparse: (N, L, C) prompt tokens.
-            stride8, stride4: projected features (1 or N, C/4, 2h, 2w) and (1 or N, C/8, 4h, 4w).
+            stride8, stride4: projected features (1 or N, C/4, 2h, 2w) and (1 or N, C/8, 4h, 4w), if `fine`.
         """
         own = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
         tokens = torch.cat((own.expand(len(sparse), -1, -1), sparse), dim=1)
@@ -134,8 +139,10 @@ class MaskDecoder(nn.Module):
 
         upscale1, norm, act1, upscale2, act2 = self.output_upscaling
         x = source.transpose(1, 2).unflatten(2, image.shape[-2:])
-        x = act1(norm(upscale1(x) + stride8))
-        x = act2(upscale2(x) + stride4)
+        x = upscale1(x)
+        x = act1(norm(x if stride8 is None else x + stride8))
+        x = upscale2(x)
+        x = act2(x if stride4 is None else x + stride4)
         weights = torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1)
         masks = (weights @ x.flatten(2)).unflatten(2, x.shape[-2:])
         return DecoderOutput(

@@ -10,6 +10,7 @@ import math
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 TEMPERATURE = 10000.0
@@ -57,6 +58,24 @@ def sine_position_1d(position: Tensor, channels: int) -> Tensor:
     frequency = TEMPERATURE ** (2 * (torch.arange(half, device=position.device, dtype=torch.float32) // 2) / half)
     angle = position.float()[..., None] / frequency
     return torch.cat((angle.sin(), angle.cos()), dim=-1)
+
+
+def stretched(grid: Tensor, height: int, width: int) -> Tensor:
+    """Bicubic interpolation of a learned grid (rows, columns, C) to (height, width, C)."""
+    rows, columns = (
+        _stretching(cells, side, grid.device) for cells, side in zip(grid.shape[:2], (height, width), strict=True)
+    )
+    along_rows = columns @ grid.float()  # (rows, width, C)
+    return (rows @ along_rows.flatten(1)).view(height, width, -1).to(grid.dtype)
+
+
+def _stretching(cells: int, side: int, device: torch.device) -> Tensor:
+    """The matrix (side, cells) of bicubic interpolation along one axis.
+
+    Two such products are faster than torch's interpolation in two dimensions.
+    """
+    unit = torch.eye(cells, device=device)[None, None]
+    return F.interpolate(unit, size=(side, cells), mode='bicubic')[0, 0]
 
 
 class RandomPositionEncoding(nn.Module):

@@ -1,4 +1,4 @@
-"""The SAM 2 / SAM 2.1 network: stateless verbs that the tracker calls, batched over objects.
+"""The network of SAM 2 and its relatives: stateless verbs that the tracker calls, batched over objects.
 
 Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points.
 """
@@ -17,8 +17,8 @@ from sam2_ros.model.config import (
     MEMORY_MASK_SCALE,
     NO_OBJECT_LOGIT,
     NUM_SPATIAL_SLOTS,
-    SIZE_MULTIPLE,
     ModelConfig,
+    PlainVitConfig,
 )
 from sam2_ros.model.image_encoder import ImageEncoder
 from sam2_ros.model.layers import MLP
@@ -26,7 +26,9 @@ from sam2_ros.model.linear import Linear
 from sam2_ros.model.mask_decoder import SINGLE_MASK, MaskDecoder, choose_mask
 from sam2_ros.model.memory_attention import MemoryAttention, MemoryTokens
 from sam2_ros.model.memory_encoder import MemoryEncoder
-from sam2_ros.model.position_encoding import sine_position_1d, sine_position_2d
+from sam2_ros.model.memory_forms import MemoryForm, WholeMaps
+from sam2_ros.model.perceiver import PerceiverResampler
+from sam2_ros.model.position_encoding import sine_position_1d
 from sam2_ros.model.prompt_encoder import PromptEmbedding, PromptEncoder
 from sam2_ros.model.verbs import ImageFeatures, MaskDecoding, MemoryRead
 
@@ -35,11 +37,11 @@ MASK_PROMPT_LOGIT = 10.0  # a given mask becomes logits of +-10
 
 
 class Sam2Network(nn.Module):
-    """All learned parts under Meta's parameter names.
+    """All learned parts under their published names. SAM 2.1, EdgeTAM and EfficientTAM differ in modules alone.
 
     Args:
         config: the variant.
-        image_size: the model size S, a multiple of 32; the variant's own when left out.
+        image_size: the model size S, a multiple of 32 (EdgeTAM: of 256); the variant's own when left out.
     """
 
     def __init__(self, config: ModelConfig, *, image_size: int | None = None) -> None:
@@ -50,8 +52,11 @@ class Sam2Network(nn.Module):
         self.image_encoder = ImageEncoder(config)
         self.memory_attention = MemoryAttention(config)
         self.memory_encoder = MemoryEncoder(config)
+        self.spatial_perceiver: MemoryForm = (
+            PerceiverResampler(memory_dim, config.latent_side) if config.latent_side else WholeMaps(memory_dim)
+        )
         self.sam_prompt_encoder = PromptEncoder(channels)
-        self.sam_mask_decoder = MaskDecoder(channels)
+        self.sam_mask_decoder = MaskDecoder(channels, fine=not isinstance(config.trunk, PlainVitConfig))
         self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
         self.obj_ptr_proj = MLP(channels, channels, channels, 3)
         self.maskmem_tpos_enc = nn.Parameter(torch.zeros(NUM_SPATIAL_SLOTS, 1, 1, memory_dim))
@@ -72,8 +77,9 @@ class Sam2Network(nn.Module):
 
     @image_size.setter
     def image_size(self, value: int) -> None:
-        if not isinstance(value, int) or value < SIZE_MULTIPLE or value % SIZE_MULTIPLE:
-            raise ValueError(f'image_size must be a positive multiple of {SIZE_MULTIPLE} pixels, got {value!r}')
+        multiple = self.config.size_multiple
+        if not isinstance(value, int) or value < multiple or value % multiple:
+            raise ValueError(f'image_size must be a positive multiple of {multiple} pixels, got {value!r}')
         self._image_size = value
 
     @property
@@ -259,7 +265,9 @@ class Sam2Network(nn.Module):
     def encode_memory(
         self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
     ) -> Tensor:
-        """Spatial memories (N, Cm, h, w) in bfloat16, the official storage type for every precision.
+        """Spatial memories in bfloat16, the official storage type for every precision.
+
+        Their shape is (N, Cm, h, w), for EdgeTAM (N, 512, Cm).
 
         Args:
             stride16: raw features (1 or N, C, h, w).
@@ -284,7 +292,7 @@ class Sam2Network(nn.Module):
         if self.config.pointer_time:
             absent = (object_score_logit <= 0).to(memory.dtype)[:, None, None, None]
             memory = memory + absent * self.no_obj_embed_spatial[..., None, None]
-        return memory.to(torch.bfloat16)
+        return self.spatial_perceiver(memory).to(torch.bfloat16)
 
     def condition_on_memory(self, stride16: Tensor, read: MemoryRead) -> Tensor:
         """Let the features of an image attend to the memories of N objects.
@@ -299,31 +307,34 @@ class Sam2Network(nn.Module):
         Raises:
             ValueError: for other shapes, or where there is no spatial memory.
         """
-        if read.spatial.ndim != 5 or read.spatial.shape[1] < 1:
-            raise ValueError(f'spatial must be (N, M, Cm, h, w) with M >= 1, got {tuple(read.spatial.shape)}')
-        if stride16.shape[-2:] != read.spatial.shape[-2:] or stride16.shape[0] not in (1, len(read.spatial)):
+        grid = (stride16.shape[-2], stride16.shape[-1])
+        expected, shape = self.spatial_perceiver.shape(*grid), tuple(read.spatial.shape)
+        if shape[2:] != expected or shape[1] < 1:
             raise ValueError(
-                f'stride16 must be (1 or N, C, h, w) on the grid of the memories {tuple(read.spatial.shape)}, '
-                f'got {tuple(stride16.shape)}'
+                f'spatial must be (N, M, {", ".join(map(str, expected))}) with M >= 1, for features '
+                f'{tuple(stride16.shape)}, got {shape}'
             )
-        return self.memory_attention(stride16, self._memory_tokens(read))
+        if stride16.shape[0] not in (1, shape[0]):
+            raise ValueError(f'stride16 must have 1 row or one for each of {shape[0]} objects, got {stride16.shape[0]}')
+        return self.memory_attention(stride16, self._memory_tokens(read, grid))
 
-    def _memory_tokens(self, read: MemoryRead) -> MemoryTokens:
+    def _memory_tokens(self, read: MemoryRead, grid: tuple[int, int]) -> MemoryTokens:
         """Memories, then pointers, as (N, K, Cm) tokens with their position codes."""
-        count, _, dim, height, width = read.spatial.shape
-        values = read.spatial.to(self.dtype).flatten(3).transpose(2, 3)  # (N, M, hw, Cm)
-        place = sine_position_2d(height, width, dim, self.device).flatten(1).T
+        dim, form = self.config.memory_dim, self.spatial_perceiver
+        values = form.tokens(read.spatial.to(self.dtype))  # (N, M, L, Cm)
+        count, memories, tokens = values.shape[:3]
         time = self.maskmem_tpos_enc[read.temporal_index, 0]  # (N, M, 1, Cm)
-        keys = values + (place + time).to(self.dtype)
+        keys = values + (form.places(*grid, self.device) + time).to(self.dtype)
+        turns = form.turns(*grid, self.config.hidden_dim, self.device).repeat(memories, 1)
         if read.key_weights is not None:
             keys = keys * read.key_weights[:, : keys.shape[1], None, None].to(keys.dtype)
         values, keys = values.flatten(1, 2), keys.flatten(1, 2)
         used = None
         if read.counts is not None:
-            before, after = read.counts[:, 0] * height * width, read.counts[:, 1] * (self.config.hidden_dim // dim)
+            before, after = read.counts[:, 0] * tokens, read.counts[:, 1] * (self.config.hidden_dim // dim)
             used = values.shape[1] + torch.stack((-before, after), dim=1)
         if read.pointers.shape[1] == 0:
-            return MemoryTokens(values, keys, 0, used)
+            return MemoryTokens(values, keys, turns, memories, 0, used)
         # one pointer becomes C / Cm consecutive tokens that share its temporal code
         pointers = read.pointers.to(self.dtype).reshape(count, -1, dim)
         pointer_keys = pointers
@@ -334,8 +345,14 @@ class Sam2Network(nn.Module):
         if read.key_weights is not None:
             weights = read.key_weights[:, -read.pointers.shape[1] :].to(pointer_keys.dtype)
             pointer_keys = pointer_keys * weights.repeat_interleave(self.config.hidden_dim // dim, dim=1)[..., None]
-        values, keys = torch.cat((values, pointers), dim=1), torch.cat((keys, pointer_keys), dim=1)
-        return MemoryTokens(values, keys, pointers.shape[1], used)
+        return MemoryTokens(
+            torch.cat((values, pointers), dim=1),
+            torch.cat((keys, pointer_keys), dim=1),
+            torch.cat((turns, turns.new_ones(pointers.shape[1], turns.shape[1]))),
+            memories,
+            pointers.shape[1],
+            used,
+        )
 
     def without_memory(self, stride16: Tensor) -> Tensor:
         """Features of a frame that has no memory yet: the raw ones plus the learned no-memory embedding."""

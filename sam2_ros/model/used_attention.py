@@ -7,6 +7,7 @@ for that are not equally fast everywhere. Those that give the right result here 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -26,7 +27,9 @@ AGREEMENT = {torch.float32: 1e-3}  # largest difference to the reference, of num
 ROUGH_AGREEMENT = 0.05  # the same for other types
 
 
-def attend_used(q: Tensor, k: Tensor, v: Tensor, used: Tensor | None = None) -> Tensor:
+def attend_used(
+    q: Tensor, k: Tensor, v: Tensor, used: Tensor | None = None, score_bias: Tensor | None = None
+) -> Tensor:
     """Softmax attention of one head.
 
     Args:
@@ -35,21 +38,25 @@ def attend_used(q: Tensor, k: Tensor, v: Tensor, used: Tensor | None = None) -> 
         v: values (N, Lk, Cv), Cv <= C.
         used: (N, 2) long: object n attends to its keys from `used[n, 0]` to before `used[n, 1]`. The others must be
             finite. None: to all of them.
+        score_bias: (Lk,), added to the scores of every query.
 
     Returns:
         (N, Lq, Cv).
     """
     if used is None:
-        return _widened(q, k, v)
-    if torch.is_grad_enabled() or q.device.type != 'cuda':  # the others have no gradients, and are for CUDA
-        return attend_masked(q, k, v, used)
+        return _widened(q, k, v, None if score_bias is None else score_bias[None])
+    # the other kernels have no gradients and no bias, and are for CUDA
+    if score_bias is not None or torch.is_grad_enabled() or q.device.type != 'cuda':
+        return attend_masked(q, k, v, used, score_bias)
     return kernels()[chosen_kernel(q.device, q.dtype, q.shape[2], v.shape[2])](q, k, v, used)
 
 
-def attend_masked(q: Tensor, k: Tensor, v: Tensor, used: Tensor) -> Tensor:
+def attend_masked(q: Tensor, k: Tensor, v: Tensor, used: Tensor, score_bias: Tensor | None = None) -> Tensor:
     """`attend_used` by torch's function with a mask, which works everywhere."""
     place = torch.arange(k.shape[1], device=k.device)
     mask = (place >= used[:, :1]) & (place < used[:, 1:])
+    if score_bias is not None:
+        mask = torch.where(mask, score_bias, -math.inf)
     return _widened(q, k, v, mask[:, None, None])
 
 
@@ -72,7 +79,7 @@ def attend_flash(q: Tensor, k: Tensor, v: Tensor, used: Tensor) -> Tensor:
 
 
 def _widened(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """torch's function, whose fused kernels need values as wide as keys."""
+    """torch's function, whose fused kernels need values as wide as keys. `mask` as there."""
     wide = F.pad(v, (0, q.shape[2] - v.shape[2]))
     attended = F.scaled_dot_product_attention(q[:, None], k[:, None], wide[:, None], attn_mask=mask)
     return attended[:, 0, :, : v.shape[2]]

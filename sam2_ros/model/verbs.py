@@ -1,6 +1,7 @@
 """What a tracker asks of a network: the verbs, their inputs and outputs. Every network family offers them.
 
-Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points.
+Shapes: B images, N objects, S model size, h = w = S / 16, C hidden channels, Cm memory channels, P points. The shape of
+a spatial memory is the network's own: (Cm, h, w) for SAM 2, see `MemoryForm`.
 """
 
 from __future__ import annotations
@@ -19,18 +20,24 @@ class ImageFeatures:
     """Output of the image encoder.
 
     Attributes:
-        stride4: (B, C/8, S/4, S/4), projected for the mask decoder.
-        stride8: (B, C/4, S/8, S/8), projected for the mask decoder.
+        stride4: (B, C/8, S/4, S/4), projected for the mask decoder; None where the encoder has stride 16 alone.
+        stride8: (B, C/4, S/8, S/8), likewise.
         stride16: (B, C, h, w), raw.
     """
 
-    stride4: Tensor
-    stride8: Tensor
+    stride4: Tensor | None
+    stride8: Tensor | None
     stride16: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the features take."""
+        return sum(one.nbytes for one in (self.stride4, self.stride8, self.stride16) if one is not None)
 
     def select(self, index: Tensor) -> ImageFeatures:
         """Features of the images `index`, (N,) long: one row for each object."""
-        return ImageFeatures(self.stride4[index], self.stride8[index], self.stride16[index])
+        stride4, stride8 = (None if one is None else one[index] for one in (self.stride4, self.stride8))
+        return ImageFeatures(stride4, stride8, self.stride16[index])
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class MemoryRead:
     what stands there must be finite.
 
     Attributes:
-        spatial: spatial memories (N, M, Cm, h, w), M >= 1; free places come first.
+        spatial: spatial memories (N, M, ...), M >= 1, as `encode_memory` makes them; free places come first.
         temporal_index: (N, M) long: 6 for conditioning entries, 0 for the newest recent one, up to 5 for the oldest.
         pointers: object pointers (N, K, C); K may be 0; free places come last.
         pointer_position: (N, K) age in frames, divided by the largest age in the pointer horizon. Only SAM 2.1 uses it.
@@ -139,4 +146,4 @@ class Network(Protocol):
     def encode_memory(
         self, stride16: Tensor, mask_logits: Tensor, object_score_logit: Tensor, binarize: Tensor
     ) -> Tensor:
-        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, Cm, h, w)."""
+        """Raw features (1 or N, C, h, w) and mask logits (N, S, S) -> spatial memories (N, ...)."""

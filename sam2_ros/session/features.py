@@ -41,17 +41,13 @@ class FeatureCache:
         check_image(rgb)
         features = encode_pixels(self._model, shrink(rgb, self._model.image_size, self._resize))
         self._kept[frame_index] = features, rgb.shape[:2]
-        self._nbytes += _nbytes(features)
+        self._nbytes += features.nbytes
         while self._nbytes > self._max_bytes and len(self._kept) > 1:
             _, (oldest, _) = self._kept.popitem(last=False)
-            self._nbytes -= _nbytes(oldest)
+            self._nbytes -= oldest.nbytes
         return features, rgb.shape[:2]
 
     def clear(self) -> None:
         """Drop all of them."""
         self._kept.clear()
         self._nbytes = 0
-
-
-def _nbytes(features: ImageFeatures) -> int:
-    return features.stride4.nbytes + features.stride8.nbytes + features.stride16.nbytes

@@ -17,7 +17,7 @@ class FrameRecord:
     """One object on one frame.
 
     Attributes:
-        kept: its low-resolution logits (S/4, S/4), spatial memory (Cm, h, w) and pointer (C,).
+        kept: its low-resolution logits (S/4, S/4), spatial memory and pointer (C,).
         size: (height, width) of the frame in pixels.
         kind: PROMPT, CORRECTION or RECENT, which is a tracked frame.
         conditioning: it is read as a prompted frame.

@@ -1,6 +1,6 @@
 """Draws effects on objects of a video: `python -m sam2_ros.tools.effects VIDEO RESULT --effect erase --out DIR`.
 
-RESULT is what `python -m sam2_ros.tools.track_video` wrote.
+RESULT is what `python -m sam2_ros.tools.track_video` or `python -m sam2_ros.tools.label` wrote.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,11 @@ from tqdm import tqdm
 from sam2_ros.effects import EFFECTS, EffectOptions, apply_effect, cut_out, erase, replace_background
 from sam2_ros.files.masks import read_mask
 from sam2_ros.files.overwriting import check_inputs_stay
+from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.interruption import command_status, noted_interruption
+from sam2_ros.labelling import Labels
+from sam2_ros.tools.label import labels_file, name_of
 from sam2_ros.video.ffmpeg import MISSING, add_sound, has_ffmpeg, has_sound, write_prores
 from sam2_ros.video.sink import VideoSink, video_files
 from sam2_ros.video.source import ACCEPTED, FrameSource, files_of, open_source, read_image
@@ -36,16 +39,16 @@ OBJECTS, BACKGROUND = 'objects', 'background'
 
 @dataclass(frozen=True)
 class MaskedVideo:
-    """A video and the masks that `track_video` wrote for it.
+    """A video and the masks of objects in it.
 
     Attributes:
         source: the video.
-        folders: of the masks, one for each object that is wanted.
+        objects: what holds the mask of each object that is wanted, by index of the frame; it may lack frames.
         on: 'objects', or 'background' for all but them.
     """
 
     source: FrameSource
-    folders: Sequence[Path]
+    objects: Sequence[Mapping[int, Path | RunLengths]]
     on: str = OBJECTS
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
@@ -55,7 +58,7 @@ class MaskedVideo:
             OSError, ValueError: if a frame or a mask cannot be read, or does not fit.
         """
         for index, rgb in enumerate(self.source):
-            masks = [self._mask(folder / f'{index:06d}.png') for folder in self.folders]
+            masks = [self._mask(one.get(index)) for one in self.objects]
             if self.on == BACKGROUND:
                 masks = [~np.any(masks, axis=0)]
             yield rgb, masks
@@ -64,41 +67,53 @@ class MaskedVideo:
         """The same with one mask."""
         return ((rgb, np.any(masks, axis=0)) for rgb, masks in self)
 
-    @property
-    def last_frame(self) -> int:
-        """Index of the last frame that has a mask; -1 if there is none."""
-        names = (file.stem for folder in self.folders for file in folder.glob('*.png'))
-        return max((int(name) for name in names if name.isdecimal()), default=-1)
-
-    def _mask(self, file: Path) -> np.ndarray:
-        if not file.exists():
+    def _mask(self, where: Path | RunLengths | None) -> np.ndarray:
+        if where is None:
             return np.zeros(self.source.size, bool)
-        mask = read_mask(file)
+        mask = where.mask() if isinstance(where, RunLengths) else read_mask(where)
         if mask.shape != self.source.size:
             height, width = self.source.size
             raise ValueError(
-                f'{file} is {mask.shape[1]} x {mask.shape[0]} pixels, but the frames of {self.source.name} are '
-                f'{width} x {height}: is the result of another video?'
+                f'{where if isinstance(where, Path) else "the mask"} is {mask.shape[1]} x {mask.shape[0]} pixels, but '
+                f'the frames of {self.source.name} are {width} x {height}: is the result of another video?'
             )
         return mask
 
 
-def mask_folders(result: Path, objects: Sequence[str] = ()) -> list[Path]:
-    """The folders of the masks of these objects, or of all, in a result of `track_video`.
+def objects_of(
+    result: Path, video: str, wanted: Sequence[str] = ()
+) -> tuple[list[Mapping[int, Path | RunLengths]], int]:
+    """The masks of these objects, or of all, by frame; and the last frame that was tracked, -1 if there is none.
+
+    Args:
+        result: folder that `track_video` or `label` wrote.
+        video: as given on the command line; `label` may have labelled several.
+        wanted: ids or numbers of objects.
 
     Raises:
+        OSError: if a file cannot be read.
         ValueError: if there are none.
     """
-    masks = result / 'masks'
-    known = sorted(child.name for child in masks.iterdir() if child.is_dir()) if masks.is_dir() else []
+    file, folder = labels_file(result, name_of(video)), result / 'masks'
+    known: dict[str, Mapping[int, Path | RunLengths]] = {}
+    last = -1
+    if file.exists():
+        labels = Labels.load(file)
+        known = {str(one.number): one.masks for one in labels.annotated().masklets}
+        last = labels.frame_count - 1
+    elif folder.is_dir():
+        for child in sorted(child for child in folder.iterdir() if child.is_dir()):
+            known[child.name] = {int(mask.stem): mask for mask in child.glob('*.png') if mask.stem.isdecimal()}
+        last = max((frame for masks in known.values() for frame in masks), default=-1)
     if not known:
         raise ValueError(
-            f'{result} has no masks; it must be a folder that python -m sam2_ros.tools.track_video has written'
+            f'{result} has no masks of {video}; it must be a folder that python -m sam2_ros.tools.track_video or '
+            'python -m sam2_ros.tools.label has written'
         )
-    unknown = [name for name in objects if name not in known]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
         raise ValueError(f'{result} has no object {", ".join(unknown)}; there are {", ".join(known)}')
-    return [masks / name for name in objects or known]
+    return [known[name] for name in wanted or known], last
 
 
 def images_of(
@@ -184,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     told = {**OTHER_EFFECTS, **{name: effect.description for name, effect in EFFECTS.items()}}
     parser.add_argument('video', help=ACCEPTED)
-    parser.add_argument('result', type=Path, metavar='RESULT', help='the folder that track_video wrote for this video')
+    parser.add_argument('result', type=Path, metavar='RESULT', help='folder that track_video or label wrote')
     parser.add_argument(
         '--effect',
         choices=told,
@@ -228,9 +243,10 @@ def _run(options: argparse.Namespace) -> int:
     if source.frame_count is None:
         raise ValueError(f'{options.video} has no end that is known; accepted are video files and folders of images')
     objects = [name for name in options.objects.split(',') if name]
-    video = MaskedVideo(source, mask_folders(options.result, objects), options.on)
-    if video.last_frame < source.frame_count - 1:
-        print(f'the result ends with frame {video.last_frame}; later frames have no masks', file=sys.stderr)
+    masks, last_frame = objects_of(options.result, options.video, objects)
+    video = MaskedVideo(source, masks, options.on)
+    if last_frame < source.frame_count - 1:
+        print(f'the result ends with frame {last_frame}; later frames have no masks', file=sys.stderr)
     name = options.effect
     files = [*video_files(options.out / name), options.out / f'{name}.mov']
     inputs = [*files_of(options.video), *filter(None, [options.background])]

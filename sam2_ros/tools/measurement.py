@@ -67,6 +67,7 @@ class Measurement:
         memory_early: memory after the warm-up.
         memory_at_end: memory after the last frame.
         memory_peak: most memory that was in use.
+        memory_per_object: what our tracker remembers of an object at the end, on the average; 0 for a session.
     """
 
     seconds: np.ndarray
@@ -75,6 +76,7 @@ class Measurement:
     memory_early: int
     memory_at_end: int
     memory_peak: int
+    memory_per_object: float
 
 
 @dataclass
@@ -155,19 +157,20 @@ def build_model(case: Case) -> Sam2Network:
     return model
 
 
-def our_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
+def our_masks(case: Case, feed: Feed, tracker: VideoTracker) -> Iterator[list[np.ndarray]]:
     """Track what the feed shows, from its frame 0. Yields the mask of every object: (H, W) bool."""
-    if case.offline:
-        session = VideoSession(feed.model, feed.images)
-        for prompt in prompts_for(case.objects, feed.scene):
-            session.prompt(0, prompt)
-        for result in session.propagate():
-            yield [tracked.mask for tracked in result.values()]
-        return
-    tracker = VideoTracker(feed.model, memory=case.memory)
     prompts = prompts_for(case.objects, feed.scene)
     while True:
         result = tracker.step(feed.rgb, prompts if feed.index == 0 else ())
+        yield [tracked.mask for tracked in result.values()]
+
+
+def session_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
+    """The same with a session on a whole video."""
+    session = VideoSession(feed.model, feed.images)
+    for prompt in prompts_for(case.objects, feed.scene):
+        session.prompt(0, prompt)
+    for result in session.propagate():
         yield [tracked.mask for tracked in result.values()]
 
 
@@ -207,7 +210,10 @@ def measure(case: Case, model: Sam2Network | None = None) -> Measurement:
     torch.set_num_threads(case.threads)
     total = case.warmup + case.frames
     feed = Feed(LadybirdScene(*case.camera), model or build_model(case), total)
-    sides = [our_masks(case, feed)] + ([official_masks(case, feed)] if case.official else [])
+    tracker = VideoTracker(feed.model, memory=case.memory)
+    sides = [session_masks(case, feed) if case.offline else our_masks(case, feed, tracker)]
+    if case.official:
+        sides.append(official_masks(case, feed))
     seconds = np.zeros((len(sides), total))
     visible, overlaps = [], []
     memory_early = 0
@@ -230,6 +236,7 @@ def measure(case: Case, model: Sam2Network | None = None) -> Measurement:
         memory_early,
         current_memory(case.device),
         peak_memory(case.device),
+        tracker.memory_nbytes / case.objects,
     )
 
 

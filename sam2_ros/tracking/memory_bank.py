@@ -33,7 +33,7 @@ class MemoryEntry:
     Attributes:
         frame_index: count of the object's own frames; its first prompted frame is 0.
         kind: why the frame is remembered.
-        features: (Cm, h, w) bfloat16 spatial memory; None once only the pointer can still be read.
+        features: spatial memory of the network, bfloat16; None once only the pointer can still be read.
         pointer: (C,) object pointer.
         object_score_logit: the decoder's object score of a tracked frame, if the policy has a candidate rule.
         trusted: as its `Choice` says; the entry of a frame that was not chosen by a rule is trusted.
@@ -45,6 +45,11 @@ class MemoryEntry:
     pointer: Tensor
     object_score_logit: float = 0.0
     trusted: bool = True
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its tensors take."""
+        return self.pointer.nbytes + (0 if self.features is None else self.features.nbytes)
 
     def without_features(self) -> MemoryEntry:
         """The entry with its pointer alone."""

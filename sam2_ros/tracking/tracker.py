@@ -97,6 +97,16 @@ class VideoTracker:
         """All objects in the order in which they were added; new objects that are still catching up come last."""
         return tuple(dict.fromkeys((*self._tracks, *self._past.object_ids)))
 
+    @property
+    def memory_nbytes(self) -> int:
+        """Bytes of the spatial memories and pointers that the next frame may read, of all objects together.
+
+        Images and what was known at earlier ones, for prompts on the past, come on top.
+        """
+        banks = [bank for track in self._tracks.values() for bank in track.hypotheses]
+        entries = {id(entry): entry for bank in banks for entry in (*bank.conditioning, *bank.recent)}
+        return sum(entry.nbytes for entry in entries.values())
+
     @torch.inference_mode()
     def step(self, rgb: np.ndarray, prompts: Iterable[Prompt] = (), *, time: float | None = None) -> FrameResult:
         """Process the next image.

@@ -22,8 +22,8 @@ USUAL_POINTERS = MAX_CONDITIONING + MAX_POINTERS  # places for them; doubled for
 
 @dataclass(frozen=True)
 class TrackObjects:
-    """Pixels (3, S, S) and what N objects read (see `pack_reads`) -> the three maps of `ImageFeatures`, then all of
-    `MaskDecoding`.
+    """Pixels (3, S, S) and what N objects read (see `pack_reads`) -> all of `MaskDecoding`, then the maps of
+    `ImageFeatures` that this network has.
 
     Attributes:
         layout: of the reads.
@@ -39,7 +39,12 @@ class TrackObjects:
         read = self.layout.unpack(spatial, pointers, numbers)
         conditioned = self.model.condition_on_memory(features.stride16, read)
         decoding = decode_unprompted(self.model, features, conditioned, self.presence_threshold)
-        return tuple(getattr(one, field.name) for one in (features, decoding) for field in fields(one))
+        return (*_tensors(decoding), *_tensors(features))
+
+
+def _tensors(record: MaskDecoding | ImageFeatures) -> Tensors:
+    found = (getattr(record, field.name) for field in fields(record))
+    return tuple(one for one in found if one is not None)
 
 
 class WholeFrame:
@@ -66,8 +71,10 @@ class WholeFrame:
         layout = _fixed(ReadLayout.of(reads))
         function = TrackObjects(self._model, layout, self._threshold)
         found = self._runner.run(function, image.pixels, *pack_reads(reads, layout, self._model.device))
-        maps = len(fields(ImageFeatures))
-        image.known, network = ImageFeatures(*found[:maps]), MaskDecoding(*found[maps:])
+        parts = len(fields(MaskDecoding))
+        network, (*fine, stride16) = MaskDecoding(*found[:parts]), found[parts:]
+        stride4, stride8 = fine or (None, None)
+        image.known = ImageFeatures(stride4, stride8, stride16)
         table, bits = self._runner.run(
             DescribeMasks(size, self._extents),
             network.candidate_logits, network.candidate_ious, network.chosen, network.object_score_logit,

@@ -22,10 +22,11 @@ import numpy as np
 from tqdm import tqdm
 
 from sam2_ros.files.decoding import decode_image
+from sam2_ros.files.outlines import Outline, read_outline
 from sam2_ros.files.writing import named_in_errors, write_whole
 from sam2_ros.interruption import INTERRUPTED, command_status, noted_interruption
 from sam2_ros.synthetic.cutouts import MANIFEST, MANIFEST_COLUMNS, SIDES, read_material
-from sam2_ros.training.coco import Coco, CocoImage, CocoObject, LeftOut, Outline, read_coco, read_outline
+from sam2_ros.training.coco import Coco, CocoImage, CocoObject, LeftOut, read_coco
 
 SPRITES, BACKGROUNDS = 'sprites', 'backgrounds'
 _BACKGROUND_SIDE = 512  # pixels, longest side of a background

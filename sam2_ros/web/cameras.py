@@ -27,6 +27,7 @@ class Camera:
 
     Attributes:
         name: of the tracker.
+        index: in the list of cameras.
         alive: whether it is there now.
         size: (height, width) of its images; None while none has come.
         newest: the newest picture.
@@ -34,6 +35,7 @@ class Camera:
     """
 
     name: str
+    index: int
     alive: bool = True
     size: tuple[int, int] | None = None
     newest: Picture | None = None

@@ -136,7 +136,8 @@ class PageServer:
 
     def set_cameras(self, cameras: Sequence[tuple[str, bool, Mapping[str, Any]]]) -> None:
         """Which cameras there are: name, whether it is there, what else the page is told. None is ever taken out."""
-        self.cameras += [Camera(name) for name, *_ in cameras[len(self.cameras) :]]
+        known = len(self.cameras)
+        self.cameras += [Camera(name, index) for index, (name, *_) in enumerate(cameras[known:], known)]
         for camera, (_, alive, facts) in zip(self.cameras, cameras, strict=True):
             camera.alive, camera.facts = alive, facts
         self._tell_all(packed({'kind': 'cameras', 'cameras': [camera.head() for camera in self.cameras]}))

@@ -102,4 +102,4 @@ class Viewer:
         assert self.camera is not None, 'pictures come from cameras'
         self._frames_sent, frames = self.camera.frames_since(self._frames_sent)
         latency = self.latencies[-1] if self.latencies else None
-        return {'frames': frames, 'latency': latency}
+        return {'camera': self.camera.index, 'frames': frames, 'latency': latency}

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from sam2_ros.evaluation.benchmark import Benchmark, NetworkSource
+from sam2_ros.evaluation.benchmark import Benchmark
 from sam2_ros.evaluation.datasets.clips import TargetClip
 from sam2_ros.evaluation.datasets.synthetic import SUBSETS, Subset, benchmark_clip
 from sam2_ros.evaluation.measures import speed
 from sam2_ros.evaluation.measures.scores import RunScore
 from sam2_ros.evaluation.measures.speed import FrameTime, time_trackers
+from sam2_ros.evaluation.network import NetworkSource
 from sam2_ros.evaluation.pages.synthetic import SyntheticReport, write_report
 from sam2_ros.evaluation.predictions import ConfigMismatchError, PredictionStore, RunKey
 from sam2_ros.evaluation.protocols.first_frame import PROMPT_KINDS, box_prompt, point_prompt, track_clip
@@ -152,7 +153,7 @@ def test_predictions_of_other_weights_code_or_clips_are_not_mixed_in(
         further.open_stores(folder)
     seen = replace(benchmark, subsets={'occlusion': replace(SMALL, split='train')}).open_stores(folder)['occlusion']
     assert not any(seen.has(score.key) for score in scores)  # beside the others
-    monkeypatch.setattr('sam2_ros.evaluation.benchmark.code_digest', lambda: 'of other sources')
+    monkeypatch.setattr('sam2_ros.evaluation.benchmark.code_digest', lambda _: 'of other sources')
     with pytest.raises(ConfigMismatchError, match='code_sha256'):
         benchmark.open_stores(folder)
 

@@ -13,7 +13,7 @@ from tests.evaluation.filmed import draw_labels, write_clip
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--checkpoint', 'nowhere.pt'], 'there is no checkpoint nowhere.pt'),
+        (['--checkpoint', 'nowhere.pt'], f'there is no checkpoint {Path("nowhere.pt").absolute()}'),
         (['--model', 'sam2.1_hiera_large'], 'sam2.1_hiera_large has no bundled weights; give a file with --checkpoint'),
         (['--subsets', 'hard'], "invalid choice: 'hard'"),
         (['--clips', '0'], "'0' is not a whole number above 0"),

@@ -128,7 +128,7 @@ def test_clips_are_tracked_and_scored(micro_weights: Path, folder: Path, capsys:
     ('more', 'message'),
     [
         (['--half', 'third'], "invalid choice: 'third'"),
-        (['--checkpoint', 'nowhere.pt'], 'there is no checkpoint nowhere.pt'),
+        (['--checkpoint', 'nowhere.pt'], f'there is no checkpoint {Path("nowhere.pt").absolute()}'),
         (['--prompts', 'box', 'box'], 'prompts must be named once each, not box box'),
         ([], 'has no label image'),
     ],

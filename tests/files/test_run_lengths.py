@@ -13,6 +13,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from sam2_ros.files.run_lengths import RunLengths, counts_as_text, short_counts
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
+PAIRS = array_shapes(min_dims=2, max_dims=2, max_side=12).flatmap(
+    lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape))
+)
 MASK = np.array([[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 0, 1], [0, 1, 1, 1], [0, 0, 0, 0]], bool)
 COUNTS = [6, 3, 2, 1, 1, 1, 2, 3, 1]  # down its columns
 
@@ -89,3 +92,14 @@ def test_pycocotools_writes_the_same(mask: np.ndarray) -> None:
 def test_what_is_no_mask_is_refused(entry: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RunLengths.from_coco(entry, size=(5, 4))
+
+
+@given(PAIRS)
+def test_shared_pixels_without_decompressing(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    one, other = pair
+    assert RunLengths.of(one).shared(RunLengths.of(other)) == (one & other).sum()
+
+
+def test_masks_of_different_sizes_share_nothing() -> None:
+    with pytest.raises(ValueError, match='different sizes'):
+        RunLengths.empty((2, 3)).shared(RunLengths.empty((3, 2)))

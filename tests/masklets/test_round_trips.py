@@ -17,7 +17,7 @@ from tests.masklets.videos import free_videos, label_videos, masklet, square, vi
 def round_trip(videos: Iterable[AnnotatedVideo], name: str, *, frame_rate: float | None = None) -> list[AnnotatedVideo]:
     """Write and read again; the reader finds the format by itself."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ('set.json' if name == 'youtube-vis' else 'set')
+        path = Path(folder) / ('set.json' if FORMATS[name].one_file else 'set')
         write_masklets(videos, path, format=name)
         assert format_of(path).name == name
         return list(read_masklets(path, frame_rate=frame_rate))
@@ -40,6 +40,19 @@ def test_sav_json_keeps_kinds_edits_and_scores() -> None:
 @given(free_videos(name='first', stride=5), free_videos(name='second', stride=1))
 def test_youtube_vis(first: AnnotatedVideo, second: AnnotatedVideo) -> None:
     assert round_trip([first, second], 'youtube-vis') == [first, second]
+
+
+@settings(max_examples=40)
+@given(free_videos(name='first', stride=5), free_videos(name='second', stride=1))
+def test_coco_video(first: AnnotatedVideo, second: AnnotatedVideo) -> None:
+    assert round_trip([first, second], 'coco-video') == [first, second]
+
+
+def test_coco_video_keeps_kinds_edits_and_scores() -> None:
+    by_hand = masklet(3, {0: square(0, 0)}, edited_frames=2)
+    found = masklet(4, {0: square(1, 1), 8: square(2, 2)}, kind='auto', stability={0: 0.25, 8: 1.0}, class_name='cup')
+    clip = video(by_hand, found, masklet(9, {}, class_name='never seen'))
+    assert round_trip([clip], 'coco-video') == [clip]
 
 
 @settings(max_examples=40)

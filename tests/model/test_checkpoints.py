@@ -188,6 +188,27 @@ def test_an_image_only_file_is_recognised(micro_state_dict: StateDict, network: 
         load_checkpoint(network, save_own(image_only, tmp_path / 'model.safetensors'))
 
 
+def test_counters_of_batch_norms_are_left_out(tmp_path: Path) -> None:
+    """The published file of EdgeTAM has them; they are integers, which weights must not be."""
+    network = Sam2Network(VARIANTS['edgetam'])
+    weights = {key: tensor.clone().add_(1) for key, tensor in network.state_dict().items()}
+    counters = {
+        key.replace('running_var', 'num_batches_tracked'): torch.tensor(7) for key in weights if 'running_var' in key
+    }
+    path = save_meta(weights | counters, tmp_path / 'weights.pt')
+    load_checkpoint(network, path)
+    assert counters and all(torch.equal(tensor, weights[key]) for key, tensor in network.state_dict().items())
+
+
+def test_a_published_file_of_another_kind_is_refused_though_its_tensors_fit(tmp_path: Path) -> None:
+    weights = Sam2Network(VARIANTS['efficienttam_ti_2']).state_dict()
+    path = save_meta(weights, tmp_path / 'efficienttam_ti_2.pt')
+    with pytest.raises(CheckpointError, match='trained for another computation: take model efficienttam_ti_2'):
+        build_sam2('efficienttam_ti', path)
+    assert build_sam2('efficienttam_ti_2', path).config.landmarks == 'keys'
+    build_sam2('efficienttam_ti', path.rename(tmp_path / 'mine.pt'))
+
+
 def test_tensors_of_something_else_are_not_attributed(network: Sam2Network, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match='looks like none of'):
         load_checkpoint(network, save_meta({'conv1.weight': torch.zeros(3)}, tmp_path / 'resnet.pt'))

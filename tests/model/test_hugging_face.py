@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sam2_ros.model import VARIANTS, Sam2Network
 from sam2_ros.model.hugging_face import is_hugging_face, to_hugging_face, to_meta
 from tests.common import REPOSITORY
 
@@ -46,6 +47,19 @@ def test_the_round_trip_is_bit_identical(table: str) -> None:
     back = to_meta(to_hugging_face(meta))
     assert set(back) == set(meta)
     assert all(torch.equal(back[key], meta[key]) for key in meta)
+
+
+def test_every_tensor_of_edgetam_gets_the_name_and_shape_of_transformers() -> None:
+    """Keys and values of its latents are one tensor here and two there."""
+    with gzip.open(KEYS / 'hf_keys_edgetam.txt.gz', 'rt') as file:
+        lines = [line.rstrip('\n').split('\t') for line in file if not line.startswith('#')]
+    expected = {key: tuple(int(n) for n in shape.split('x')) for key, shape in lines}
+    published = Sam2Network(VARIANTS['edgetam']).state_dict()
+    face = to_hugging_face(published)
+    assert {key: tuple(tensor.shape) for key, tensor in face.items()} == expected
+    back = to_meta(face)
+    assert set(back) == set(published)
+    assert all(torch.equal(back[key], tensor) for key, tensor in published.items())
 
 
 def test_the_two_styles_are_told_apart() -> None:

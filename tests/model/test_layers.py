@@ -96,7 +96,8 @@ def test_attention_in_pieces_is_softmax_attention(
         monkeypatch.setattr(linear_module, '_has_pointwise', lambda dtype: False)
     q, k, v = random(2, queries, 16) * scale, random(2, keys, 16), random(2, keys, 8)
     angles = random(max(queries, keys), 8)
-    ours = attend_rotated(q, k, v, torch.polar(torch.ones_like(angles), angles))
+    turns = torch.polar(torch.ones_like(angles), angles)
+    ours = attend_rotated(q, k, v, turns[:queries], turns[:keys])
     products = turned(q.double(), angles[:queries]) @ turned(k.double(), angles[:keys]).mT
     expected = torch.softmax(products / math.sqrt(16), dim=-1) @ v.double()
     torch.testing.assert_close(ours, expected.float(), atol=TOLERANCE, rtol=1e-4)
@@ -107,7 +108,8 @@ def test_attention_in_pieces_is_softmax_attention(
 def test_gradients_flow_through_attention_in_pieces() -> None:
     q, k, v = (value.requires_grad_() for value in (random(1, 600, 16), random(1, 8000, 16), random(1, 8000, 8)))
     angles = random(8000, 8)
-    ours = attend_rotated(q, k, v, torch.polar(torch.ones_like(angles), angles))
+    turns = torch.polar(torch.ones_like(angles), angles)
+    ours = attend_rotated(q, k, v, turns[:600], turns)
     products = turned(q, angles[:600]) @ turned(k, angles).mT
     gradients = torch.autograd.grad(ours.square().sum(), (q, k, v))
     expected = torch.autograd.grad((torch.softmax(products / 4, dim=-1) @ v).square().sum(), (q, k, v))

@@ -271,7 +271,7 @@ REFUSED: list[tuple[Callable[[Sam2Network], object], type[Exception], str]] = [
     (lambda m: m.use_mask_as_output(encode(m), torch.zeros(1, 64, 64)), ValueError, r'masks must be \(N, 128, 128\)'),
     (lambda m: encode_memory(m, torch.zeros(1, 64, 64)), ValueError, r'mask_logits must be \(N, 128, 128\)'),
     (lambda m: read_memory(m, memories=0), ValueError, 'M >= 1'),
-    (lambda m: read_memory(m, grid=4), ValueError, 'on the grid of the memories'),
+    (lambda m: read_memory(m, grid=4), ValueError, r'spatial must be .* for features'),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The eight published variants have exactly the published tensors."""
+"""The published variants have exactly the published tensors."""
 
 import gzip
 
@@ -20,6 +20,9 @@ PARAMETERS = {  # learned numbers, without the Gaussian matrix
     'sam2_hiera_small': 46_043_842,
     'sam2_hiera_base_plus': 80_833_666,
     'sam2_hiera_large': 224_430_130,
+    'edgetam': 13_895_794,
+    **{f'efficienttam_s{kind}': 34_055_842 for kind in ('', '_512x512', '_1', '_2')},
+    **{f'efficienttam_ti{kind}': 17_866_018 for kind in ('', '_512x512', '_1', '_2')},
 }
 
 
@@ -29,9 +32,11 @@ def on_meta(name: str) -> Sam2Network:
 
 
 def published_table(name: str) -> dict[str, tuple[str, tuple[int, ...]]]:
-    release, size = name.split('_hiera_')
-    release = {'sam2': 'sam2.0', 'sam2.1': 'sam2.1'}[release]
-    with gzip.open(KEYS / f'keys_{release}_{size}.txt.gz', 'rt') as file:
+    if 'hiera' in name:
+        table = name.replace('sam2_hiera', 'sam2.0').replace('_hiera', '')
+    else:
+        table = '_'.join(name.split('_')[:2])  # the kinds of EfficientTAM have the same tensors
+    with gzip.open(KEYS / f'keys_{table}.txt.gz', 'rt') as file:
         rows = [line.rstrip('\n').split('\t') for line in file if not line.startswith('#')]
     return {key: (dtype, tuple(int(n) for n in shape.split('x') if n)) for key, dtype, shape in rows}
 
@@ -47,9 +52,11 @@ def test_tensors_are_the_published_ones(name: str) -> None:
 
 
 def test_there_is_a_table_for_each_published_variant() -> None:
-    assert len(PUBLISHED) == 8
+    assert len(PUBLISHED) == 17
     assert len(published_table('sam2.1_hiera_tiny')) == 471
     assert len(published_table('sam2_hiera_large')) == 900
+    assert len(published_table('edgetam')) == 876
+    assert len(published_table('efficienttam_ti_1')) == 455
 
 
 @pytest.mark.parametrize('name', VARIANTS)

@@ -31,9 +31,9 @@ CHOSEN = {'cv_bridge'}  # for this package, by its users; nothing calls it yet
 NOT_IMPORTED = {'lifecycle_msgs', 'ros2launch', 'rosidl_default_runtime', 'rviz2'}
 # Too old in the distributions' packages, or in none: the README says how they get in.
 WITH_TORCH = {'triton'}  # where that is built for CUDA; nothing needs it elsewhere
-FROM_PIP = {'PIL', 'sam2', 'safetensors', 'selenium', 'torch', 'rosbags'}
+FROM_PIP = {'PIL', 'sam2', 'safetensors', 'selenium', 'torch', 'rosbags', 'ray', 'trax'}
 # make test installs the build of OpenCV that needs no window system.
-INSTALLED_AS = {'PIL': 'pillow', 'opencv-python': 'opencv-python-headless'}
+INSTALLED_AS = {'PIL': 'pillow', 'trax': 'vot-trax', 'opencv-python': 'opencv-python-headless'}
 
 
 @pytest.fixture(scope='module')

@@ -89,6 +89,94 @@ def test_undo_equals_never_having_said_it(
 
 
 @settings(max_examples=8)
+@given(acts=st.lists(say | go | unsay | remove, min_size=2, max_size=6), back=st.integers(1, 6))
+def test_undoing_several_changes_equals_never_having_said_them(
+    small: Sam2Network, clip: Clip, images: list[np.ndarray], acts: list[Act], back: int
+) -> None:
+    """The session is as it was when the first of the changes that are taken back was said."""
+    with VideoSession(small, images) as session:
+        states = []
+        for what in acts:
+            before = everything(session), session.object_ids
+            if act(session, clip, what):
+                states.append(before)
+        back = min(back, len(states))
+        for _ in range(back):
+            session.undo()
+        if back:
+            results, names = states[-back]
+            assert session.object_ids == names
+            assert_same(everything(session), results)
+        assert session.undo_count == len(states) - back
+
+
+@settings(max_examples=8)
+@given(
+    before=st.lists(say | go, min_size=1, max_size=4),
+    said=st.lists(say, min_size=1, max_size=3, unique_by=lambda what: what[1:3]),
+    after=st.lists(go, min_size=1, max_size=2),
+)
+def test_a_prompt_that_is_taken_back_before_it_was_propagated_was_never_there(
+    small: Sam2Network,
+    clip: Clip,
+    images: list[np.ndarray],
+    before: list[Act],
+    said: list[Act],
+    after: list[Act],
+) -> None:
+    """Of known objects, on frames without a prompt; also after propagation."""
+    with VideoSession(small, images) as session, VideoSession(small, images) as other:
+        for what in (*(('say', 5, name, 'box') for name in 'abc'), *before):
+            act(session, clip, what)
+            act(other, clip, what)
+        new = [what for what in said if what[1] not in session.prompts(what[2])]
+        for what in new:
+            act(session, clip, what)
+        for _, frame, name, _ in new:
+            session.unprompt(frame, name)
+        assert_same(everything(session), everything(other))
+        for what in after:
+            act(session, clip, what)
+            act(other, clip, what)
+        assert_same(everything(session), everything(other))
+
+
+@settings(max_examples=6)
+@given(
+    said=st.lists(say, min_size=2, max_size=5, unique_by=lambda what: what[1:3]),
+    data=st.data(),
+    tracked=st.booleans(),
+)
+def test_the_order_of_prompts_for_several_objects_does_not_matter(
+    small: Sam2Network,
+    clip: Clip,
+    images: list[np.ndarray],
+    said: list[Act],
+    data: st.DataObject,
+    tracked: bool,
+) -> None:
+    """Objects in another order make batches of another order, which round differently: so one is looked at alone."""
+    turned = data.draw(st.permutations(said))
+    kept = said[0][2]
+
+    def run(acts: list[Act]) -> list[FrameResult]:
+        with VideoSession(small, images) as session:
+            for name in 'abc':
+                session.prompt(5, clip.prompt(name, 'box', 5))
+            if tracked:
+                list(session.propagate_both_ways())
+            for what in acts:
+                act(session, clip, what)
+            for name in 'abc':
+                if name != kept:
+                    session.remove(name)
+            list(session.propagate_both_ways())
+            return everything(session)
+
+    assert_same(run(turned), run(said))
+
+
+@settings(max_examples=8)
 @given(
     order=st.permutations(range(5)),
     tracked=st.booleans(),

@@ -13,6 +13,7 @@ from sam2_ros.model.official_files import OFFICIAL_FILES, OfficialFile
 from sam2_ros.tools.download_weights import DownloadError, download, main
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 FILE_NAME = 'sam2.1_hiera_test.pt'
 
 
@@ -23,13 +24,14 @@ class Server(ThreadingHTTPServer):
     content = CONTENT
     breaks_after: int | None = None
     ranges = True
+    announces = True  # how long its answers are
     status: int | None = None
 
     def __init__(self) -> None:
         super().__init__(('127.0.0.1', 0), Handler)
         self.requests: list[str | None] = []
 
-    def file(self, *, size: int = len(CONTENT), sha256: str = hashlib.sha256(CONTENT).hexdigest()) -> OfficialFile:
+    def file(self, *, size: int | None = len(CONTENT), sha256: str | None = SHA256) -> OfficialFile:
         return OfficialFile(FILE_NAME, f'http://127.0.0.1:{self.server_port}/{FILE_NAME}', size, sha256)
 
 
@@ -48,7 +50,8 @@ class Handler(BaseHTTPRequestHandler):
             last = len(self.server.content) - 1
             self.send_header('Content-Range', f'bytes {start}-{last}/{len(self.server.content)}')
         body = self.server.content[start:]
-        self.send_header('Content-Length', str(len(body)))
+        if self.server.announces:
+            self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body[: self.server.breaks_after])
 
@@ -96,7 +99,7 @@ def test_an_earlier_attempt_is_continued(server: Server, tmp_path: Path) -> None
 
 def test_a_complete_part_needs_no_server(tmp_path: Path) -> None:
     (tmp_path / f'{FILE_NAME}.part').write_bytes(CONTENT)
-    nowhere = OfficialFile(FILE_NAME, 'http://127.0.0.1:9/x', len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    nowhere = OfficialFile(FILE_NAME, 'http://127.0.0.1:9/x', len(CONTENT), SHA256)
     assert download(nowhere, tmp_path).read_bytes() == CONTENT
 
 
@@ -158,7 +161,7 @@ def test_without_a_connection_the_message_says_what_to_do(tmp_path: Path) -> Non
     with pytest.raises(DownloadError) as caught:
         download(file, tmp_path)
     message = str(caught.value)
-    for part in (file.url, str(tmp_path / FILE_NAME), str(file.size), file.sha256, 'copy the file to'):
+    for part in (file.url, str(tmp_path / FILE_NAME), str(file.size), SHA256, 'copy the file to'):
         assert part in message
 
 
@@ -186,10 +189,54 @@ def test_the_command(
     assert 'sam2.1_hiera_large' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('announces', [True, False])
+def test_a_file_of_which_nothing_is_known_arrives_and_can_be_pinned(
+    server: Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    announces: bool,
+) -> None:
+    server.announces = announces
+    server.breaks_after = 1_500_000 if announces else None  # a length tells that there is more
+    monkeypatch.setitem(OFFICIAL_FILES, 'sam2_hiera_tiny', server.file(size=None, sha256=None))
+    command = ['sam2_hiera_tiny', '--out', str(tmp_path)]
+    assert main(command) == 0
+    assert (tmp_path / FILE_NAME).read_bytes() == CONTENT
+    output = capsys.readouterr()
+    assert output.out.strip() == str(tmp_path / FILE_NAME)
+    assert 'was not verified' in output.err and f'--sha256 {SHA256}' in output.err
+    assert main([*command, '--sha256', SHA256.upper()]) == 0
+    assert 'not verified' not in capsys.readouterr().err
+    assert main([*command, '--sha256', '0' * 64]) == 1
+    assert f'has the SHA-256 {SHA256}' in capsys.readouterr().err
+
+
+def test_a_known_digest_cannot_be_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(['edgetam', '--sha256', '0' * 64])
+    assert 'ed2d4850' in capsys.readouterr().err
+
+
+def test_the_list_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--list']) == 0
+    rows = [line.strip('| ').split(' | ') for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0] for row in rows] == list(OFFICIAL_FILES)
+    table = {name: cells for name, *cells in rows}
+    sha256 = 'acbb17b28cca1f860acee09c9ecb6efdb732080dc7a85a07292c31813175fa7d'
+    assert table['efficienttam_ti'][:3] == ['71.6', 'Apache-2.0', sha256]
+    assert table['efficienttam_ti_1'][:3] == ['unknown', 'Apache-2.0', 'unknown']
+    with pytest.raises(SystemExit):
+        main([])
+    assert 'which one?' in capsys.readouterr().err
+
+
 def test_every_published_variant_has_a_file() -> None:
     assert set(OFFICIAL_FILES) == {name for name, config in VARIANTS.items() if not config.bundled}
     for name, file in OFFICIAL_FILES.items():
         assert file.name == f'{name}.pt'
         assert file.url.startswith('https://') and file.url.endswith(f'/{name}.pt')
-        assert len(file.sha256) == 64
-    assert len({file.sha256 for file in OFFICIAL_FILES.values()}) == len(OFFICIAL_FILES)
+        assert (file.sha256 is None) is (file.size is None)
+    known = [file.sha256 for file in OFFICIAL_FILES.values() if file.sha256 is not None]
+    assert all(len(one) == 64 for one in known)
+    assert len(set(known)) == len(known) == 13

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from sam2_ros.files.run_lengths import RunLengths
+from sam2_ros.labelling import LabelledObject, Labels
 from sam2_ros.tools.effects import main
+from sam2_ros.tracking import Prompt
 from sam2_ros.video import ffmpeg
 from sam2_ros.video.ffmpeg import has_ffmpeg, has_sound
 from sam2_ros.video.source import open_source
@@ -46,6 +50,22 @@ def test_erased_from_beginning_to_end(video: Path, capsys: pytest.CaptureFixture
     for index, frame in enumerate(frames):
         truth, mask = WORLD.background(index), WORLD.mask(index)
         assert psnr(frame, truth, mask) > psnr(WORLD.frame(index), truth, mask) + 5  # the codec loses some, too
+
+
+def test_the_result_of_label(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The masks of a number, without those that a person dropped."""
+    masks = {index: RunLengths.of(WORLD.mask(index)) for index in range(WORLD.count)}
+    ball = LabelledObject(masks, prompts={0: (Prompt('object', mask=WORLD.mask(0)),)})
+    labels = Labels('video', SIZE, 24.0, WORLD.count, objects={4: ball, 5: replace(ball, dropped=True)})
+    labels.save(video.parent / 'labelled/labels/video.json')
+    command = [str(video), str(video.parent / 'labelled'), '--effect', 'fill', '--out', str(video.parent / 'out')]
+    assert main([*command, '--colour', '0,255,0', '--objects', '4']) == 0
+    for index, frame in enumerate(open_source(str(video.parent / 'out/fill.mp4'))):
+        green = (frame[..., 1] > 180) & (frame[..., 0] < 90) & (frame[..., 2] < 90)
+        assert green[WORLD.mask(index)].mean() > 0.85 and green[~WORLD.mask(index)].mean() < 0.15
+    capsys.readouterr()
+    assert main([*command, '--objects', '5']) == 1
+    assert 'has no object 5; there are 4' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('on', ['objects', 'background'])

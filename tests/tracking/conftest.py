@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam2_ros.model import ModelConfig, Sam2Network, build_sam2
+from sam2_ros.model import HieraConfig, ModelConfig, Sam2Network, build_sam2
 from sam2_ros.tracking import DamSettings, ObjectResult
 from tests.common import MICRO
 from tests.random_weights import randomise
@@ -14,12 +14,14 @@ from tests.remembering import remembering
 from tests.tracking.clips import Clip, moving_clip
 
 SMALLEST = ModelConfig(
-    embed_dim=8,
-    num_heads=1,
-    stages=(1, 1, 1, 1),
-    global_attention_blocks=(),
-    window_spec=(8, 4, 4, 4),
-    pos_embed_background=7,
+    HieraConfig(
+        embed_dim=8,
+        num_heads=1,
+        stages=(1, 1, 1, 1),
+        global_attention_blocks=(),
+        window_spec=(8, 4, 4, 4),
+        pos_embed_background=7,
+    ),
     pointer_time=True,
     hidden_dim=32,
     memory_dim=16,

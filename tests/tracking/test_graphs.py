@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sam2_ros.model import Sam2Network, position_encoding
+from sam2_ros.model import VARIANTS, ModelConfig, Sam2Network, position_encoding
 from sam2_ros.tracking import POLICY_NAMES, DamSettings, FrameResult, Prompt, TrackerOptions, VideoTracker, make_policy
 from sam2_ros.tracking.arriving import ArrivingMasks, DescribeMasks
 from sam2_ros.tracking.candidates import KEPT
@@ -246,10 +246,12 @@ class NoHost(TorchDispatchMode):
         return func(*args, **(kwargs or {}))  # type: ignore[operator]
 
 
-def test_a_frame_neither_waits_for_the_host_nor_reads_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('config', [SMALLEST, *(VARIANTS[name] for name in ('edgetam', 'efficienttam_ti_1'))])
+def test_a_frame_neither_waits_for_the_host_nor_reads_from_it(
+    monkeypatch: pytest.MonkeyPatch, config: ModelConfig
+) -> None:
     """On a device without values, which takes the ways of a GPU. Tables are made in a run before, as for a capture."""
     monkeypatch.setattr(position_encoding.torch, 'autocast', lambda *_, **__: torch.no_grad())  # not for this device
-    config = SMALLEST
     with torch.inference_mode():
         model = Sam2Network(config).eval().to('meta')
         grid, count = config.image_size // 16, 3
@@ -261,11 +263,11 @@ def test_a_frame_neither_waits_for_the_host_nor_reads_from_it(monkeypatch: pytes
             [pixels] = Shrink(config.image_size)(empty(48, 80, 3, dtype=torch.uint8))
             found = TrackObjects(model, ReadLayout(7, 20, True, True), 0.0)(
                 pixels,
-                empty(count, 7, config.memory_dim, grid, grid, dtype=torch.bfloat16),
+                empty(count, 7, *model.spatial_perceiver.shape(grid, grid), dtype=torch.bfloat16),
                 empty(count, 20, config.hidden_dim),
                 empty(count, 7 + 20 + 2 + 27),
             )
-            _, _, stride16, masks, _, score, _, logits, ious, chosen, _ = found
+            masks, _, score, _, logits, ious, chosen, _, *_, stride16 = found
             DescribeMasks((48, 81), config.image_size)(logits, ious, chosen, score)
             EncodeMemory(model)(stride16, masks, score, empty(count, dtype=torch.bool))
 

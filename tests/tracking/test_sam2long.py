@@ -207,8 +207,9 @@ def test_keys_are_weighted_and_values_are_not(small: Sam2Network) -> None:
     plain = small.condition_on_memory(stride16, read)
     ones = torch.ones(1, 5)
     assert torch.equal(small.condition_on_memory(stride16, replace(read, key_weights=ones)), plain)
-    tokens = small._memory_tokens(read)
-    weighted = small._memory_tokens(replace(read, key_weights=torch.tensor([[0.95, 1.0, 1.0, 1.05, 1.0]])))
+    tokens = small._memory_tokens(read, (4, 4))
+    weights = torch.tensor([[0.95, 1.0, 1.0, 1.05, 1.0]])
+    weighted = small._memory_tokens(replace(read, key_weights=weights), (4, 4))
     expected = torch.ones(2 * 16 + 3 * 2)
     expected[:16] = 0.95
     expected[34:36] = 1.05

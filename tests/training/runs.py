@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from sam2_ros.model import ModelConfig
+from sam2_ros.model import HieraConfig, ModelConfig
 from sam2_ros.training.batches import BatchSettings
 from sam2_ros.training.rollout import RolloutSettings
 from sam2_ros.training.settings import StageSettings, TrainSettings
@@ -24,12 +24,14 @@ SHORT = TrainSettings(
 # The parts of the micro network, fewer and narrower: it learns the same in a fifth of the time, of which the optimizer
 # of the micro network takes most.
 NARROW = ModelConfig(
-    embed_dim=16,
-    num_heads=1,
-    stages=(1, 1, 1, 1),
-    global_attention_blocks=(),
-    window_spec=(8, 4, 4, 4),
-    pos_embed_background=7,
+    HieraConfig(
+        embed_dim=16,
+        num_heads=1,
+        stages=(1, 1, 1, 1),
+        global_attention_blocks=(),
+        window_spec=(8, 4, 4, 4),
+        pos_embed_background=7,
+    ),
     pointer_time=True,
     hidden_dim=64,
     memory_dim=16,

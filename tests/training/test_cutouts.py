@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
+from sam2_ros.files.outlines import read_outline
 from sam2_ros.synthetic.cutout_scene import make_cutout_clip
 from sam2_ros.synthetic.cutouts import MANIFEST_COLUMNS, read_material
 from sam2_ros.synthetic.scene import SceneSettings
-from sam2_ros.training.coco import read_outline
 from sam2_ros.training.cutouts import cut_out, main
 
 HEIGHT, WIDTH = 60, 80

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -140,6 +141,87 @@ class Browser:
             (actions.context_click if right else actions.click)()
         actions.key_up(Keys.SHIFT).perform()
 
+    def touch(self, kind: str, *places: tuple[float, float]) -> None:
+        """Put fingers down at these pixels of the image, or move or lift them.
+
+        Args:
+            kind: 'touchStart', 'touchMove', 'touchEnd' or 'touchCancel'.
+            places: where each finger is now.
+        """
+        script = (
+            "const shown = document.getElementById('view').getBoundingClientRect();"
+            'return [shown.left - visualViewport.offsetLeft, shown.top - visualViewport.offsetTop, '
+            'shown.width, shown.height]'
+        )
+        left, top, width, height = self.driver.execute_script(script)
+        points = [
+            {'x': left + (x + 0.5) / self._width * width, 'y': top + (y + 0.5) / self._height * height, 'id': number}
+            for number, (x, y) in enumerate(places)
+        ]
+        self.driver.execute_cdp_cmd('Input.dispatchTouchEvent', {'type': kind, 'touchPoints': points})
+
+    def tap(self, x: float, y: float) -> None:
+        self.swipe((x, y))
+
+    def swipe(self, begin: tuple[float, float], *places: tuple[float, float]) -> None:
+        """With one finger."""
+        self.touch('touchStart', begin)
+        for place in places:
+            self.touch('touchMove', place)
+        self.touch('touchEnd')
+
+    def spread(self, middle: tuple[float, float]) -> None:
+        """Two fingers, one after the other, that move away from each other."""
+        x, y = middle
+        self.touch('touchStart', (x - 8, y))
+        for distance in range(8, 60, 3):
+            kind = 'touchStart' if distance == 8 else 'touchMove'
+            self.touch(kind, (x - distance, y), (x + distance, y))
+        self.touch('touchEnd')
+
+    def zoom(self) -> float:
+        return self.driver.execute_script('return visualViewport.scale')
+
+    def zoom_rests(self) -> bool:
+        """Whether the view stays as it is: the browser moves it a little later than the fingers move."""
+        views = []
+        for _ in range(2):
+            view = 'const v = visualViewport; return [v.scale, v.offsetLeft, v.offsetTop, scrollX, scrollY]'
+            views.append(self.driver.execute_script(view))
+            time.sleep(0.2)
+        return views[0] == views[1]
+
+    @contextmanager
+    def phone(self) -> Iterator[None]:
+        """Be a phone with a touch screen, in a tab of its own: touches of a tab that was zoomed go astray later."""
+        desktop = self.driver.current_window_handle
+        self.driver.switch_to.new_window('tab')
+        try:
+            self.resize(PHONE, pixels=2, mobile=True)
+            touch = {'enabled': True, 'maxTouchPoints': 2}
+            self.driver.execute_cdp_cmd('Emulation.setTouchEmulationEnabled', touch)
+            yield
+        finally:
+            self.driver.close()
+            self.driver.switch_to.window(desktop)
+
+    @contextmanager
+    def with_script(self, script: str) -> Iterator[None]:
+        """Run a script in every page that is opened in the block, before those of the page."""
+        given = {'source': script}
+        added = self.driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', given)
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', added)
+
+    def figures(self) -> dict[str, float]:
+        """What the browser counts, after it has tidied up: JSHeapUsedSize, Nodes, JSEventListeners and others."""
+        self.driver.execute_cdp_cmd('Performance.enable', {})
+        self.driver.execute_cdp_cmd('HeapProfiler.collectGarbage', {})
+        counted = self.driver.execute_cdp_cmd('Performance.getMetrics', {})['metrics']
+        return {one['name']: one['value'] for one in counted}
+
     def requests(self) -> list[str]:
         """Addresses of all that was asked for since the start, WebSockets included."""
         for entry in self.driver.get_log('performance'):
@@ -156,22 +238,28 @@ class Browser:
         return [
             url
             for url in self.requests()
-            if urlsplit(url).scheme not in kept_here and urlsplit(url).hostname not in ('127.0.0.1', 'localhost')
+            if urlsplit(url).scheme not in kept_here and not _is_here(urlsplit(url).hostname or '')
         ]
 
     def complaints(self) -> list[Any]:
         """Errors and warnings in the console since this was last asked: violations of the policy are among them."""
         return [entry['message'] for entry in self.driver.get_log('browser')]
 
-    def resize(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int], *, pixels: int = 1, mobile: bool = False) -> None:
+        """`pixels`: of the screen, for one of the page."""
         self.driver.execute_cdp_cmd(
             'Emulation.setDeviceMetricsOverride',
-            {'width': size[0], 'height': size[1], 'deviceScaleFactor': 1, 'mobile': False},
+            {'width': size[0], 'height': size[1], 'deviceScaleFactor': pixels, 'mobile': mobile},
         )
 
     def colour_scheme(self, scheme: str) -> None:
         feature = {'name': 'prefers-color-scheme', 'value': scheme}
         self.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
+
+
+def _is_here(host: str) -> bool:
+    """Browsers look for names that end so on this machine."""
+    return host in ('127.0.0.1', 'localhost') or host.endswith('.localhost')
 
 
 @contextmanager
@@ -181,6 +269,7 @@ def browser(*, image_size: tuple[int, int]) -> Iterator[Browser]:
     options.binary_location = CHROMIUM
     for switch in SWITCHES:
         options.add_argument(switch)
+    options.accept_insecure_certs = True  # those of tests are signed by nobody
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     try:

@@ -40,18 +40,32 @@ class Tracked:
 
 @dataclass
 class PretendedCamera:
-    """A camera with its tracker, by the number of its images. `prompts` are those that were accepted."""
+    """A camera with its tracker, by the number of its images.
+
+    Attributes:
+        prompts: those that were accepted.
+        hidden: objects that the tracker does not see, though they are there.
+        silent: the tracker says nothing of the images.
+        pattern: the disc with white stripes.
+        events: by image, the memory event of all objects; otherwise the usual ones.
+    """
 
     name: str
     objects: dict[str, Tracked] = field(default_factory=dict)
     prompts: list[Prompt] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
+    silent: bool = False
+    events: dict[int, str] | None = None
+    pattern: str = ''
     index: int = 0
     labels: int = 0
     shift: int = 0  # between cameras, so that their pictures differ
 
     def image(self) -> np.ndarray:
-        return np.roll(scene.picture(self.index), self.shift, axis=2)
+        image = scene.picture(self.index)
+        if self.pattern:  # stripes of two pixels
+            image[scene.disc(self.pattern, self.index) & (np.arange(scene.WIDTH) // 2 % 2 == 1)] = 255
+        return np.roll(image, self.shift, axis=2)
 
     def stamp_ns(self, index: int) -> int:
         return 1_800_000_000 * NANOSECONDS + round(index * PERIOD * NANOSECONDS) + 123
@@ -80,6 +94,11 @@ class PretendedCamera:
         }
         crop = None if box is None else mask[box[1] : box[3], box[0] : box[2]]
         return ShownObject(name, facts, box, crop)
+
+    def seen(self) -> dict[str, Seen]:
+        usual = {1: 'prompt', 40: 'anchor'}.get(self.index % 90, 'recent' if self.index % 5 == 0 else '')
+        event = usual if self.events is None else self.events.get(self.index, '')
+        return {name: Seen(self.occlusion(name, self.index), event) for name in self.objects}
 
     def occlusion(self, name: str, index: int) -> float:
         return 0.96 if name in self.hidden else 0.06 + 0.05 * float(np.sin(index / 7 + self.objects[name].label))
@@ -158,9 +177,8 @@ class PretendedRobot:
         for number, camera in enumerate(self.cameras):
             with self._lock:
                 camera.index += 1
-                objects = [camera.shown(name, camera.index) for name in camera.objects]
-                event = {1: 'prompt', 40: 'anchor'}.get(camera.index % 90, 'recent' if camera.index % 5 == 0 else '')
-                seen = {name: Seen(camera.occlusion(name, camera.index), event) for name in camera.objects}
+                objects = [] if camera.silent else [camera.shown(name, camera.index) for name in camera.objects]
+                seen = camera.seen()
             _, encoded = cv2.imencode('.png', cv2.cvtColor(camera.image(), cv2.COLOR_RGB2BGR))
             picture = Picture(
                 camera.stamp_ns(camera.index),
@@ -169,6 +187,7 @@ class PretendedRobot:
                 encoded.tobytes(),
                 'image/png',
                 age=0.02,
+                facts={'tracked': not camera.silent},
             )
             self.thread.post(self.thread.server.saw, number, picture.stamp_ns, seen)
             self.thread.post(self.thread.server.show, number, picture)
@@ -183,11 +202,16 @@ class PretendedRobot:
 
 @contextmanager
 def pretended(
-    cameras: tuple[str, ...] = ('/tracker',), *, moving: bool = True, access: Access | None = None, **serving: Any
+    cameras: tuple[str, ...] = ('/tracker',),
+    *,
+    moving: bool = True,
+    access: Access | None = None,
+    port: int = 0,
+    **serving: Any,
 ) -> Iterator[PretendedRobot]:
-    """A robot whose page is served on a free port of this machine."""
+    """A robot whose page is served on a port of this machine, by default any that is free."""
     robot = PretendedRobot(cameras)
-    server = PageServer(Serving(access=access or Access(), port=0, **serving), robot)
+    server = PageServer(Serving(access=access or Access(), port=port, **serving), robot)
     robot.thread = ServerThread(server)
     facts = {'ring_seconds': 4.0}
     robot.thread.post(server.set_cameras, [(camera.name, True, facts) for camera in robot.cameras])

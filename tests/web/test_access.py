@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -192,15 +191,6 @@ def test_a_token_file_has_to_be_private_and_long(tmp_path: Path) -> None:
 def test_random_tokens_have_128_bits() -> None:
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100 and min(map(len, tokens)) >= 22  # of 64 characters each
-
-
-@pytest.fixture(scope='module')
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    folder = tmp_path_factory.mktemp('tls')
-    files = str(folder / 'certificate.pem'), str(folder / 'key.pem')
-    command = ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost']
-    subprocess.run([*command, '-out', files[0], '-keyout', files[1]], check=True, capture_output=True, timeout=60)
-    return files
 
 
 def test_https_by_certificate_and_key(certificate: tuple[str, str]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from unittest import mock
 
 import aiohttp
 import numpy as np
 import pytest
 
+from sam2_ros.web import server
 from sam2_ros.web.cameras import Seen
 from sam2_ros.web.commands import Prompt, Record, Remove, Rename, Reset
 from sam2_ros.web.pictures import NANOSECONDS, mask_of_runs
@@ -75,6 +77,46 @@ def test_no_picture_is_sent_before_the_last_is_drawn() -> None:
             assert head['recording'] == {'on': True}
             await viewer.say(do='drawn')
             assert (await viewer.read('picture'))[0]['stamp'].startswith('2.')
+
+    run(test())
+
+
+def test_a_picture_says_of_which_camera_it_is() -> None:
+    """It may be on its way when the page asks for another camera."""
+
+    async def test() -> None:
+        async with served() as page, page.page() as viewer:
+            page.server.set_cameras([('/tracker', True, {}), ('/other/tracker', True, {})])
+            await viewer.say(do='watch', camera=0)
+            await page.until(lambda: page.server.watched == {0})
+            page.show(1, camera=0)
+            page.show(2, camera=1)
+            await viewer.say(do='watch', camera=1)
+            await page.until(lambda: page.server.watched == {1})
+            assert (await viewer.read('picture'))[0]['camera'] == 0
+            await viewer.say(do='drawn')
+            head, _ = await viewer.read('picture')
+            assert head['camera'] == 1 and head['stamp'].startswith('2.')
+
+    run(test())
+
+
+def test_a_page_that_does_not_answer_any_more_is_dropped() -> None:
+    """As one that went out of reach: no good-bye comes."""
+
+    async def test() -> None:
+        with mock.patch.object(server, 'HEARTBEAT', 0.2):
+            async with served() as page, page.page() as good:
+                silent = await page.session.ws_connect(
+                    page.address + '/ws', headers={'Origin': page.address}, autoping=False
+                )
+                await page.until(lambda: len(page.server.viewers) == 2)
+                answering = asyncio.ensure_future(good.read('nothing'))  # answers pings meanwhile
+                await good.say(do='watch', camera=0)
+                await page.until(lambda: list(page.server.viewers) == [1])
+                assert not answering.done()
+                answering.cancel()
+                await silent.close()
 
     run(test())
 

@@ -41,7 +41,7 @@ TRACKER_PARAMETERS = (
     ParameterRow(
         'image_size',
         0,
-        'Side of the square image the network sees, a multiple of 32; smaller is faster. '
+        'Side of the square image the network sees, a multiple of 32 (edgetam: 256); smaller is faster. '
         '0: the size the model was trained at.',
         'pixels',
         0,

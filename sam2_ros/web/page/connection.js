@@ -1,7 +1,7 @@
 // The WebSocket to the node: unpacks messages, numbers commands, and connects again after a break.
 
 const LONGEST_PAUSE = 5000; // milliseconds between two tries
-const CLOSED_FOR_GOOD = { 1013: true }; // codes after which trying again soon makes no sense
+const FULL = 1013; // the code that says: as many pages as are allowed are open
 
 const reader = new TextDecoder();
 
@@ -18,13 +18,21 @@ export class Connection extends EventTarget {
   #open = new Map(); // number of a command -> what waits for its answer
   #pause = 250;
 
+  constructor() {
+    super();
+    // A page that was left may be kept by the browser, to go back to. It must not take the place of another one.
+    addEventListener('pagehide', () => this.#socket?.close());
+  }
+
   open() {
+    let opened = false;
     const address = new URL('ws', location.href);
     address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(address);
     socket.binaryType = 'arraybuffer';
     socket.onmessage = (event) => this.#take(unpack(event.data));
-    socket.onclose = (event) => this.#lost(event);
+    socket.onopen = () => { opened = true; };
+    socket.onclose = (event) => this.#lost(event, opened);
     this.#socket = socket;
   }
 
@@ -53,16 +61,27 @@ export class Connection extends EventTarget {
     }
   }
 
-  #lost(event) {
+  async #lost(event, opened) {
     for (const resolve of this.#open.values()) resolve(refusal('the connection broke before the answer came'));
     this.#open.clear();
-    this.dispatchEvent(new CustomEvent('lost', { detail: event.reason }));
-    const pause = CLOSED_FOR_GOOD[event.code] ? LONGEST_PAUSE : this.#pause;
+    this.dispatchEvent(new CustomEvent('lost', { detail: event.reason || (opened ? '' : await whyRefused()) }));
+    const pause = event.code === FULL ? LONGEST_PAUSE : this.#pause;
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
     setTimeout(() => this.open(), pause);
   }
 }
 
+// Browsers do not tell why a WebSocket was refused; asked for the page itself, the node says it. Empty: it is silent.
+async function whyRefused() {
+  try {
+    const answer = await fetch(location.pathname, { signal: AbortSignal.timeout(LONGEST_PAUSE) });
+    return answer.ok ? '' : (await answer.text()).trim();
+  } catch {
+    return '';
+  }
+}
+
+// The answer to what the node never got, or never answered.
 function refusal(reason) {
-  return { head: { success: false, reason, objects: [] }, part: () => new ArrayBuffer(0) };
+  return { head: { success: false, unheard: true, reason, objects: [] }, part: () => new ArrayBuffer(0) };
 }

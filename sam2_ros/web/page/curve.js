@@ -1,6 +1,7 @@
 // How surely each object was hidden in the last 30 seconds, and what was remembered of it.
 
 const SECONDS = 30;
+const MOST = 3600; // images kept of an object, also if their stamps stand still
 const LONGEST_STEP = 5; // seconds between two images that are still joined by a line
 
 export class History {
@@ -24,7 +25,7 @@ export class History {
     for (const [id, curve] of this.#curves) {
       const begin = curve.findIndex(([seconds]) => seconds >= this.newest - SECONDS);
       if (begin < 0) this.#curves.delete(id);
-      else curve.splice(0, begin);
+      else curve.splice(0, Math.max(begin, curve.length - MOST));
     }
   }
 

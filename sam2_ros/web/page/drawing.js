@@ -1,9 +1,11 @@
 // Draws a picture with its objects and what the operator is drawing.
 
-import { edgeOf, tintOf } from './picture.js';
+import { edgeOf, tintOf, whyAllIsHidden } from './picture.js';
 
 const FILL = 0.35; // opacity of the masks
-const BLOCKS = 28; // pixelated: blocks along the longer side of the picture
+const BLOCKS = 20; // pixelated: blocks along the longer side of the picture
+const MARGIN = 0.015; // of the height of the picture, by which hidden objects are hidden beyond their masks
+const [work, small, masks] = [1, 2, 3].map(() => new OffscreenCanvas(1, 1)); // used again for every picture
 const STATE_SIGNS = { visible: '●', occluded: '◐', lost: '○', catching_up: '↻' };
 
 export function signOf(state) {
@@ -24,10 +26,9 @@ export function draw(canvas, picture, { settings, selected, sketch }) {
   const context = canvas.getContext('2d');
   const scale = canvas.width / picture.width;
   const seen = picture.objects.filter((object) => object.pixels);
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.imageSmoothingEnabled = true;
+  const covering = settings.hide ? cover(picture, canvas, settings) : null;
   context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height);
-  if (settings.hide) context.drawImage(hidden(picture, seen, canvas, settings), 0, 0);
+  if (covering) context.drawImage(covering, 0, 0);
   for (const object of seen) {
     if (settings.fill) place(context, tintOf(object), object.box, scale, FILL);
     if (settings.outline) outline(context, object, scale, object.id === selected ? 3 : 2);
@@ -42,48 +43,61 @@ function place(context, image, [left, top, right, bottom], scale, opacity = 1) {
   context.globalAlpha = 1;
 }
 
-// The part of the picture that must not be recognised, changed.
-function hidden(picture, seen, canvas, settings) {
-  const { width, height } = canvas;
-  const work = new OffscreenCanvas(width, height);
-  const context = work.getContext('2d');
-  if (settings.effect === 'grey') {
-    context.drawImage(picture.bitmap, 0, 0, width, height);
-    context.globalCompositeOperation = 'saturation';
+// What lies over the part of the picture that must not be recognised. With a mask missing that is all of it.
+function cover(picture, { width, height }, { hide, effect }) {
+  const context = cleared(work, width, height);
+  if (effect === 'grey') {
     context.fillStyle = '#808080';
-    context.fillRect(0, 0, width, height);
-    context.globalCompositeOperation = 'source-over';
-    context.fillStyle = 'rgb(128 128 128 / 55%)';
     context.fillRect(0, 0, width, height);
   } else {
     // reduced, then enlarged: nothing of what is in between can be brought back
     const factor = BLOCKS / Math.max(width, height);
-    const small = new OffscreenCanvas(Math.max(1, Math.round(width * factor)), Math.max(1, Math.round(height * factor)));
-    const reduced = small.getContext('2d');
+    const reduced = cleared(small, Math.max(1, Math.round(width * factor)), Math.max(1, Math.round(height * factor)));
     reduced.imageSmoothingQuality = 'high';
     reduced.drawImage(picture.bitmap, 0, 0, small.width, small.height);
-    context.imageSmoothingEnabled = settings.effect === 'blur';
+    context.imageSmoothingEnabled = effect === 'blur';
     context.imageSmoothingQuality = 'high';
     context.drawImage(small, 0, 0, width, height);
   }
-  const stencil = new OffscreenCanvas(width, height);
-  const cut = stencil.getContext('2d');
-  for (const object of seen) place(cut, tintOf(object), object.box, width / picture.width);
-  context.globalCompositeOperation = settings.hide === 'objects' ? 'destination-in' : 'destination-out';
-  context.drawImage(stencil, 0, 0);
+  if (hide === 'objects' && whyAllIsHidden(picture)) return work;
+  context.globalCompositeOperation = hide === 'objects' ? 'destination-in' : 'destination-out';
+  context.drawImage(stencil(picture, width, height, hide === 'objects' ? MARGIN * height : 0), 0, 0);
   return work;
 }
 
+// The masks of all objects, wider by `margin` pixels of the screen.
+function stencil(picture, width, height, margin) {
+  const context = cleared(masks, width, height);
+  const scale = width / picture.width;
+  context.imageSmoothingEnabled = false;
+  context.lineJoin = context.lineCap = 'round';
+  for (const object of picture.objects.filter(({ pixels }) => pixels)) {
+    place(context, tintOf(object), object.box, scale);
+    if (margin) strokeEdge(context, object, scale, 2 * margin);
+  }
+  return masks;
+}
+
+function cleared(canvas, width, height) {
+  [canvas.width, canvas.height] = [width, height];
+  return canvas.getContext('2d');
+}
+
 function outline(context, object, scale, thickness) {
-  context.save();
-  context.scale(scale, scale);
   context.lineCap = 'square';
   // a dark rim keeps the colour apart from a picture of the same colour
   for (const [colour, width] of [['rgb(0 0 0 / 65%)', thickness + 2], [`rgb(${object.colour.join(' ')})`, thickness]]) {
     context.strokeStyle = colour;
-    context.lineWidth = (width * devicePixelRatio) / scale;
-    context.stroke(edgeOf(object));
+    strokeEdge(context, object, scale, width * devicePixelRatio);
   }
+}
+
+// `width` in pixels of the screen.
+function strokeEdge(context, object, scale, width) {
+  context.save();
+  context.scale(scale, scale);
+  context.lineWidth = width / scale;
+  context.stroke(edgeOf(object));
   context.restore();
 }
 

@@ -46,7 +46,8 @@ export class ObjectList extends EventTarget {
     card.kind = part('span', 'kind', select);
     card.state = part('span', 'state', select);
     card.curve = part('canvas', 'curve');
-    card.curve.setAttribute('aria-hidden', 'true');
+    card.curve.setAttribute('role', 'img');
+    card.curve.title = `${id} in the last 30 s, at the bottom visible, at the top hidden. ▲ anchor, ◆ prompt, | remembered`;
     const buttons = part('div', 'buttons');
     for (const [action, text] of readOnly ? [] : [['correct', 'Correct'], ['rename', 'Rename'], ['remove', 'Remove']]) {
       const button = part('button', `quiet ${action}`, buttons);

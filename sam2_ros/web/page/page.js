@@ -3,14 +3,17 @@
 import { Connection } from './connection.js';
 import { History } from './curve.js';
 import { draw, fit } from './drawing.js';
+import { keep, recall } from './kept.js';
 import { ObjectList } from './objects.js';
-import { readPicture } from './picture.js';
+import { readPicture, whyAllIsHidden } from './picture.js';
 import { Prompts } from './prompts.js';
+import { readSettings } from './settings.js';
 import { Sketch } from './sketch.js';
 
 const LATE = 1; // seconds from which on the age of the picture is said in large letters
 const BELIEVABLE = 3600; // seconds; stamps further from the robot's clock are those of a recording
 const MOST_MESSAGES = 8;
+const SAID = 6000; // milliseconds for which the newest message stands over the picture
 const TICK = 250; // milliseconds between two looks at the age
 
 const by = (id) => document.getElementById(id);
@@ -22,10 +25,11 @@ const list = new ObjectList(by('objects'));
 const sketch = new Sketch(canvas, () => (state.readOnly ? null : shown()));
 
 const state = {
-  cameras: [], camera: -1, readOnly: false, lost: 'connecting …', newest: null, frozen: null, selected: null,
+  cameras: [], camera: -1, wanted: null, readOnly: false, lost: 'connecting …', newest: null, frozen: null, selected: null,
   drawn: [], latencies: [], recording: { on: false },
 };
-const settings = { outline: true, fill: true, plates: true, hide: '', effect: 'pixelate' };
+const settings = readSettings(redraw);
+const decoded = new Set(); // pictures whose bitmaps take memory
 let colours = null;
 
 // The picture on the screen: what is drawn on, what is frozen, else the newest.
@@ -48,19 +52,27 @@ function render() {
   by('no-objects').hidden = objects.length > 0;
   by('reset').hidden = state.readOnly || objects.length < 2;
   by('send').disabled = by('cancel').disabled = sketch.empty;
-  by('undo').disabled = !prompts.canUndo;
+  by('undo').disabled = !prompts.canUndo(state.camera);
   by('freeze').setAttribute('aria-pressed', Boolean(state.frozen));
   by('names').hidden = Boolean(state.selected);
   by('target').textContent = state.selected
     ? `For ${state.selected}. Select it again for a new object.`
     : 'A click on an object corrects it; elsewhere it begins a new one.';
+  release();
 }
 
-let asked = false; // a redraw
+// Bitmaps that cannot be shown any more. The browser would keep them until it happens to tidy up.
+function release() {
+  for (const picture of decoded) {
+    if ([state.newest, state.frozen, sketch.picture].includes(picture)) continue;
+    picture.bitmap.close();
+    decoded.delete(picture);
+  }
+}
+
 function redraw() {
-  if (asked) return;
-  asked = true;
-  requestAnimationFrame(() => { asked = false; render(); });
+  cancelAnimationFrame(state.redraw);
+  state.redraw = requestAnimationFrame(render);
 }
 
 async function take({ detail }) {
@@ -71,13 +83,17 @@ async function take({ detail }) {
     say({ text: `A picture cannot be shown: ${error.message}`, kind: 'refused' });
   }
   requestAnimationFrame(() => {
-    if (picture) {
+    if (picture) decoded.add(picture);
+    if (picture?.camera === state.camera) { // it may have been on its way when another camera was chosen
       history.add(picture.frames);
+      const selectedIn = (one) => one?.objects.some(({ id }) => id === state.selected);
+      const gone = selectedIn(state.newest) && !selectedIn(picture) && picture.tracked !== false;
+      if (gone) state.selected = null; // else the next prompt would begin it anew
       state.newest = picture;
       state.drawn = [...state.drawn.filter((at) => at > picture.arrived - 3000), picture.arrived];
       if (picture.latency !== null) state.latencies = [...state.latencies, picture.latency].slice(-15);
-      render();
     }
+    render();
     connection.say({ do: 'drawn' });
     tell();
   });
@@ -94,8 +110,13 @@ function tell() {
   const middle = [...state.latencies].sort((a, b) => a - b)[state.latencies.length >> 1];
   by('latency').textContent = known && middle !== undefined ? `${Math.round(1000 * middle)} ms` : '–';
   document.body.classList.toggle('late', age > LATE);
-  by('veil').textContent = trouble(picture, age);
-  by('frozen').textContent = frozenFor();
+  write('veil', trouble(picture, age));
+  write('frozen', frozenFor());
+}
+
+// Screen readers say a text again whenever it is set.
+function write(id, text) {
+  if (by(id).textContent !== text) by(id).textContent = text;
 }
 
 function trouble(picture, age) {
@@ -104,8 +125,12 @@ function trouble(picture, age) {
   if (!camera) return 'No tracker was found yet.';
   if (!camera.alive) return `${camera.name} is gone.`;
   if (!picture) return camera.trouble || 'Waiting for a picture.';
-  if (age > LATE) return `The picture is ${age.toFixed(age < 10 ? 1 : 0)} s old.`;
-  return picture.tracked === false ? `${camera.name} says nothing of this picture.` : '';
+  const hidden = settings.hide === 'objects' && whyAllIsHidden(shown());
+  return [
+    age > LATE && `The picture is ${Math.floor(age)} s old.`,
+    hidden && `All is hidden: ${hidden}.`,
+    !hidden && picture.tracked === false && 'The tracker says nothing of this picture.',
+  ].filter(Boolean).join(' ');
 }
 
 function frozenFor() {
@@ -124,37 +149,70 @@ function say({ text, kind }) {
   line.textContent = text;
   by('messages').prepend(line);
   while (by('messages').children.length > MOST_MESSAGES) by('messages').lastChild.remove();
+  by('said').className = kind;
+  by('said').textContent = text;
+  clearTimeout(state.saying);
+  state.saying = setTimeout(() => by('said').replaceChildren(), SAID);
 }
 
 function watch(camera) {
-  if (camera === state.camera || !state.cameras[camera]) return;
+  if (camera === state.camera) return;
   sketch.cancel();
   history.clear();
   Object.assign(state, { camera, newest: null, frozen: null, selected: null, drawn: [], latencies: [] });
-  connection.say({ do: 'watch', camera });
+  if (camera >= 0) connection.say({ do: 'watch', camera });
   showCameras();
   redraw();
   tell();
 }
 
+function choose(camera) {
+  state.wanted = state.cameras[camera]?.name ?? state.wanted;
+  watch(camera);
+}
+
+function greet({ read_only: readOnly, cameras, recording }) {
+  Object.assign(state, { readOnly, lost: '' });
+  document.body.classList.toggle('read-only', readOnly);
+  if (state.cameras.every(({ name }, index) => cameras[index]?.name === name)) {
+    history.clear(); // it comes whole again
+    if (state.camera >= 0) connection.say({ do: 'watch', camera: state.camera });
+  } else { // the node has started anew, and numbers the cameras anew
+    prompts.forget();
+    state.cameras = [];
+    watch(-1);
+  }
+  setCameras(cameras);
+  setRecording(recording);
+}
+
 function setCameras(cameras) {
   state.cameras = cameras;
-  if (state.camera < 0) watch(Math.max(0, cameras.findIndex((camera) => camera.alive)));
+  const wanted = cameras.findIndex(({ name }) => name === state.wanted);
+  if (wanted >= 0) watch(wanted);
+  else if (state.camera < 0 && cameras.length) watch(Math.max(0, cameras.findIndex(({ alive }) => alive)));
+  state.wanted ??= cameras[state.camera]?.name ?? null;
   showCameras();
   tell();
 }
 
+// Buttons stay the same elements, so that a click or the focus is not lost.
 function showCameras() {
-  const buttons = state.cameras.map((camera, index) => {
+  const row = by('cameras');
+  while (row.children.length < state.cameras.length) {
+    const index = row.children.length;
     const button = document.createElement('button');
     button.type = 'button';
-    button.textContent = camera.name.replace(/^\//, '');
-    button.classList.toggle('gone', !camera.alive);
-    button.setAttribute('aria-pressed', index === state.camera);
-    button.onclick = () => watch(index);
-    return button;
+    button.onclick = () => choose(index);
+    row.append(button);
+  }
+  while (row.children.length > state.cameras.length) row.lastChild.remove();
+  row.hidden = state.cameras.length < 2;
+  state.cameras.forEach(({ name, alive }, index) => {
+    row.children[index].textContent = name.replace(/^\//, '');
+    row.children[index].classList.toggle('gone', !alive);
+    row.children[index].setAttribute('aria-pressed', index === state.camera);
   });
-  by('cameras').replaceChildren(...(buttons.length > 1 ? buttons : []));
 }
 
 function select(id) {
@@ -172,6 +230,8 @@ async function sendPrompt({ detail }) {
   const names = { name: by('new-name').value.trim(), className: by('new-class').value.trim() };
   const answer = await prompts.send(detail, { camera: state.camera, selected: state.selected, ...names });
   if (answer.success) by('new-name').value = '';
+  const laborious = detail.paint || detail.points.length > 1;
+  if (answer.unheard && laborious && decoded.has(detail.picture)) sketch.restore(detail);
   redraw();
 }
 
@@ -193,8 +253,14 @@ function askForName(id) {
   by('renaming').showModal();
 }
 
+async function undo() {
+  if (!shown()) return;
+  await prompts.undo(state.camera, shown());
+  redraw();
+}
+
 async function remove(id) {
-  const answer = await prompts.remove(state.camera, id);
+  const answer = await prompts.remove(state.camera, shown(), id);
   if (answer.success && state.selected === id) state.selected = null;
   redraw();
 }
@@ -231,20 +297,10 @@ function setTheme(theme) {
   redraw();
 }
 
-function storedTheme() {
-  try {
-    return localStorage.getItem('theme') ?? '';
-  } catch {
-    return ''; // a browser that keeps nothing
-  }
-}
-
 function nextTheme() {
   const dark = document.documentElement.dataset.theme || (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
   const theme = dark === 'dark' ? 'light' : 'dark';
-  try {
-    localStorage.setItem('theme', theme);
-  } catch { /* it holds until the page is left */ }
+  keep('theme', theme);
   setTheme(theme);
 }
 
@@ -256,45 +312,39 @@ const KEYS = {
   r: () => state.selected && askForName(state.selected),
   p: () => setTool('point'),
   b: () => setTool('brush'),
-  c: () => watch((state.camera + 1) % Math.max(1, state.cameras.length)),
+  c: () => choose((state.camera + 1) % Math.max(1, state.cameras.length)),
   '?': () => by('helping').showModal(),
 };
 const CHANGING = new Set(['Enter', 'Delete', 'r', 'p', 'b']);
 
+function actionOf(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey) return key === 'z' && !event.shiftKey && !state.readOnly ? undo : null;
+  if (event.altKey || (state.readOnly && CHANGING.has(key))) return null;
+  const object = state.newest?.objects.find(({ label }) => String(label) === key);
+  return object ? () => select(object.id) : KEYS[key];
+}
+
 function onKey(event) {
   const busy = event.target.closest('input, select, dialog') || (event.target.closest('button') && [' ', 'Enter'].includes(event.key));
-  if (busy || document.querySelector('dialog[open]')) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if ((event.ctrlKey || event.metaKey) && key === 'z' && !state.readOnly) prompts.undo();
-  else if (event.ctrlKey || event.metaKey || event.altKey) return;
-  else if (/^[1-9]$/.test(key)) {
-    const object = state.newest?.objects.find((one) => one.label === Number(key));
-    if (object) select(object.id);
-  } else if (KEYS[key] && !(state.readOnly && CHANGING.has(key))) KEYS[key]();
-  else return;
+  const action = busy || document.querySelector('dialog[open]') ? null : actionOf(event);
+  if (!action) return;
   event.preventDefault();
+  if (event.repeat) return; // of a key that is held
+  action();
   redraw();
 }
 
 function wire() {
-  connection.addEventListener('hello', ({ detail: { head } }) => {
-    Object.assign(state, { readOnly: head.read_only, lost: '' });
-    document.body.classList.toggle('read-only', head.read_only);
-    const before = state.camera;
-    state.camera = -1;
-    state.cameras = head.cameras;
-    if (head.cameras[before]) watch(before);
-    setCameras(head.cameras);
-    setRecording(head.recording);
-  });
+  connection.addEventListener('hello', ({ detail: { head } }) => greet(head));
   connection.addEventListener('cameras', ({ detail: { head } }) => setCameras(head.cameras));
   connection.addEventListener('recording', ({ detail: { head } }) => setRecording(head.recording));
   connection.addEventListener('answer', ({ detail: { head } }) => say({ text: head.reason, kind: 'refused' }));
   connection.addEventListener('picture', take);
   connection.addEventListener('lost', ({ detail }) => { state.lost = detail || 'No connection to the node.'; tell(); });
   prompts.addEventListener('message', ({ detail }) => say(detail));
-  prompts.addEventListener('applied', ({ detail: { objects: [object], stamp } }) => {
-    history.prompted(object.id, Number(stamp), object.occlusion);
+  prompts.addEventListener('applied', ({ detail: { objects: [object], stamp, camera } }) => {
+    if (camera === state.camera) history.prompted(object.id, Number(stamp), object.occlusion);
   });
   prompts.addEventListener('change', redraw);
   sketch.addEventListener('change', () => { redraw(); tell(); });
@@ -312,21 +362,17 @@ function wire() {
   by('collect').onclick = () => toggle(by('collect'), 'collect');
   by('send').onclick = () => sketch.send();
   by('cancel').onclick = () => sketch.cancel();
-  by('undo').onclick = () => prompts.undo();
+  by('undo').onclick = undo;
   by('freeze').onclick = freeze;
   by('record').onclick = record;
   by('theme').onclick = nextTheme;
   by('help').onclick = () => by('helping').showModal();
   by('rename-cancel').onclick = () => by('renaming').close();
-  by('reset').onclick = async () => {
-    if ((await prompts.reset(state.camera)).success) prompts.forget(state.camera);
-  };
-  for (const name of ['outline', 'fill', 'plates']) by(name).onchange = ({ target }) => { settings[name] = target.checked; redraw(); };
-  for (const name of ['hide', 'effect']) by(name).onchange = ({ target }) => { settings[name] = target.value; redraw(); };
+  by('reset').onclick = () => prompts.reset(state.camera);
   addEventListener('keydown', onKey);
   new ResizeObserver(redraw).observe(by('frame'));
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => setTheme(storedTheme()));
-  setTheme(storedTheme());
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => setTheme(recall('theme') ?? ''));
+  setTheme(recall('theme') ?? '');
   setInterval(tell, TICK);
   connection.open();
 }

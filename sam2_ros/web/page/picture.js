@@ -9,7 +9,7 @@ export async function readPicture({ head, part }) {
 
 export function readObject(entry, part) {
   const { mask, ...facts } = entry;
-  const runs = mask ? new Uint32Array(part(mask)) : null;
+  const runs = mask?.[1] > 4 ? new Uint32Array(part(mask)) : null; // a single run is all background
   return { ...facts, runs, pixels: runs && pixelsOf(runs, entry.box), tint: null, edge: null };
 }
 
@@ -77,6 +77,15 @@ export function isInside(object, x, y) {
 export function objectAt(picture, x, y) {
   const under = picture.objects.filter((object) => isInside(object, x, y));
   return under.sort((one, other) => one.area - other.area)[0] ?? null;
+}
+
+// Why nothing of a picture can be shown while its objects are to be hidden: one that has no mask may be anywhere. Empty
+// if every object has one.
+export function whyAllIsHidden({ tracked, objects }) {
+  if (tracked === false) return 'the tracker says nothing of this picture';
+  if (!objects.length) return 'nothing is tracked';
+  const missing = objects.find((object) => !object.pixels);
+  return missing ? `${missing.id} is not found` : '';
 }
 
 export function maskOf(object) {

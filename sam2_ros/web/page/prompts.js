@@ -14,8 +14,8 @@ export class Prompts extends EventTarget {
     this.#connection = connection;
   }
 
-  get canUndo() {
-    return this.#done.length > 0;
+  canUndo(camera) {
+    return this.#done.some((entry) => entry.camera === camera);
   }
 
   // The object that a prompt is for: the selected one, else the one that the first point lies on, else a new one (null).
@@ -45,12 +45,25 @@ export class Prompts extends EventTarget {
     return answer;
   }
 
-  async remove(camera, object) {
-    return this.#ask({ do: 'remove', camera, object }, `remove ${object}`);
+  // `picture`: the one on the screen, here and in `undo`; what changes is shown on it, too.
+  async remove(camera, picture, object) {
+    const answer = await this.#ask({ do: 'remove', camera, object }, `remove ${object}`);
+    if (answer.success) {
+      drop(picture, object);
+      this.#keep((entry) => entry.camera !== camera || entry.object !== object);
+    }
+    return answer;
   }
 
   async reset(camera) {
-    return this.#ask({ do: 'reset', camera }, 'forget all objects');
+    const answer = await this.#ask({ do: 'reset', camera }, 'forget all objects');
+    if (answer.success) this.#keep((entry) => entry.camera !== camera);
+    return answer;
+  }
+
+  // All cameras have other numbers now.
+  forget() {
+    this.#keep(() => false);
   }
 
   // Begin the object anew under another name, from its mask on this picture.
@@ -67,21 +80,25 @@ export class Prompts extends EventTarget {
     return answer;
   }
 
-  // Undo the last prompt. A new object is removed; another gets back the mask that it had on the prompted picture.
-  async undo() {
-    const entry = this.#done.pop();
-    this.dispatchEvent(new Event('change'));
-    if (!entry) return null;
-    const { camera, stamp, object, before, isNew } = entry;
+  // Undo the last prompt for this camera. A new object is removed; another gets back the mask that it had on the
+  // prompted picture.
+  async undo(camera, picture) {
+    const entry = this.#done.findLast((one) => one.camera === camera);
+    if (!entry) return;
+    this.#keep((one) => one !== entry);
+    const { stamp, object, before, isNew } = entry;
     if (!isNew && !before) {
-      return this.#say(`${object} could not be seen in that picture, so there is no mask to go back to: correct or remove it.`);
+      this.#say(`${object} could not be seen in that picture, so there is no mask to go back to: correct or remove it.`);
+      return;
     }
     const command = isNew ? { do: 'remove', camera, object } : { do: 'prompt', camera, stamp, object, mask: before };
-    return this.#ask(command, `undo the prompt for ${object}`);
+    const answer = await this.#ask(command, `undo the prompt for ${object}`, picture.stamp === stamp ? picture : null);
+    if (answer.success && isNew) drop(picture, object);
+    if (answer.unheard) this.#remember(entry);
   }
 
-  forget(camera) {
-    this.#done = this.#done.filter((entry) => entry.camera !== camera);
+  #keep(condition) {
+    this.#done = this.#done.filter(condition);
     this.dispatchEvent(new Event('change'));
   }
 
@@ -96,14 +113,14 @@ export class Prompts extends EventTarget {
     if (!head.success) this.#say(`Not done (${what}): ${head.reason}`);
     else if (head.reason) this.#say(`Done (${what}), but look: ${head.reason}`, 'warning');
     else this.#say(`Done: ${what}${head.object && !what.includes(head.object) ? ` (${head.object})` : ''}.`, 'done');
-    if (head.success && head.objects.length) this.dispatchEvent(new CustomEvent('applied', { detail: head }));
+    if (head.success && head.objects.length) this.dispatchEvent(new CustomEvent('applied', { detail: { ...head, camera: command.camera } }));
     if (head.success && picture && head.objects.length) replace(picture, readObject(head.objects[0], part), command.old);
     return head;
   }
 
   #say(text, kind = 'refused') {
     this.dispatchEvent(new CustomEvent('message', { detail: { text, kind } }));
-    return { success: false };
+    return { success: false, unheard: true };
   }
 }
 
@@ -112,4 +129,8 @@ function replace(picture, object, old) {
   const at = picture.objects.findIndex((one) => one.id === (old ?? object.id));
   if (at < 0) picture.objects.push(object);
   else picture.objects[at] = object;
+}
+
+function drop(picture, object) {
+  picture.objects = picture.objects.filter((one) => one.id !== object);
 }

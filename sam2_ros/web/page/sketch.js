@@ -31,7 +31,7 @@ export class Sketch extends EventTarget {
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('pointermove', (event) => this.#move(event));
     canvas.addEventListener('pointerup', (event) => this.#up(event));
-    canvas.addEventListener('pointercancel', () => this.cancel());
+    canvas.addEventListener('pointercancel', (event) => this.#interrupted(event));
     canvas.addEventListener('contextmenu', (event) => event.preventDefault());
     canvas.addEventListener('keydown', (event) => this.#key(event));
     canvas.addEventListener('blur', () => { this.cross = null; this.#changed(); });
@@ -49,8 +49,15 @@ export class Sketch extends EventTarget {
     const mask = paint && maskOfPixels(painted(paint), picture.width, picture.height);
     this.cancel();
     if (points.length || box || mask) {
-      this.dispatchEvent(new CustomEvent('prompt', { detail: { picture, points, box, mask } }));
+      this.dispatchEvent(new CustomEvent('prompt', { detail: { picture, points, box, mask, paint } }));
     }
+  }
+
+  // Take back what was to be sent, unless something else has been begun.
+  restore({ picture, points, box, paint }) {
+    if (!this.empty || this.#begin) return;
+    Object.assign(this, { picture, points, box, paint });
+    this.#changed();
   }
 
   cancel() {
@@ -79,8 +86,23 @@ export class Sketch extends EventTarget {
     this.#canvas.setPointerCapture(event.pointerId);
     this.cross = null;
     this.picture ??= this.#shown();
-    this.#begin = { at: this.#place(event), screen: [event.clientX, event.clientY], negative: this.#isNegative(event), box: this.box };
-    if (this.tool === 'brush') this.#brush(this.#begin.at);
+    this.#begin = {
+      pointer: event.pointerId, at: this.#place(event), screen: [event.clientX, event.clientY],
+      negative: this.#isNegative(event), box: this.box, paint: this.paint,
+    };
+    if (this.tool !== 'brush') return;
+    this.paint = copyOf(this.paint, this.picture);
+    this.#brush(this.#begin.at);
+  }
+
+  // The browser takes the gesture over, as it does to zoom by two fingers. What was drawn before it stays.
+  #interrupted(event) {
+    if (event.pointerId !== this.#begin?.pointer) return;
+    const { box, paint } = this.#begin;
+    Object.assign(this, { box, paint });
+    this.#begin = null;
+    if (this.empty) this.cancel();
+    else this.#changed();
   }
 
   #isNegative(event) {
@@ -88,7 +110,7 @@ export class Sketch extends EventTarget {
   }
 
   #move(event) {
-    if (!this.#begin) return;
+    if (event.pointerId !== this.#begin?.pointer) return;
     const at = this.#place(event);
     if (this.tool === 'brush') return this.#brush(at);
     const [x, y] = this.#begin.screen;
@@ -102,7 +124,7 @@ export class Sketch extends EventTarget {
   }
 
   #up(event) {
-    if (!this.#begin) return;
+    if (event.pointerId !== this.#begin?.pointer) return;
     const { at, negative, box } = this.#begin;
     if (this.tool !== 'brush' && this.box === box) this.#addPoint(at, negative);
     this.#begin = null;
@@ -127,13 +149,11 @@ export class Sketch extends EventTarget {
   }
 
   #brush(at) {
-    const { width, height } = this.picture;
-    this.paint ??= new OffscreenCanvas(width, height);
-    const context = this.paint.getContext('2d', { willReadFrequently: true });
+    const context = this.paint.getContext('2d');
     context.globalCompositeOperation = this.#begin.negative ? 'destination-out' : 'source-over';
     context.strokeStyle = '#fff';
     context.lineCap = 'round';
-    context.lineWidth = (this.brushWidth * width) / this.#canvas.getBoundingClientRect().width;
+    context.lineWidth = (this.brushWidth * this.picture.width) / this.#canvas.getBoundingClientRect().width;
     context.beginPath();
     context.moveTo(...(this.#begin.last ?? at));
     context.lineTo(at[0] + 0.01, at[1]);
@@ -151,7 +171,7 @@ export class Sketch extends EventTarget {
       const [x, y] = this.cross ?? [picture.width / 2, picture.height / 2];
       const [dx, dy] = moves[event.key];
       this.cross = [Math.min(Math.max(x + dx, 0), picture.width - 1), Math.min(Math.max(y + dy, 0), picture.height - 1)];
-    } else if (this.cross && ['Enter', '+', '-', 'x', 'X'].includes(event.key)) {
+    } else if (this.cross && !event.repeat && ['Enter', '+', '-', 'x', 'X'].includes(event.key)) {
       this.picture = picture;
       if (event.key === 'x' || event.key === 'X') {
         if (!this.#corner) {
@@ -180,6 +200,13 @@ export class Sketch extends EventTarget {
 function boxOf([x0, y0], [x1, y1], { width, height }) {
   const [left, top] = [Math.min(Math.floor(Math.min(x0, x1)), width - 1), Math.min(Math.floor(Math.min(y0, y1)), height - 1)];
   return [left, top, Math.max(Math.ceil(Math.max(x0, x1)), left + 1), Math.max(Math.ceil(Math.max(y0, y1)), top + 1)];
+}
+
+function copyOf(paint, { width, height }) {
+  const copy = new OffscreenCanvas(width, height);
+  const context = copy.getContext('2d', { willReadFrequently: true });
+  if (paint) context.drawImage(paint, 0, 0);
+  return copy;
 }
 
 function painted(canvas) {

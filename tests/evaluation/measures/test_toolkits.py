@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sam2_ros.evaluation.datasets.vot_regions import region_mask
 from sam2_ros.evaluation.measures.box_tracking import BoxTrack, got10k_measures, lasot_measures
 from sam2_ros.evaluation.measures.davis import frame_statistics
 from sam2_ros.evaluation.measures.metrics import region_similarity
@@ -76,3 +77,10 @@ def test_davis(number):
     case = OFFICIAL['davis'][number]
     values = np.array([np.nan if value is None else value for value in case['values']])
     assert astuple(frame_statistics(values)) == pytest.approx(case['expected'], abs=EXACT)
+
+
+def test_overlaps_of_regions():
+    regions = OFFICIAL['regions']
+    for first, second, expected in regions['pairs']:
+        found = region_similarity(*(region_mask(text, tuple(regions['size'])) for text in (first, second)))
+        assert found == pytest.approx(expected, abs=EXACT), (first, second)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sam2_ros.training import coco
-from sam2_ros.training.coco import read_outline
+from sam2_ros.files import outlines
+from sam2_ros.files.outlines import read_outline
 
 HEIGHT, WIDTH = 60, 80
 
@@ -54,27 +54,27 @@ def test_run_lengths_go_down_the_columns_and_keep_holes(counts: Any) -> None:
 @pytest.mark.parametrize(
     ('segmentation', 'reason'),
     [
-        (None, coco.NO_OUTLINE),
-        ([], coco.NO_OUTLINE),
-        ('polygon', coco.NO_OUTLINE),
-        ([[1, 1, 5, 5]], coco.BROKEN_POLYGONS),
-        ([[1, 1, 5, 5, 1, 5, 3]], coco.BROKEN_POLYGONS),
-        ([[1, 1, 5, 5, 1, float('nan')]], coco.BROKEN_POLYGONS),
-        ([1, 1, 5, 5, 1, 5], coco.BROKEN_POLYGONS),
-        ([[1, 1, 5, 5, 1, 'x']], coco.BROKEN_POLYGONS),
-        ([[[1, 1], [5, 5], [1, 5]]], coco.BROKEN_POLYGONS),
-        ([[-9, 1, -5, 1, -5, 5]], coco.OUTSIDE),
-        ([[1, 70, 5, 70, 5, 75]], coco.OUTSIDE),
-        ([[1, 1, 1e9, 1, 5, 5]], coco.OUTSIDE),
-        ([[1, 1, 5, 5, 9, 9]], coco.EMPTY),
-        ({'size': [60, 80], 'counts': [4800]}, coco.EMPTY),
-        ({'size': [60, 80], 'counts': [10, 10]}, coco.BROKEN_RUNS),
-        ({'size': [80, 60], 'counts': [0, 4800]}, coco.BROKEN_RUNS),
-        ({'size': [60, 80], 'counts': [5000, -200]}, coco.BROKEN_RUNS),
-        ({'size': [60, 80], 'counts': [0, 4800.0]}, coco.BROKEN_RUNS),
-        ({'size': [60, 80], 'counts': 'g'}, coco.BROKEN_RUNS),
-        ({'size': [60, 80], 'counts': 'ö!'}, coco.BROKEN_RUNS),
-        ({'size': [60, 80]}, coco.BROKEN_RUNS),
+        (None, outlines.NO_OUTLINE),
+        ([], outlines.NO_OUTLINE),
+        ('polygon', outlines.NO_OUTLINE),
+        ([[1, 1, 5, 5]], outlines.BROKEN_POLYGONS),
+        ([[1, 1, 5, 5, 1, 5, 3]], outlines.BROKEN_POLYGONS),
+        ([[1, 1, 5, 5, 1, float('nan')]], outlines.BROKEN_POLYGONS),
+        ([1, 1, 5, 5, 1, 5], outlines.BROKEN_POLYGONS),
+        ([[1, 1, 5, 5, 1, 'x']], outlines.BROKEN_POLYGONS),
+        ([[[1, 1], [5, 5], [1, 5]]], outlines.BROKEN_POLYGONS),
+        ([[-9, 1, -5, 1, -5, 5]], outlines.OUTSIDE),
+        ([[1, 70, 5, 70, 5, 75]], outlines.OUTSIDE),
+        ([[1, 1, 1e9, 1, 5, 5]], outlines.OUTSIDE),
+        ([[1, 1, 5, 5, 9, 9]], outlines.EMPTY),
+        ({'size': [60, 80], 'counts': [4800]}, outlines.EMPTY),
+        ({'size': [60, 80], 'counts': [10, 10]}, outlines.BROKEN_RUNS),
+        ({'size': [80, 60], 'counts': [0, 4800]}, outlines.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': [5000, -200]}, outlines.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': [0, 4800.0]}, outlines.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': 'g'}, outlines.BROKEN_RUNS),
+        ({'size': [60, 80], 'counts': 'ö!'}, outlines.BROKEN_RUNS),
+        ({'size': [60, 80]}, outlines.BROKEN_RUNS),
     ],
 )
 def test_outlines_that_are_none_are_told_apart(segmentation: Any, reason: str) -> None:
