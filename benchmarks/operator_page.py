@@ -4,9 +4,11 @@ Runs the real nodes as processes: video_player (the synthetic scene as a video, 
     python -m benchmarks.operator_page [--rate HZ] [--seconds N] > benchmarks/operator_page.md
 The tracker has a processor core of its own and sees small images, so that it is about as fast as with a GPU; all else
 shares the other cores. Pages on other machines are programs that read all they are sent and answer at once. They come
-and go in turns, so that a change of the machine's speed meets both sides. Then a real Chromium without a window shows
-the page. It tells the node when a picture is on the screen, and the node takes the time since the stamp of its image;
-the way of that word back to the node is in it. Chromium draws by the processor, as there is no graphics card.
+and go in turns, so that a change of the machine's speed meets all sides; and so does a program that makes pictures as
+the page does, but has nothing to do with ROS: what it costs the tracker is due to the machine. Then a real Chromium
+without a window shows the page. It tells the node when a picture is on the screen, and the node takes the time since
+the stamp of its image; the way of that word back to the node is in it. Chromium draws by the processor, as there is no
+graphics card.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -38,6 +40,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from sam2_ros.live.stamps import NANOSECONDS, stamp_nanoseconds
+from sam2_ros.nodes.operator_page.shown import jpeg
+from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tools.demo import child_environment, free_port
 from sam2_ros.video.sink import VideoSink
 from sam2_ros.video.source import open_source
@@ -49,6 +53,7 @@ BOX = (515.0, 215.0, 720.0, 390.0)  # anything: what is tracked does not matter 
 WARM_UP = 3.0  # seconds
 BUSY = 'Other programs kept the machine busy: neither times nor differences are to be trusted.'
 TURNS = 12
+JPEG_QUALITY = 80  # as the page has by default
 PATIENCE = 120.0  # seconds in which the nodes must start and track
 
 
@@ -148,10 +153,20 @@ def open_pages(address: str, pages: int) -> None:
     asyncio.run(read_as_pages_do(address, pages))
 
 
+def compress_pictures(rate: float) -> None:
+    """What the page computes at most for its pictures, for ever: each is copied once and compressed."""
+    picture = LadybirdScene(*SIZE).frame(0)
+    due = time.monotonic()
+    while True:
+        jpeg(picture.copy(), JPEG_QUALITY)
+        due = max(due + 1 / rate, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
 @contextmanager
-def reading_pages(address: str, pages: int) -> Iterator[None]:
-    """Pages on other machines: in a process of their own, until the context ends."""
-    process = multiprocessing.get_context('spawn').Process(target=open_pages, args=(address, pages), daemon=True)
+def beside(work: Callable[..., None], *given: object) -> Iterator[None]:
+    """Work in a process of its own, until the context ends."""
+    process = multiprocessing.get_context('spawn').Process(target=work, args=given, daemon=True)
     process.start()
     try:
         yield
@@ -219,8 +234,10 @@ def main() -> None:
         listener.prompt_until_tracked()
         for _ in range(TURNS):
             rows.append(measured(listener, 'no page', options.seconds))
-            with reading_pages(address, 3):
+            with beside(open_pages, address, 3):
                 rows.append(measured(listener, '3 pages elsewhere', options.seconds))
+            with beside(compress_pictures, rows[-1].outputs_per_second):
+                rows.append(measured(listener, 'the same pictures, no ROS', options.seconds))
         with browser(address):
             rows.append(measured(listener, '1 page in Chromium, here', options.seconds, on_screen=True))
     rclpy.try_shutdown()
@@ -247,20 +264,29 @@ this included; `python -m benchmarks.operator_page --rate {options.rate:g} --sec
         ages = f'{row.output_age[0]:.0f} | {row.output_age[1]:.0f}'
         screen = ' | '.join(row.screen_age)
         print(f'| {row.beside} | {row.outputs_per_second:.2f} | {ages} | {row.pictures_per_second} | {screen} |')
-    turns = list(zip(rows[: 2 * TURNS : 2], rows[1 : 2 * TURNS : 2], strict=True))
-    rates = [beside.outputs_per_second / alone.outputs_per_second - 1 for alone, beside in turns]
-    latencies = [beside.output_age[0] / alone.output_age[0] - 1 for alone, beside in turns]
+    alone, pages, work = (rows[first : 3 * TURNS : 3] for first in range(3))
     print(f"""
-Three pages change the rate of the tracker by {spread(rates)}
-and the median of its latency by {spread(latencies)} (mean and standard error of {TURNS} turns).
+Three pages change the rate of the tracker by {changes(alone, pages, rate)}
+and the median of its latency by {changes(alone, pages, latency)} (mean and standard error of {TURNS} turns).
+A program without ROS that only compresses as many pictures changes them by {changes(alone, work, rate)} and
+{changes(alone, work, latency)}: that much is due to the machine.
 From the screen the page tells the node that the picture is drawn; this way back is part of the time to the screen.""")
     if load > 1.5 * (os.cpu_count() or 1):
         print(f'\n{BUSY}')
 
 
-def spread(changes: Sequence[float]) -> str:
-    error = np.std(changes, ddof=1) / np.sqrt(len(changes))
-    return f'{np.mean(changes):+.1%} ± {error:.1%}'
+def rate(row: Row) -> float:
+    return row.outputs_per_second
+
+
+def latency(row: Row) -> float:
+    return row.output_age[0]
+
+
+def changes(before: Sequence[Row], after: Sequence[Row], value: Callable[[Row], float]) -> str:
+    shares = [value(new) / value(old) - 1 for old, new in zip(before, after, strict=True)]
+    error = np.std(shares, ddof=1) / np.sqrt(len(shares))
+    return f'{np.mean(shares):+.1%} ± {error:.1%}'
 
 
 if __name__ == '__main__':
