@@ -156,7 +156,7 @@ class LandmarkAttention(RotaryAttention):
         many = memory.memories * pixels // 4
         used = None
         if memory.used is not None:
-            first, end = memory.used[:, 0], memory.used[:, 1] - memory.memories * pixels  # the latter among the pointers
+            first, end = memory.used[:, 0], memory.used[:, 1] - memory.memories * pixels  # among the pointers
             single = first == (memory.memories - 1) * pixels
             starts = torch.where(single, many + pointers, first // 4)
             ends = torch.where(single, many + pointers + pixels, many) + end
