@@ -24,10 +24,11 @@ def problem(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor,
     return (4 * q).to(dtype), k.to(dtype), v.to(dtype), torch.tensor(SPANS)
 
 
-def expected(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def expected(q: Tensor, k: Tensor, v: Tensor, score_bias: Tensor | None = None) -> Tensor:
     rows = []
+    bias = torch.zeros(k.shape[1]) if score_bias is None else score_bias
     for one, keys, values, (first, end) in zip(q.double(), k.double(), v.double(), SPANS, strict=True):
-        scores = one @ keys[first:end].T / math.sqrt(q.shape[2])
+        scores = one @ keys[first:end].T / math.sqrt(q.shape[2]) + bias[first:end]
         rows.append(torch.softmax(scores, dim=1) @ values[first:end])
     return torch.stack(rows)
 
@@ -45,6 +46,15 @@ def test_only_the_keys_that_are_used_count(attend: Callable[..., Tensor]) -> Non
             pytest.skip('this torch has no flash attention with lengths on the CPU')
         ours = attend(q, k, v, used)
     torch.testing.assert_close(ours.double(), expected(q, k, v), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('used', [torch.tensor(SPANS), None])
+def test_scores_may_be_raised(used: Tensor | None) -> None:
+    q, k, v, _ = problem()
+    bias = torch.linspace(-2, 2, k.shape[1])
+    ours = attend_used(q, k, v, used, bias)
+    whole = torch.softmax(q @ k.mT / math.sqrt(q.shape[2]) + bias, dim=2) @ v
+    torch.testing.assert_close(ours, whole if used is None else expected(q, k, v, bias).float(), atol=1e-5, rtol=1e-5)
 
 
 def _has_lengths() -> bool:
