@@ -16,7 +16,7 @@ BUILD := $(WORKSPACE)/built
 FILES := $(WORKSPACE)/files
 ACTIVATE := source scripts/activate.sh
 
-.PHONY: FORCE help env build test quick lint demo docs gpu-train shell clean
+.PHONY: FORCE help env build test quick lint demo docs gpu gpu-train shell clean
 
 help:
 	@echo 'make test    lint, types, build and tests'
@@ -26,6 +26,7 @@ help:
 	@echo 'make build   build the ROS 2 package with colcon, in $(WORKSPACE)/'
 	@echo 'make docs    build the documentation, in build/docs/'
 	@echo 'make env     only the environment, $(VENV)/'
+	@echo 'make gpu     check and measure all that only a GPU can tell, in eight minutes: [PARTS=list] [OUT=folder]'
 	@echo 'make gpu-train  go on training on a GPU: DATA=folder [MINUTES=9] [START=weights] [OUT=folder]'
 	@echo 'make shell   a shell that sees the environment and the built package'
 	@echo 'make clean   delete the environment and everything built'
@@ -84,6 +85,12 @@ docs: build
 	@$(ACTIVATE)
 	python -m sphinx -W --keep-going -n -q -c docs . build/docs
 	echo 'Open build/docs/index.html'
+
+# For a machine that has a GPU and python3 with PyTorch, OpenCV and safetensors: no environment is made.
+PARTS ?= all
+gpu: OUT := build/gpu
+gpu:
+	@PYTHONPATH=. $(PYTHON) -m sam2_ros.tools.bench --gpu-suite $(OUT) --parts $(PARTS)
 
 # For a machine that has a GPU and python3 with PyTorch, OpenCV, scikit-image, PyYAML and tqdm: no environment is made.
 # The folder DATA holds sprites/ and backgrounds/. OUT gets the weights every two minutes, for a run that is cut short.

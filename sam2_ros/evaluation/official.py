@@ -84,12 +84,15 @@ def official_base(config: ModelConfig, *, image_size: int | None = None, **switc
     return base(**_arguments(config, image_size or config.image_size), **switches).eval()
 
 
-def official_video_predictor(config: ModelConfig, *, image_size: int | None = None, **switches: Any) -> Any:
+def official_video_predictor(
+    config: ModelConfig, *, image_size: int | None = None, optimized: bool = False, **switches: Any
+) -> Any:
     """The official video predictor in evaluation mode.
 
     Args:
         config: the variant.
         image_size: side of the network input in pixels; the variant's own when left out.
+        optimized: compiled, as its builder does for `vos_optimized`. The first frames then take minutes.
         switches: further arguments of its constructor, such as `add_all_frames_to_correct_as_cond` or
             `max_cond_frames_in_attn`. `binarize_mask_from_pts_for_mem_enc` and `fill_hole_area` are off here; the
             official builder sets them to True and 8.
@@ -99,6 +102,7 @@ def official_video_predictor(config: ModelConfig, *, image_size: int | None = No
     """
     package = _package(config)
     name = 'EfficientTAMVideoPredictor' if package == 'efficient_track_anything' else 'SAM2VideoPredictor'
+    name += 'VOS' if optimized else ''
     predictor = getattr(import_module(f'{package}.{_prefix(package)}_video_predictor'), name)
     return predictor(**_arguments(config, image_size or config.image_size), **switches).eval()
 
@@ -125,16 +129,15 @@ def load_official(network: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
 
 def missing_code(config: ModelConfig) -> str | None:
     """What to do to have the official code of a variant, as a sentence; None where it is at hand."""
-    match config.trunk:
-        case RepVitConfig() if EDGETAM_CODE not in os.environ:
-            return (
-                f'the official code of EdgeTAM must be in a folder of its own that {EDGETAM_CODE} names: '
-                'pip install --no-deps --target FOLDER edgetam-dimos timm'
-            )
-        case PlainVitConfig() if EFFICIENTTAM_CODE not in os.environ:
-            return f'{EFFICIENTTAM_CODE} must name a checkout of github.com/yformer/EfficientTAM'
-        case HieraConfig() if find_spec('sam2') is None:
-            return 'the official code is needed: pip install sam2'
+    if isinstance(config.trunk, RepVitConfig) and EDGETAM_CODE not in os.environ:
+        return (
+            f'the official code of EdgeTAM must be in a folder of its own that {EDGETAM_CODE} names: '
+            'pip install --no-deps --target FOLDER edgetam-dimos timm'
+        )
+    if (isinstance(config.trunk, PlainVitConfig) or config.landmarks) and EFFICIENTTAM_CODE not in os.environ:
+        return f'{EFFICIENTTAM_CODE} must name a checkout of github.com/yformer/EfficientTAM'
+    if isinstance(config.trunk, HieraConfig) and find_spec('sam2') is None:
+        return 'the official code is needed: pip install sam2'
     return None
 
 
@@ -143,16 +146,23 @@ def _package(config: ModelConfig) -> str:
     missing = missing_code(config)
     if missing:
         raise ModuleNotFoundError(missing)
-    if isinstance(config.trunk, HieraConfig):
-        return 'sam2'
-    folder = os.environ[EDGETAM_CODE if isinstance(config.trunk, RepVitConfig) else EFFICIENTTAM_CODE]
+    if isinstance(config.trunk, PlainVitConfig):
+        return _efficienttam()
+    if isinstance(config.trunk, RepVitConfig):
+        _make_importable(os.environ[EDGETAM_CODE])
+        if find_spec('sam2.modeling.perceiver') is None:
+            raise ModuleNotFoundError('this process has another package sam2 than that of EdgeTAM')
+    return 'sam2'
+
+
+def _efficienttam() -> str:
+    _make_importable(os.environ[EFFICIENTTAM_CODE])
+    return 'efficient_track_anything'
+
+
+def _make_importable(folder: str) -> None:
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    if isinstance(config.trunk, PlainVitConfig):
-        return 'efficient_track_anything'
-    if find_spec('sam2.modeling.perceiver') is None:
-        raise ModuleNotFoundError(f'the package sam2 of this process is not that of EdgeTAM in {folder}')
-    return 'sam2'
 
 
 def _prefix(package: str) -> str:
@@ -262,17 +272,20 @@ def _plain_vit(config: ModelConfig, trunk: PlainVitConfig) -> Any:
 
 
 def _memory_attention(config: ModelConfig, image_size: int) -> Any:
+    # only one package has landmarks, for any trunk
+    package = _efficienttam() if config.landmarks else _package(config)
+    modules = {name: import_module(f'{package}.modeling.{name}') for name in ('sam.transformer', 'memory_attention')}
+    rotary = modules['sam.transformer'].RoPEAttention
     side = image_size // 16
     attention = {'rope_theta': 10000.0, 'embedding_dim': config.hidden_dim, 'num_heads': 1, 'downsample_rate': 1}
-    rotary = _part(config, 'sam.transformer', 'RoPEAttention')
     cross, grids = rotary, {'feat_sizes': (side, side), 'rope_k_repeat': True}
     if config.latent_side:
-        cross = _part(config, 'sam.transformer', 'RoPEAttentionv2')
+        cross = modules['sam.transformer'].RoPEAttentionv2
         grids = {'q_sizes': (side, side), 'k_sizes': (config.latent_side, config.latent_side)}
     elif config.landmarks:
         number = {'scores': 1, 'keys': 2}[config.landmarks]
-        cross = _part(config, 'sam.transformer', f'EfficientRoPEAttention{number}')
-    layer = _part(config, 'memory_attention', 'MemoryAttentionLayer')(
+        cross = getattr(modules['sam.transformer'], f'EfficientRoPEAttention{number}')
+    layer = modules['memory_attention'].MemoryAttentionLayer(
         activation='relu',
         d_model=config.hidden_dim,
         dim_feedforward=config.memory_feedforward,
@@ -283,7 +296,7 @@ def _memory_attention(config: ModelConfig, image_size: int) -> Any:
         self_attention=rotary(**attention, feat_sizes=(side, side)),
         cross_attention=cross(**attention, **grids, kv_in_dim=config.memory_dim),
     )
-    return _part(config, 'memory_attention', 'MemoryAttention')(
+    return modules['memory_attention'].MemoryAttention(
         d_model=config.hidden_dim, pos_enc_at_input=True, layer=layer, num_layers=config.memory_layers
     )
 

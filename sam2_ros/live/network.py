@@ -11,10 +11,11 @@ import torch
 from sam2_ros.live.settings import Settings
 from sam2_ros.model import Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
-from sam2_ros.model.device import choose_device, choose_dtype
+from sam2_ros.model.device import AUTO, choose_device, choose_dtype
 from sam2_ros.tracking import Prompt, TrackerOptions, VideoTracker
 
 DOWNLOAD = 'python -m sam2_ros.tools.download_weights'
+WARM_UP_OBJECTS = (1, 2, 3, 4)  # for more, graphs are made when they come
 WARM_UP_FRAMES = 3  # the first is prompted, the second reads one memory, from the third on pointers of several frames
 MEGABYTE = 1e6
 NETWORK_SETTINGS = ('model', 'checkpoint', 'device', 'dtype', 'image_size', 'cpu_threads')
@@ -58,6 +59,7 @@ def make_tracker(
     """
     options = TrackerOptions(
         clear_on_correction=settings['clear_on_correction'],
+        graphs=settings['graphs'] == AUTO,
         lost_after_seconds=settings['lost_after'],
         max_hole_area=settings['max_hole_area'],
         max_speck_area=settings['max_speck_area'],
@@ -66,13 +68,24 @@ def make_tracker(
         ring_bytes=int(settings['ring_megabytes'] * MEGABYTE),
     )
     tracker = VideoTracker(model, settings['memory'], options=options)
-    black = np.zeros((model.image_size, model.image_size, 3), np.uint8)
-    middle = [model.image_size / 4, model.image_size / 4, model.image_size / 2, model.image_size / 2]
-    prompt = Prompt('warm-up', box=middle)
-    for prompts in [[prompt], *[[]] * (WARM_UP_FRAMES - 1)]:
-        run(partial(tracker.step, black, prompts))
+    _warm_up(tracker, model.image_size, most=settings['max_objects'], run=run)
     tracker.reset()
     return tracker
+
+
+def _warm_up(tracker: VideoTracker, size: int, *, most: int, run: Callable[[Callable[[], object]], object]) -> None:
+    """Track something. Where frames run as graphs, those of several numbers of objects are made now."""
+    y, x = np.indices((size, size))
+    picture = np.stack([x, y, x ^ y], axis=2).astype(np.uint8)
+    corners = [(column * size / 8, row * size / 4) for row in range(2) for column in range(4)]
+    prompts = [Prompt(f'{number}', box=(x, y, x + size / 2, y + size / 2)) for number, (x, y) in enumerate(corners)]
+    counts = [count for count in WARM_UP_OBJECTS if count <= most] if tracker.graphs else WARM_UP_OBJECTS[:1]
+    known = 0
+    for count in counts:
+        run(partial(tracker.step, picture, prompts[known:count]))
+        for _ in range(WARM_UP_FRAMES - 1 if known == 0 else 1):
+            run(partial(tracker.step, picture))
+        known = count
 
 
 def device_works(device: str) -> bool:

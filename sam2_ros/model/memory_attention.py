@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sam2_ros.model.attention import attend_in_pieces
 from sam2_ros.model.config import ModelConfig
 from sam2_ros.model.linear import Linear
 from sam2_ros.model.position_encoding import axial_rope_turns, sine_position_2d
+from sam2_ros.model.used_attention import attend_used
 
+OBJECTS_AT_ONCE = 8  # whose keys are in memory together: at 1024 pixels 15 MB each in bfloat16
 INPUT_POSITION_WEIGHT = 0.1  # the sine position is added to the features once, times this
 
 
@@ -33,6 +34,7 @@ class MemoryTokens:
             as pointers.
         memories: M.
         pointer_tokens: how many of the K are pointers.
+        used: (N, 2) long, the first token of each object and the one after its last. None: all of them.
     """
 
     values: Tensor
@@ -40,6 +42,12 @@ class MemoryTokens:
     turns: Tensor
     memories: int
     pointer_tokens: int
+    used: Tensor | None = None
+
+    def part(self, objects: slice) -> MemoryTokens:
+        """The tokens of some of the objects."""
+        used = None if self.used is None else self.used[objects]
+        return replace(self, values=self.values[objects], keys=self.keys[objects], used=used)
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
@@ -59,12 +67,13 @@ def attend_rotated(
     turns: Tensor,
     key_turns: Tensor,
     *,
+    used: Tensor | None = None,
     summary: Callable[[Tensor], Tensor] = _unchanged,
     score_bias: Tensor | None = None,
 ) -> Tensor:
     """Softmax attention of one head with rotary position encoding.
 
-    Fused kernels need Cv = C, and are slower on the CPU. There, objects are processed one after the other, in pieces.
+    On the CPU, objects are processed one after the other, in pieces, without the tokens that are not used.
 
     Args:
         q: queries (N, Lq, C).
@@ -72,23 +81,22 @@ def attend_rotated(
         v: values (N, Lv, Cv).
         turns: unit complex numbers (Lq, C/2) that rotate the queries.
         key_turns: the same for the keys, (Lk, C/2).
+        used: (N, 2) long, the first of the Lv that an object attends to, and the one after its last. None: to all.
         summary: what the rotated keys (..., Lk, C) become before they are compared, (..., Lv, C).
         score_bias: (Lv,), added to the scores of every query.
 
     Returns:
         (N, Lq, Cv).
     """
-    if q.device.type == 'cpu':
-        scaled = turns / math.sqrt(q.shape[2])
-        rows = [
-            attend_in_pieces(rotate(one, scaled), summary(rotate(keys, key_turns)), values, score_bias)
-            for one, keys, values in zip(q, k, v, strict=True)
-        ]
-        return torch.stack(rows)
-    q, k = rotate(q, turns), summary(rotate(k, key_turns))
-    padded = F.pad(v, (0, q.shape[-1] - v.shape[-1]))
-    mask = None if score_bias is None else score_bias.expand(len(q), 1, q.shape[1], -1)
-    return F.scaled_dot_product_attention(q[:, None], k[:, None], padded[:, None], mask)[:, 0, :, : v.shape[-1]]
+    if q.device.type != 'cpu':
+        return attend_used(rotate(q, turns), summary(rotate(k, key_turns)), v, used, score_bias)
+    scaled = turns / math.sqrt(q.shape[2])
+    spans = [slice(None)] * len(q) if used is None else [slice(*span) for span in used.tolist()]
+    rows = []
+    for one, keys, values, span in zip(q, k, v, spans, strict=True):
+        compared, bias = summary(rotate(keys, key_turns))[span], None if score_bias is None else score_bias[span]
+        rows.append(attend_in_pieces(rotate(one, scaled), compared, values[span], bias))
+    return torch.stack(rows)
 
 
 class RotaryAttention(nn.Module):
@@ -103,13 +111,16 @@ class RotaryAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: MemoryTokens, turns: Tensor) -> Tensor:
         """x (N, hw, C), memory with K tokens for each object, and the turns of x (hw, C/2) -> (N, hw, C)."""
+        if len(x) > OBJECTS_AT_ONCE:
+            parts = [slice(first, first + OBJECTS_AT_ONCE) for first in range(0, len(x), OBJECTS_AT_ONCE)]
+            return torch.cat([self(x[part], memory.part(part), turns) for part in parts])
         q, k = self.q_proj(x), self.k_proj(memory.keys)
         # under autocast, queries and keys are narrower than the memory
         return self.out_proj(self.v_proj(self.attend(q, k, memory.values.to(q.dtype), turns, memory)))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, turns: Tensor, memory: MemoryTokens) -> Tensor:
         """Queries (N, hw, C), keys (N, K, C) and values (N, K, Cm) -> (N, hw, Cm)."""
-        return attend_rotated(q, k, v, turns, memory.turns)
+        return attend_rotated(q, k, v, turns, memory.turns, used=memory.used)
 
 
 class LandmarkAttention(RotaryAttention):
@@ -134,20 +145,32 @@ class LandmarkAttention(RotaryAttention):
             return super().attend(q, k, v, turns, memory)
         pixels, pointers = q.shape[1], memory.pointer_tokens
         side = math.isqrt(pixels)
+        newest = pixels + pointers  # tokens of the last memory and of the pointers, for objects that have no other
 
         def landmarks(tokens: Tensor, raised: float = 0.0) -> Tensor:
             maps, rest = tokens.split((tokens.shape[-2] - pointers, pointers), dim=-2)
             maps = maps.unflatten(-2, (-1, side // 2, 2, side // 2, 2)).mean((-2, -4)).flatten(-4, -2)
-            return torch.cat((maps + raised, rest), dim=-2)
+            read = [maps + raised, rest]
+            return torch.cat(read if memory.used is None else [*read, tokens[..., -newest:, :]], dim=-2)
 
-        raised = q.new_zeros(memory.memories * pixels // 4 + pointers)
-        raised[: len(raised) - pointers] = self.WEIGHT
+        many = memory.memories * pixels // 4
+        used = None
+        if memory.used is not None:
+            first, end = memory.used[:, 0], memory.used[:, 1] - memory.memories * pixels  # among the pointers
+            single = first == (memory.memories - 1) * pixels
+            starts = torch.where(single, many + pointers, first // 4)
+            ends = torch.where(single, many + pointers + pixels, many) + end
+            used = torch.stack((starts, ends), dim=1)
+        values = landmarks(v)
+        raised = q.new_zeros(values.shape[1])
+        raised[:many] = self.WEIGHT
         return attend_rotated(
             q,
             k,
-            landmarks(v),
+            values,
             turns,
             memory.turns,
+            used=used,
             summary=lambda keys: landmarks(keys, self.WEIGHT if self.raise_keys else 0.0),
             score_bias=None if self.raise_keys else raised,
         )

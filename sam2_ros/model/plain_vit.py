@@ -58,5 +58,6 @@ class PlainNeck(nn.Module):
         )
         self.convs = nn.ModuleList([nn.Sequential(layers)])
 
-    def forward(self, features: list[Tensor], **_: None) -> tuple[None, None, Tensor]:
+    def forward(self, features: list[Tensor], *, project4: None, project8: None) -> tuple[None, None, Tensor]:
+        """Like `FpnNeck.forward`, without the maps of strides 4 and 8 and their projections."""
         return None, None, self.convs[0](features[0])

@@ -322,15 +322,19 @@ class Sam2Network(nn.Module):
         """Memories, then pointers, as (N, K, Cm) tokens with their position codes."""
         dim, form = self.config.memory_dim, self.spatial_perceiver
         values = form.tokens(read.spatial.to(self.dtype))  # (N, M, L, Cm)
-        count, memories = values.shape[:2]
+        count, memories, tokens = values.shape[:3]
         time = self.maskmem_tpos_enc[read.temporal_index, 0]  # (N, M, 1, Cm)
         keys = values + (form.places(*grid, self.device) + time).to(self.dtype)
         turns = form.turns(*grid, self.config.hidden_dim, self.device).repeat(memories, 1)
         if read.key_weights is not None:
             keys = keys * read.key_weights[:, : keys.shape[1], None, None].to(keys.dtype)
         values, keys = values.flatten(1, 2), keys.flatten(1, 2)
+        used = None
+        if read.counts is not None:
+            before, after = read.counts[:, 0] * tokens, read.counts[:, 1] * (self.config.hidden_dim // dim)
+            used = values.shape[1] + torch.stack((-before, after), dim=1)
         if read.pointers.shape[1] == 0:
-            return MemoryTokens(values, keys, turns, memories, 0)
+            return MemoryTokens(values, keys, turns, memories, 0, used)
         # one pointer becomes C / Cm consecutive tokens that share its temporal code
         pointers = read.pointers.to(self.dtype).reshape(count, -1, dim)
         pointer_keys = pointers
@@ -347,6 +351,7 @@ class Sam2Network(nn.Module):
             torch.cat((turns, turns.new_ones(pointers.shape[1], turns.shape[1]))),
             memories,
             pointers.shape[1],
+            used,
         )
 
     def without_memory(self, stride16: Tensor) -> Tensor:

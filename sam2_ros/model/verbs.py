@@ -42,15 +42,19 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class MemoryRead:
-    """What N objects read from their memory banks. All objects read equally many memories and equally many pointers.
+    """What N objects read from their memory banks, at least one memory each.
+
+    Objects that read fewer memories or pointers than others have free places in the batch, which nothing attends to;
+    what stands there must be finite.
 
     Attributes:
-        spatial: spatial memories (N, M, ...), M >= 1, as `encode_memory` makes them.
+        spatial: spatial memories (N, M, ...), M >= 1, as `encode_memory` makes them; free places come first.
         temporal_index: (N, M) long: 6 for conditioning entries, 0 for the newest recent one, up to 5 for the oldest.
-        pointers: object pointers (N, K, C); K may be 0.
+        pointers: object pointers (N, K, C); K may be 0; free places come last.
         pointer_position: (N, K) age in frames, divided by the largest age in the pointer horizon. Only SAM 2.1 uses it.
         key_weights: (N, M + K) factors of the keys of the memories, then of the pointers, their position codes
             included. Values are not weighted. None: all 1.
+        counts: (N, 2) long, how many memories and how many pointers each object reads. None: no place is free.
     """
 
     spatial: Tensor
@@ -58,6 +62,7 @@ class MemoryRead:
     pointers: Tensor
     pointer_position: Tensor
     key_weights: Tensor | None = None
+    counts: Tensor | None = None
 
 
 @dataclass(frozen=True)

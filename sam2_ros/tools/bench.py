@@ -12,21 +12,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from datetime import date
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from sam2_ros.evaluation.machine import processor_name
+from sam2_ros.evaluation.official import missing_code
 from sam2_ros.evaluation.pages.markdown import markdown_row, markdown_table
 from sam2_ros.model import VARIANTS
 from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device, choose_dtype
 from sam2_ros.synthetic.ladybirds import LadybirdScene
 from sam2_ros.tools.camera_measurement import CamerasMeasurement, Served, measure_cameras
+from sam2_ros.tools.gpu_parts import PARTS
+from sam2_ros.tools.gpu_suite import SECONDS, chosen_parts, run_suite
 from sam2_ros.tools.measurement import Case, Measurement, has_random_weights, measure, measure_alone, prompts_for
 from sam2_ros.tracking import POLICY_NAMES
 
@@ -38,6 +39,7 @@ EARLY, LATE = slice(0, 500), slice(-500, None)  # ... these measured frames are 
 NOTES = """
 Time per frame: from the camera image in host memory to the masks of all objects in host memory, at the size of the
 camera image. It does not include opening and decoding of videos. Frames before the measurement fill the memory bank.
+"MiB / object" is what the tracker remembers of each object at the end, beside images and masks.
 """
 CAMERAS_NOTES = """
 All cameras show the same scene, each at this rate, to a tracker of its own. They share the network and its thread. Time
@@ -73,14 +75,20 @@ def _speed(seconds: np.ndarray) -> list[str]:
     return [f'{1 / seconds.mean():.3g}', *(f'{value:.1f}' for value in percentiles)]
 
 
+def _per_object(case: Case, measured: Measurement) -> str:
+    return '-' if case.offline else f'{measured.memory_per_object / MEBIBYTE:.2f}'
+
+
 def _plain_row(case: Case, measured: Measurement) -> list[str]:
-    return [*_what(case), *_speed(measured.seconds[0]), f'{measured.memory_peak / MEBIBYTE:.0f}']
+    peak = f'{measured.memory_peak / MEBIBYTE:.0f}'
+    return [*_what(case), *_speed(measured.seconds[0]), peak, _per_object(case, measured)]
 
 
 def _official_row(case: Case, measured: Measurement) -> list[str]:
     ours, official = measured.seconds
     iou = f'{measured.mask_iou:.4f}' if case.memory == 'sam2' else '-'  # the other policies are meant to differ
-    return [*_what(case), *_speed(ours), *_speed(official)[:2], f'{np.median(official) / np.median(ours):.2f}', iou]
+    factor = f'{np.median(official) / np.median(ours):.2f}'
+    return [*_what(case), *_speed(ours), *_speed(official)[:2], factor, iou, _per_object(case, measured)]
 
 
 def _soak_row(case: Case, measured: Measurement) -> list[str]:
@@ -120,8 +128,10 @@ def _cameras_row(case: Case, measured: CamerasMeasurement) -> list[str]:
 
 _WHAT = ('model', 'size', 'dtype', 'memory', 'objects')
 _SPEED = ('fps', 'p50 ms', 'p90 ms', 'p99 ms')
-PLAIN = TableKind((*_WHAT, *_SPEED, 'peak MiB'), _plain_row)
-OFFICIAL = TableKind((*_WHAT, *_SPEED, 'official fps', 'official p50 ms', 'official / ours', 'mask IoU'), _official_row)
+_PER_OBJECT = 'MiB / object'
+PLAIN = TableKind((*_WHAT, *_SPEED, 'peak MiB', _PER_OBJECT), _plain_row)
+_OFFICIAL = ('official fps', 'official p50 ms', 'official / ours', 'mask IoU')
+OFFICIAL = TableKind((*_WHAT, *_SPEED, *_OFFICIAL, _PER_OBJECT), _official_row)
 SOAK = TableKind((*_WHAT, 'frames', 'early p50 ms', 'late p50 ms', 'late / early', 'early MiB', 'end MiB'), _soak_row)
 
 _ALONE = ('alone fps', 'alone p50 ms', 'alone p90 ms')
@@ -148,6 +158,14 @@ def _list(kind: Callable[[str], object], choices: Sequence[str] = ()) -> Callabl
     return parse
 
 
+def _network(text: str) -> tuple[str, int | None]:
+    """A variant, and the side of its input, if that is given."""
+    name, at, size = text.partition('@')
+    if name not in VARIANTS or (at and not size.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME or NAME@PIXELS; the names: {", ".join(VARIANTS)}')
+    return name, int(size) if at else None
+
+
 def _camera(text: str) -> tuple[int, int]:
     width, height = (int(side) for side in text.split('x'))
     return height, width
@@ -160,14 +178,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--models',
-        type=_list(str, tuple(VARIANTS)),
-        default=[DEFAULT_MODEL],
+        type=_list(_network),
+        default=[(DEFAULT_MODEL, None)],
         metavar='LIST',
-        help='variants; without bundled weights and --checkpoint their weights are random',
+        help='variants, also as NAME@PIXELS; without bundled weights and --checkpoint their weights are random',
     )
     parser.add_argument('--checkpoint', type=Path, help='weights, if there is one model')
     parser.add_argument('--objects', type=_list(int), default=[1, 3, 10], metavar='LIST')
-    parser.add_argument('--image-sizes', type=_list(int), metavar='LIST', help='default: as trained')
+    parser.add_argument('--image-sizes', type=_list(int), metavar='LIST', help='of all --models (default: as trained)')
     parser.add_argument('--memory', type=_list(str, POLICY_NAMES), metavar='LIST', help='default: dam')
     parser.add_argument('--dtypes', type=_list(str, tuple(DTYPES)), metavar='LIST')
     parser.add_argument('--device', default=AUTO, help='default: the first GPU, or the CPU')
@@ -179,9 +197,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--offline', action='store_true', help='measure a session on a whole video, with the memory of SAM 2'
     )
+    parser.add_argument(
+        '--parts', type=chosen_parts, default=list(PARTS), metavar='LIST', help=f'of --gpu-suite: {", ".join(PARTS)}'
+    )
+    parser.add_argument('--seconds', type=float, default=SECONDS, help='for the whole --gpu-suite (%(default)s)')
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument('--official', action='store_true', help='compare with the official video predictor')
     kinds.add_argument('--cameras', type=int, metavar='N', help='so many cameras on one network, beside one alone')
+    kinds.add_argument(
+        '--gpu-suite', type=Path, metavar='OUT', help='check and measure all that only a GPU can tell; OUT gets a page'
+    )
     kinds.add_argument('--soak', action='store_true', help='many frames, to see whether time and memory grow')
     return parser
 
@@ -201,8 +226,9 @@ def cases(options: argparse.Namespace) -> list[Case]:
     memories = options.memory or ['sam2' if options.offline else 'dam']
     if options.offline and (options.cameras or memories != ['sam2']):
         raise ValueError('--offline has the memory sam2 and no --cameras')
-    if options.official and find_spec('sam2') is None:
-        raise ValueError('--official needs the official code: pip install sam2')
+    for model, _ in options.models if options.official else ():
+        if missing := missing_code(VARIANTS[model]):
+            raise ValueError(f'--official: {missing}')
     prompts_for(max(options.objects), LadybirdScene(*options.camera))
     dtypes = options.dtypes or [str(choose_dtype(AUTO, device)).removeprefix('torch.')]
     return [
@@ -223,8 +249,8 @@ def cases(options: argparse.Namespace) -> list[Case]:
             rate=options.rate,
             offline=options.offline,
         )
-        for model in options.models
-        for size in options.image_sizes or [VARIANTS[model].image_size]
+        for model, given_size in options.models
+        for size in ([given_size] if given_size is not None else options.image_sizes or [VARIANTS[model].image_size])
         for dtype, memory, objects in itertools.product(dtypes, memories, options.objects)
     ]
 
@@ -233,6 +259,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
     args = sys.argv[1:] if args is None else args
     options = _parser().parse_args(args)
+    if options.gpu_suite is not None:
+        print(f'page: {run_suite(options.gpu_suite, options.parts, seconds=options.seconds)}')
+        return 0
+    from tqdm import tqdm  # the suite above runs where it is missing
+
     report = SOAK if options.soak else OFFICIAL if options.official else CAMERAS if options.cameras else PLAIN
     hidden: list[str] = []
     try:
@@ -247,7 +278,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError, BrokenExecutor) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
-    random = [name for name in options.models if has_random_weights(name, options.checkpoint)]
+    names = dict.fromkeys(name for name, _ in options.models)
+    random = [name for name in names if has_random_weights(name, options.checkpoint)]
     print(CAMERAS_NOTES if report is CAMERAS else NOTES)
     for note in [
         *([OFFICIAL_NOTES.strip()] if options.official else []),

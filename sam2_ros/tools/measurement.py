@@ -50,6 +50,7 @@ class Case:
     frames: int
     threads: int
     official: bool
+    optimized: bool = False  # the official predictor is compiled
     cameras: int = 1  # that share the network
     rate: float = 30.0  # of each camera in Hz, if there are several
     offline: bool = False  # a `VideoSession` instead of the tracker
@@ -66,6 +67,7 @@ class Measurement:
         memory_early: memory after the warm-up.
         memory_at_end: memory after the last frame.
         memory_peak: most memory that was in use.
+        memory_per_object: what our tracker remembers of an object at the end, on the average; 0 for a session.
     """
 
     seconds: np.ndarray
@@ -74,6 +76,7 @@ class Measurement:
     memory_early: int
     memory_at_end: int
     memory_peak: int
+    memory_per_object: float
 
 
 @dataclass
@@ -154,19 +157,20 @@ def build_model(case: Case) -> Sam2Network:
     return model
 
 
-def our_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
+def our_masks(case: Case, feed: Feed, tracker: VideoTracker) -> Iterator[list[np.ndarray]]:
     """Track what the feed shows, from its frame 0. Yields the mask of every object: (H, W) bool."""
-    if case.offline:
-        session = VideoSession(feed.model, feed.images)
-        for prompt in prompts_for(case.objects, feed.scene):
-            session.prompt(0, prompt)
-        for result in session.propagate():
-            yield [tracked.mask for tracked in result.values()]
-        return
-    tracker = VideoTracker(feed.model, memory=case.memory)
     prompts = prompts_for(case.objects, feed.scene)
     while True:
         result = tracker.step(feed.rgb, prompts if feed.index == 0 else ())
+        yield [tracked.mask for tracked in result.values()]
+
+
+def session_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
+    """The same with a session on a whole video."""
+    session = VideoSession(feed.model, feed.images)
+    for prompt in prompts_for(case.objects, feed.scene):
+        session.prompt(0, prompt)
+    for result in session.propagate():
         yield [tracked.mask for tracked in result.values()]
 
 
@@ -176,7 +180,10 @@ def official_masks(case: Case, feed: Feed) -> Iterator[list[np.ndarray]]:
 
     model = feed.model
     predictor = official_video_predictor(
-        model.config, image_size=model.image_size, binarize_mask_from_pts_for_mem_enc=True
+        model.config,
+        image_size=model.image_size,
+        optimized=case.optimized,
+        binarize_mask_from_pts_for_mem_enc=True,
     )
     load_official(predictor, model.state_dict())
     predictor = predictor.to(model.device)
@@ -198,12 +205,15 @@ def _autocast(case: Case) -> AbstractContextManager[object]:
     return torch.autocast(torch.device(case.device).type, DTYPES[case.dtype])
 
 
-def measure(case: Case) -> Measurement:
-    """Run one case in this process."""
+def measure(case: Case, model: Sam2Network | None = None) -> Measurement:
+    """Run one case in this process. `model`: its network, if it was built before."""
     torch.set_num_threads(case.threads)
     total = case.warmup + case.frames
-    feed = Feed(LadybirdScene(*case.camera), build_model(case), total)
-    sides = [our_masks(case, feed)] + ([official_masks(case, feed)] if case.official else [])
+    feed = Feed(LadybirdScene(*case.camera), model or build_model(case), total)
+    tracker = VideoTracker(feed.model, memory=case.memory)
+    sides = [session_masks(case, feed) if case.offline else our_masks(case, feed, tracker)]
+    if case.official:
+        sides.append(official_masks(case, feed))
     seconds = np.zeros((len(sides), total))
     visible, overlaps = [], []
     memory_early = 0
@@ -226,6 +236,7 @@ def measure(case: Case) -> Measurement:
         memory_early,
         current_memory(case.device),
         peak_memory(case.device),
+        tracker.memory_nbytes / case.objects,
     )
 
 

@@ -31,7 +31,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, *, memory: bool = True)
         '--image-size',
         type=int,
         metavar='PIXELS',
-        help='side of the image the network sees, a multiple of 32 (default: as trained)',
+        help='side of the image the network sees, a multiple of 32, for edgetam of 256 (default: as trained)',
     )
     if memory:
         group.add_argument('--memory', choices=POLICY_NAMES, default='dam', help='memory policy (default: %(default)s)')

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sam2_ros.tracking.catch_up import CatchUp, advance_together
     from sam2_ros.tracking.distractor import DamSettings
     from sam2_ros.tracking.errors import FrameNotKeptError, UnknownObjectError
+    from sam2_ros.tracking.graphs import GraphRunner
     from sam2_ros.tracking.memory_bank import MemoryPolicy
     from sam2_ros.tracking.options import TrackerOptions
     from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
@@ -25,6 +26,7 @@ _MODULES = {
     'DamSettings': 'distractor',
     'FrameNotKeptError': 'errors',
     'FrameResult': 'result',
+    'GraphRunner': 'graphs',
     'MemoryEvent': 'states',
     'MemoryPolicy': 'memory_bank',
     'MotionRule': 'samurai',
@@ -46,6 +48,7 @@ __all__ = [
     'DamSettings',
     'FrameNotKeptError',
     'FrameResult',
+    'GraphRunner',
     'MemoryEvent',
     'MemoryPolicy',
     'MotionRule',

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from sam2_ros.tracking.postprocessing import resize_logits
 
+KEPT = -1  # in place of a candidate: the mask that the network took
+
 # x0, y0, x1, y1 of the outermost pixels of a mask at the network's size: a single pixel has x0 = x1; all 0 if empty
 Extent = tuple[int, int, int, int]
 
@@ -92,12 +94,24 @@ def candidate_extents(logits: Tensor, image_size: int) -> list[list[Extent]]:
     Returns:
         For each of N objects, the extents of its masks.
     """
-    found = []
-    for masks in logits:  # one object at a time: at full size they are large
-        inside = resize_logits(masks, (image_size, image_size)) > 0
-        columns, rows = inside.any(dim=1), inside.any(dim=2)
-        found.append(torch.stack([_first(columns), _first(rows), _last(columns), _last(rows)], dim=1))
-    return [[(x0, y0, x1, y1) for x0, y0, x1, y1 in masks] for masks in torch.stack(found).tolist()]
+    return as_extents(extents_at(logits, image_size).tolist())
+
+
+def extents_at(logits: Tensor, image_size: int) -> Tensor:
+    """The same on the device, (N, 3, 4) long."""
+    # one object at a time: at full size they are large
+    return torch.stack([extents_of(resize_logits(masks, (image_size, image_size)) > 0) for masks in logits])
+
+
+def as_extents(numbers: Sequence[Sequence[Sequence[int]]]) -> list[list[Extent]]:
+    """Extents of masks by object, from lists of their four numbers."""
+    return [[(x0, y0, x1, y1) for x0, y0, x1, y1 in masks] for masks in numbers]
+
+
+def extents_of(masks: Tensor) -> Tensor:
+    """The `Extent` of each of the masks (M, H, W) bool, (M, 4) long."""
+    columns, rows = masks.any(dim=1), masks.any(dim=2)
+    return torch.stack([_first(columns), _first(rows), _last(columns), _last(rows)], dim=1)
 
 
 def _first(line: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from sam2_ros.model import ImageFeatures, MaskDecoding, Network
 from sam2_ros.model.config import MASK_STRIDE
+from sam2_ros.tracking.arriving import ArrivingMasks
 from sam2_ros.tracking.memory_bank import MemoryPolicy, MemorySelection
-from sam2_ros.tracking.memory_reads import by_group, condition_on_reads
+from sam2_ros.tracking.memory_reads import condition_on_reads, to_device
 from sam2_ros.tracking.options import MaskOptions
 from sam2_ros.tracking.postprocessing import clean_logits, masks_at
 from sam2_ros.tracking.prompt import Prompt
@@ -23,7 +24,6 @@ from sam2_ros.tracking.prompt import Prompt
 # no clicks, does not decode mask prompts, and asks for one mask for each box. So all memory policies use 1 here.
 MAX_MULTIMASK_POINTS = 1
 MAX_PREVIOUS_LOGIT = 32.0  # previous logits are clamped to +- this before they become a dense prompt
-KEPT = -1  # in place of a candidate: the mask that the network took
 MASK_THRESHOLD = 0.5  # of the values of a mask prompt after resizing
 
 
@@ -35,15 +35,18 @@ class FrameDecoding:
         network: as decoded. The memories of tracked frames are made from these logits.
         logits: (N, S/4, S/4), after small holes and specks were removed if the options ask for it. All results are made
             from these logits.
+        arriving: the numbers and masks of the same objects on their way to the host, if they are.
     """
 
     network: MaskDecoding
     logits: Tensor
+    arriving: ArrivingMasks | None = None
 
     def select(self, rows: Sequence[int]) -> FrameDecoding:
         """These rows; a row may come several times."""
-        index = torch.tensor(rows, device=self.logits.device)
-        return FrameDecoding(self.network.select(index), self.logits[index])
+        index = to_device(torch.tensor(rows), self.logits.device)
+        arriving = self.arriving and self.arriving.select(rows)
+        return FrameDecoding(self.network.select(index), self.logits[index], arriving)
 
 
 class ObjectDecoder:
@@ -82,7 +85,7 @@ class ObjectDecoder:
         rows: list[FrameDecoding | None] = [None] * len(reads)
         if tracked:
             batch = condition_on_reads(self._model, features.stride16, [read for read in reads if read is not None])
-            decoding = self._decode_unprompted(features, batch)
+            decoding = self._clean(decode_unprompted(self._model, features, batch, self._presence_threshold))
             if len(tracked) == len(reads) and not any(prompts):
                 return decoding
             for row, one, context in zip(tracked, _rows(decoding), batch.split(1), strict=True):
@@ -119,18 +122,6 @@ class ObjectDecoder:
             conditioned = condition_on_reads(self._model, features.stride16, [read])
         return self._decode_prompts(features, size, [_Request(prompt, conditioned, previous)])[0]
 
-    def _decode_unprompted(self, features: ImageFeatures, conditioned: Tensor) -> FrameDecoding:
-        count, device = len(conditioned), conditioned.device
-        no_points = torch.zeros(count, 0, 2, device=device)
-        no_labels = torch.zeros(count, 0, dtype=torch.long, device=device)
-        prompt = self._model.embed_prompts(no_points, no_labels)
-        multimask = torch.ones(count, dtype=torch.bool, device=device)
-        return self._clean(
-            self._model.decode_masks(
-                features, conditioned, prompt, multimask, presence_threshold=self._presence_threshold
-            )
-        )
-
     def choose(self, decoding: FrameDecoding, *, rows: Sequence[int], candidates: Sequence[int]) -> FrameDecoding:
         """Let other candidates of a decoding be its masks.
 
@@ -142,9 +133,10 @@ class ObjectDecoder:
         Returns:
             A decoding of M rows.
         """
-        network = decoding.select(rows).network
-        chosen = torch.tensor(candidates, device=decoding.logits.device)
-        return self._clean(self._model.choose_candidates(network, chosen, presence_threshold=self._presence_threshold))
+        selected = decoding.select(rows)
+        chosen = to_device(torch.tensor(candidates), decoding.logits.device)
+        network = self._model.choose_candidates(selected.network, chosen, presence_threshold=self._presence_threshold)
+        return replace(self._clean(network), arriving=selected.arriving and selected.arriving.choose(candidates))
 
     def _decode_prompts(
         self, features: ImageFeatures, size: tuple[int, int], requests: Sequence[_Request]
@@ -163,7 +155,13 @@ class ObjectDecoder:
                 decoding = self._decode_points(features, size, group)
             return _rows(self._clean(decoding))
 
-        return by_group(requests, key=_kind, compute=compute)
+        groups: dict[Hashable, list[int]] = {}
+        for position, request in enumerate(requests):
+            groups.setdefault(_kind(request), []).append(position)
+        rows: dict[int, FrameDecoding] = {}
+        for positions in groups.values():
+            rows.update(zip(positions, compute([requests[position] for position in positions]), strict=True))
+        return [rows[position] for position in range(len(requests))]
 
     def _use_masks(self, features: ImageFeatures, requests: Sequence[_Request]) -> MaskDecoding:
         """Take given masks as results.
@@ -238,6 +236,18 @@ class ObjectDecoder:
             decoding,
             clean_logits(logits, max_hole_area=options.max_hole_area, max_speck_area=options.max_speck_area),
         )
+
+
+def decode_unprompted(
+    model: Network, features: ImageFeatures, conditioned: Tensor, presence_threshold: float
+) -> MaskDecoding:
+    """Decode objects from their memories alone: conditioned features (N, C, h, w)."""
+    count, device = len(conditioned), conditioned.device
+    no_points = torch.zeros(count, 0, 2, device=device)
+    no_labels = torch.zeros(count, 0, dtype=torch.long, device=device)
+    prompt = model.embed_prompts(no_points, no_labels)
+    multimask = torch.ones(count, dtype=torch.bool, device=device)
+    return model.decode_masks(features, conditioned, prompt, multimask, presence_threshold=presence_threshold)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 
 from sam2_ros.model.config import NUM_SPATIAL_SLOTS
 from sam2_ros.tracking.checks import check_number, check_whole
+from sam2_ros.tracking.host_numbers import Corners
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +157,23 @@ class AnchorRule:
             return f'no distractor: box IoU {overlap:.2f} > {self.settings.max_box_iou}'
         return None
 
+    def extent_objection(self, target: Corners, outside: Sequence[Corners | None]) -> str | None:
+        """The same from less: None also where only the masks can tell.
+
+        The largest part of an alternative cannot reach farther than all its parts together.
+
+        Args:
+            target: first and last column and row of the chosen mask: x0, y0, x1, y1, inclusive.
+            outside: those of the pixels of each alternative outside the chosen mask; None: there are none.
+        """
+        overlaps = [_nested_box_iou(target, _hull(target, one)) for one in outside if one is not None]
+        least = min(overlaps, default=None)
+        if least is None:
+            return 'no alternative reaches beyond the target'
+        if least > self.settings.max_box_iou:
+            return f'no distractor: box IoU {least:.2f} or more > {self.settings.max_box_iou}'
+        return None
+
 
 def distractor_overlap(chosen: np.ndarray, alternatives: Sequence[np.ndarray]) -> float | None:
     """Smallest IoU, in [0, 1], of two boxes: of the chosen mask, and of that mask together with an alternative.
@@ -204,16 +222,16 @@ def largest_part(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     return x, y, width, height
 
 
-def _corners(x: int, y: int, width: int, height: int) -> tuple[int, int, int, int]:
+def _corners(x: int, y: int, width: int, height: int) -> Corners:
     """First and last column and row: x0, y0, x1, y1, all inclusive."""
     return x, y, x + width - 1, y + height - 1
 
 
-def _hull(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def _hull(a: Corners, b: Corners) -> Corners:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
-def _nested_box_iou(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> float:
+def _nested_box_iou(inner: Corners, outer: Corners) -> float:
     """IoU of a box inside another, computed as in vot-toolkit 0.7.1, which the published results used.
 
     Its boxes are one pixel short (last - first), so a mask one pixel high has an empty box. If the outer box is a

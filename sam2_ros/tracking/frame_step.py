@@ -8,17 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from sam2_ros.model import ImageFeatures, Network
+from sam2_ros.model import Network
 from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder
 from sam2_ros.tracking.distractor import AnchorCandidate, AreaHistory
+from sam2_ros.tracking.frame_encoder import EncodedImage
+from sam2_ros.tracking.graphs import PLAIN, GraphRunner
+from sam2_ros.tracking.host_numbers import HostNumbers
 from sam2_ros.tracking.hypotheses import Hypothesis, HypothesisBatch
 from sam2_ros.tracking.masks import resolve_overlaps
 from sam2_ros.tracking.memory_bank import EntryKind, MemoryBank, MemoryEntry, MemoryPolicy
-from sam2_ros.tracking.memory_writes import HostNumbers, encode_entries, to_host
+from sam2_ros.tracking.memory_writes import encode_entries, to_host
 from sam2_ros.tracking.options import TrackerOptions
-from sam2_ros.tracking.postprocessing import masks_at, resize_logits
+from sam2_ros.tracking.postprocessing import resize_logits
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.track import Track
+from sam2_ros.tracking.whole_frame import WholeFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +73,21 @@ class _Plan:
 class FrameStep:
     """Processes one image for any number of objects. Has no state."""
 
-    def __init__(self, model: Network, policy: MemoryPolicy, options: TrackerOptions) -> None:
+    def __init__(
+        self, model: Network, policy: MemoryPolicy, options: TrackerOptions, graphs: GraphRunner | None = None
+    ) -> None:
+        """`graphs`: run frames without prompts, and the memory encoder. None: all is called plainly."""
         self._model = model
         self._policy = policy
         self._options = options
         self._decoder = ObjectDecoder(model, policy, options)
+        self._runner = graphs or PLAIN
+        cleans = options.max_hole_area or options.max_speck_area  # which is work of the host
+        self._whole = WholeFrame(model, policy, graphs) if graphs and not cleans else None
 
     def run(
         self,
-        features: ImageFeatures,
+        image: EncodedImage,
         size: tuple[int, int],
         *,
         tracks: Sequence[Track],
@@ -88,7 +98,7 @@ class FrameStep:
         """Process one image for N >= 1 objects.
 
         Args:
-            features: of the image.
+            image: at the network's size.
             size: (height, width) of the image in pixels.
             tracks: N >= 1 tracks. A track that starts here needs a prompt.
             prompts: for each track, its prompts on this image; may be empty.
@@ -103,7 +113,7 @@ class FrameStep:
             anew = [_start_anew(track, given) for track, given in zip(tracks, prompts, strict=True)]
             tracks, prompts = [track for track, _ in anew], [given for _, given in anew]
         batch = HypothesisBatch(tracks, prompts)
-        decoding = self._decode(features, size, batch, tracks=tracks, prompts=prompts)
+        decoding = self._decode(image, size, batch, tracks=tracks, prompts=prompts)
         survivors = batch.choose(self._policy.candidate_rule, decoding, self._decoder)
         shown = survivors.shown
         numbers = to_host(shown, size)
@@ -121,17 +131,17 @@ class FrameStep:
                 plans.append(self._plan_prompted(seen, first=first, empty=not found[row]))
             else:
                 best = survivors.by_object[row][0]
-                candidates = shown.network.candidate_logits[row]
-                plans.append(self._plan_tracked(seen, numbers[row], candidates, trusted=best.trusted))
+                plans.append(self._plan_tracked(seen, numbers[row], trusted=best.trusted))
         by_row = {one.row: number for number, heirs in enumerate(survivors.by_object) for one in heirs}
         owners = [by_row[row] for row in range(len(by_row))]
         entries = encode_entries(
             self._model,
-            features,
+            image.features,
             survivors.decoding,
             kinds=[plans[number].written for number in owners],
             frame_indices=[tracks[number].next_index for number in owners],
             binarize=self._options.binarize_prompt_memory,
+            runner=self._runner,
         )
         return [
             Outcome(
@@ -150,7 +160,7 @@ class FrameStep:
 
     def _decode(
         self,
-        features: ImageFeatures,
+        image: EncodedImage,
         size: tuple[int, int],
         batch: HypothesisBatch,
         *,
@@ -163,7 +173,11 @@ class FrameStep:
             None if tracks[number].starts else bank.read(tracks[number].next_index, video_length=length)
             for number, bank in zip(batch.objects, batch.banks, strict=True)
         ]
-        return self._decoder.decode(features, size, reads=reads, prompts=[prompts[number] for number in batch.objects])
+        known = [read for read in reads if read is not None]
+        if self._whole and image.known is None and len(known) == len(reads) and not any(prompts):
+            return self._whole.track(image, size, known)
+        given = [prompts[number] for number in batch.objects]
+        return self._decoder.decode(image.features, size, reads=reads, prompts=given)
 
     def _plan_prompted(self, track: Track, *, first: str, empty: bool) -> _Plan:
         """`first`: why the object starts with this prompt, in words; empty for a correction."""
@@ -175,7 +189,7 @@ class FrameStep:
         reason = 'correction; recent memories dropped' + found
         return _Plan(EntryKind.CORRECTION, reason, replace(track, areas=AreaHistory()), forget_recent=True)
 
-    def _plan_tracked(self, track: Track, numbers: HostNumbers, candidates: Tensor, *, trusted: bool) -> _Plan:
+    def _plan_tracked(self, track: Track, numbers: HostNumbers, *, trusted: bool) -> _Plan:
         objection = 'tracked' if trusted else 'tracked, but not trusted'
         rule = self._policy.anchor_rule
         index = track.next_index - 1
@@ -190,9 +204,10 @@ class FrameStep:
             )
             doubt = rule.objection(candidate)
             if doubt is None and rule.needs_distractor:
-                # only now are the alternatives worth their full resolution
-                others = [other for other in range(len(candidates)) if other != numbers.chosen]
-                doubt = rule.distractor_objection(numbers.mask, masks_at(candidates[others], numbers.mask.shape))
+                if numbers.extent is not None and numbers.outside is not None:
+                    doubt = rule.extent_objection(numbers.extent, numbers.outside)
+                if doubt is None:  # only now are the alternatives worth their full resolution
+                    doubt = rule.distractor_objection(numbers.mask, numbers.alternatives())
             if doubt is None:
                 return _Plan(EntryKind.ANCHOR, rule.reason, replace(track, last_anchor=index))
             objection = f'no anchor: {doubt}'

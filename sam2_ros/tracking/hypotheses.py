@@ -8,8 +8,8 @@ from functools import cache, partial
 
 import torch
 
-from sam2_ros.tracking.candidates import CandidateRule, Candidates, Choice, Extent, candidate_extents
-from sam2_ros.tracking.decoding import KEPT, FrameDecoding, ObjectDecoder, is_ambiguous
+from sam2_ros.tracking.candidates import KEPT, CandidateRule, Candidates, Choice, Extent, candidate_extents
+from sam2_ros.tracking.decoding import FrameDecoding, ObjectDecoder, is_ambiguous
 from sam2_ros.tracking.memory_bank import MemoryBank, MemoryEntry
 from sam2_ros.tracking.prompt import Prompt
 from sam2_ros.tracking.track import Track
@@ -120,13 +120,18 @@ class HypothesisBatch:
 
     def _offers(self, decoding: FrameDecoding, decoder: ObjectDecoder) -> list[Candidates]:
         """What the decoder offers for each row, in one transfer to the host."""
-        network = decoding.network
-        numbers = torch.cat([network.candidate_ious, network.object_score_logit[:, None]], dim=1).tolist()
+        network, arriving = decoding.network, decoding.arriving
 
         @cache  # of all rows at once, when the first is asked for
         def extents() -> list[list[Extent]]:
+            if arriving is not None:
+                return arriving.extents()
             return candidate_extents(network.candidate_logits, decoder.image_size)
 
+        if arriving is not None:
+            numbers = arriving.offers().tolist()
+        else:
+            numbers = torch.cat([network.candidate_ious, network.object_score_logit[:, None]], dim=1).tolist()
         return [
             Candidates(bank.state, ious, score, partial(_row, extents, row))
             for row, (bank, (*ious, score)) in enumerate(zip(self.banks, numbers, strict=True))

@@ -46,6 +46,11 @@ class MemoryEntry:
     object_score_logit: float = 0.0
     trusted: bool = True
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that its tensors take."""
+        return self.pointer.nbytes + (0 if self.features is None else self.features.nbytes)
+
     def without_features(self) -> MemoryEntry:
         """The entry with its pointer alone."""
         return self if self.features is None else replace(self, features=None)

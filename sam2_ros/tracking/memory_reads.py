@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,12 +11,56 @@ from torch import Tensor
 from sam2_ros.model import MemoryRead, Network
 from sam2_ros.tracking.memory_bank import MemorySelection
 
-Item = TypeVar('Item')
-Row = TypeVar('Row')
+
+@dataclass(frozen=True)
+class ReadLayout:
+    """The shape of a batch of reads.
+
+    Attributes:
+        memories, pointers: places for each object; at least as many as any of them reads.
+        weighted: the keys have weights.
+        counted: some places may be free.
+    """
+
+    memories: int
+    pointers: int
+    weighted: bool
+    counted: bool
+
+    @classmethod
+    def of(cls, reads: Sequence[MemorySelection]) -> ReadLayout:
+        """The smallest for these reads."""
+        memories, pointers = (max(column) for column in zip(*(read.shape for read in reads), strict=True))
+        counted = any(read.shape != (memories, pointers) for read in reads)
+        return cls(memories, pointers, any(read.key_weights for read in reads), counted)
+
+    def row(self, read: MemorySelection) -> list[float]:
+        """All numbers of one read, for `unpack`: temporal indices, positions of pointers, counts, weights of keys."""
+        before, after = self.memories - len(read.spatial), self.pointers - len(read.pointers)
+        indices: list[float] = [index for _, index in read.spatial]
+        positions = [position for _, position in read.pointers]
+        weights = read.key_weights or (1.0,) * sum(read.shape)
+        return [
+            *[0.0] * before, *indices, *positions, *[0.0] * after, *read.shape,
+            *([1.0] * before + [*weights] + [1.0] * after if self.weighted else []),
+        ]  # fmt: skip
+
+    def unpack(self, spatial: Tensor, pointers: Tensor, numbers: Tensor) -> MemoryRead:
+        """Spatial memories (N, M, Cm, h, w), pointers (N, K, C) and the numbers (N, L) of the reads as a batch."""
+        widths = [self.memories, self.pointers, 2, numbers.shape[1] - self.memories - self.pointers - 2]
+        indices, positions, counts, weights = numbers.split(widths, dim=1)
+        return MemoryRead(
+            spatial,
+            indices.long(),
+            pointers,
+            positions,
+            key_weights=weights if self.weighted else None,
+            counts=counts.long() if self.counted else None,
+        )
 
 
 def condition_on_reads(model: Network, stride16: Tensor, reads: Sequence[MemorySelection]) -> Tensor:
-    """Let the features of an image attend to what N objects read. Reads of equal shape are one call of the network.
+    """Let the features of an image attend to what N objects read, in one call of the network.
 
     Args:
         model: the network.
@@ -26,47 +70,35 @@ def condition_on_reads(model: Network, stride16: Tensor, reads: Sequence[MemoryS
     Returns:
         Conditioned features (N, C, h, w).
     """
-
-    def condition(rows: Sequence[int]) -> list[Tensor]:
-        shared = len(stride16) == 1 or len(rows) == len(reads)
-        read = stack_reads([reads[row] for row in rows], model.device)
-        return list(model.condition_on_memory(stride16 if shared else stride16[list(rows)], read).split(1))
-
-    return torch.cat(by_group(range(len(reads)), key=lambda row: reads[row].shape, compute=condition))
+    layout = ReadLayout.of(reads)
+    return model.condition_on_memory(stride16, layout.unpack(*pack_reads(reads, layout, model.device)))
 
 
-def stack_reads(reads: Sequence[MemorySelection], device: torch.device) -> MemoryRead:
-    """Reads of equal shape as one batch on `device`. Gradients go back to the entries that are read."""
-    count, (memories, pointers) = len(reads), reads[0].shape
-    spatial = [entry.features for read in reads for entry, _ in read.spatial if entry.features is not None]
-    pointed = [entry.pointer for read in reads for entry, _ in read.pointers]
-    blank = reads[0].spatial[0][0].pointer
-    return MemoryRead(
-        spatial=torch.stack(spatial).unflatten(0, (count, memories)),
-        temporal_index=torch.tensor([[index for _, index in read.spatial] for read in reads], device=device),
-        pointers=torch.stack(pointed).unflatten(0, (count, pointers))
-        if pointed
-        else blank.new_zeros(count, 0, *blank.shape),
-        pointer_position=torch.tensor([[position for _, position in read.pointers] for read in reads], device=device),
-        key_weights=_stack_key_weights(reads, device),
+def pack_reads(
+    reads: Sequence[MemorySelection], layout: ReadLayout, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The reads of N objects as tensors on `device`, for `ReadLayout.unpack`, without waiting for the device.
+
+    Gradients go back to the entries that are read.
+    """
+    first = reads[0].spatial[0][0]
+    assert first.features is not None, 'what is read has features'
+    no_map, no_pointer = torch.zeros_like(first.features), torch.zeros_like(first.pointer)
+    maps: list[Tensor] = []
+    pointers: list[Tensor] = []
+    for read in reads:
+        maps += [no_map] * (layout.memories - len(read.spatial))
+        maps += [entry.features for entry, _ in read.spatial if entry.features is not None]
+        pointers += [entry.pointer for entry, _ in read.pointers]
+        pointers += [no_pointer] * (layout.pointers - len(read.pointers))
+    shape = len(reads), layout.pointers
+    return (
+        torch.stack(maps).unflatten(0, (len(reads), layout.memories)),
+        torch.stack(pointers).unflatten(0, shape) if pointers else no_pointer.expand(*shape, *no_pointer.shape),
+        to_device(torch.tensor([layout.row(read) for read in reads]), device),
     )
 
 
-def _stack_key_weights(reads: Sequence[MemorySelection], device: torch.device) -> Tensor | None:
-    if not any(read.key_weights for read in reads):
-        return None
-    ones = (1.0,) * sum(reads[0].shape)
-    return torch.tensor([read.key_weights or ones for read in reads], device=device)
-
-
-def by_group(
-    items: Sequence[Item], *, key: Callable[[Item], Hashable], compute: Callable[[Sequence[Item]], list[Row]]
-) -> list[Row]:
-    """Compute items of equal key together. Results come in the order of the items."""
-    groups: dict[Hashable, list[int]] = {}
-    for position, item in enumerate(items):
-        groups.setdefault(key(item), []).append(position)
-    results: dict[int, Row] = {}
-    for positions in groups.values():
-        results.update(zip(positions, compute([items[position] for position in positions]), strict=True))
-    return [results[position] for position in range(len(items))]
+def to_device(numbers: Tensor, device: torch.device) -> Tensor:
+    """Numbers of the host on `device`, without waiting for what is still computed there."""
+    return numbers.pin_memory().to(device, non_blocking=True) if device.type == 'cuda' else numbers.to(device)

@@ -61,18 +61,21 @@ class TrackerOptions(MaskOptions):
             refine the object: they are decoded on top of the old mask, and recent memories and pointers are removed. A
             box or a mask starts the object again, without its old mask and memory. The official predictor keeps
             memories, and decodes a box on top of the old mask, so the object mostly stays where it was.
+        graphs: on a GPU, frames without prompts run as CUDA graphs, which is several times faster for small networks.
+            The first frame with another image size or a larger number of objects then takes a moment.
         video_length: number of frames of the video; None if it is not known. The official predictor scales the temporal
             code of object pointers with it, up to 16. For None, see the memory policies in `policies`.
         lost_after_seconds: `lost_after_frames` in seconds, for `step` calls that give a time; None = always by frames.
         ring_frames, ring_bytes: limits of the ring of recent images, which is how far back a prompt may reach. The
-            newest frame is always kept. Bytes count images and mask prompts (one byte per pixel). Images are kept on
-            the host at the network's size (192 KiB at 256 pixels, 3 MiB at 1024). In addition, every object keeps a
-            spatial memory for each image in the ring, on the network's device (512 KiB at 1024 pixels). A catch-up
-            keeps its images beyond these limits: at most `2 * ring_frames` still to process, and `ring_frames + 1`
-            processed.
+            newest frame is always kept. Bytes count images and mask prompts (one byte per pixel). Images are kept
+            at the network's size (192 KiB at 256 pixels, 3 MiB at 1024), on the network's device if that is a GPU. In
+            addition, every object keeps a spatial memory for each image in the ring, on the network's device (512 KiB
+            at 1024 pixels). A catch-up keeps its images beyond these limits: at most `2 * ring_frames` still to
+            process, and `ring_frames + 1` processed.
     """
 
     clear_on_correction: bool = True
+    graphs: bool = True
     video_length: int | None = None
     lost_after_seconds: float | None = None
     ring_frames: int = 32
@@ -81,6 +84,7 @@ class TrackerOptions(MaskOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_flag('clear_on_correction', self.clear_on_correction)
+        check_flag('graphs', self.graphs)
         check_whole('ring_frames', self.ring_frames, least=1)
         check_whole('ring_bytes', self.ring_bytes, least=0)
         if self.video_length is not None:

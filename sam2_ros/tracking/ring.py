@@ -20,7 +20,7 @@ class RecentImage:
 
     Attributes:
         frame_index: of the tracker. An image that was inserted afterwards has the index of the frame before it.
-        pixels: (3, S, S) in [0, 255], at the network's size, on the host.
+        pixels: (3, S, S) in [0, 255], at the network's size.
         size: (height, width) of the original image in pixels.
         time: as given to `step`, seconds.
         inserted_for: the object that an inserted image belongs to; None for a frame, which belongs to all objects.

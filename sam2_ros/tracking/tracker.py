@@ -10,10 +10,14 @@ import torch
 from sam2_ros.model import Network
 from sam2_ros.tracking.catch_up import CatchUp
 from sam2_ros.tracking.checks import check_time, check_whole
+from sam2_ros.tracking.cuda_graphs import graphs_of
+from sam2_ros.tracking.device_resize import Shrink
 from sam2_ros.tracking.errors import UnknownObjectError
 from sam2_ros.tracking.frame_encoder import FrameEncoder
 from sam2_ros.tracking.frame_step import FrameStep, Outcome
+from sam2_ros.tracking.graphs import PLAIN, GraphRunner
 from sam2_ros.tracking.memory_bank import MemoryBank, MemoryPolicy
+from sam2_ros.tracking.memory_reads import to_device
 from sam2_ros.tracking.options import TrackerOptions
 from sam2_ros.tracking.past_prompts import PastPrompts
 from sam2_ros.tracking.policies import POLICY_NAMES, make_policy
@@ -37,13 +41,20 @@ class VideoTracker:
         memory: name of a memory policy (`POLICY_NAMES`; `make_policy` has a table of them), or a policy, such as
             `make_policy('dam', DamSettings(...))` or `SamuraiMemory(MotionRule(motion_weight=0.15))`.
         options: see `TrackerOptions`.
+        graphs: what frames without prompts run on. None: CUDA graphs, which all trackers of the network share, if that
+            is on a GPU and the options do not forbid it.
 
     Raises:
         TypeError, ValueError: if there is no such policy, or the options are of another type.
     """
 
     def __init__(
-        self, model: Network, memory: str | MemoryPolicy = 'dam', *, options: TrackerOptions | None = None
+        self,
+        model: Network,
+        memory: str | MemoryPolicy = 'dam',
+        *,
+        options: TrackerOptions | None = None,
+        graphs: GraphRunner | None = None,
     ) -> None:
         if isinstance(memory, str):
             memory = make_policy(memory)
@@ -57,7 +68,10 @@ class VideoTracker:
         self._model = model
         self._policy = memory
         self._options = options or TrackerOptions()
-        self._frame_step = FrameStep(model, self._policy, self._options)
+        if graphs is None and self._options.graphs and model.device.type == 'cuda':
+            graphs = graphs_of(model)
+        self._graphs = graphs
+        self._frame_step = FrameStep(model, self._policy, self._options, graphs)
         self._encoder = FrameEncoder(model)
         self._tracks: dict[str, Track] = {}  # after the newest frame
         self._past = PastPrompts(self._frame_step, self._encoder, self._options, tracks=self._tracks)
@@ -74,9 +88,24 @@ class VideoTracker:
         return self._past.oldest_frame_index
 
     @property
+    def graphs(self) -> GraphRunner | None:
+        """Runs the frames without prompts; None if they run plainly."""
+        return self._graphs
+
+    @property
     def object_ids(self) -> tuple[str, ...]:
         """All objects in the order in which they were added; new objects that are still catching up come last."""
         return tuple(dict.fromkeys((*self._tracks, *self._past.object_ids)))
+
+    @property
+    def memory_nbytes(self) -> int:
+        """Bytes of the spatial memories and pointers that the next frame may read, of all objects together.
+
+        Images and what was known at earlier ones, for prompts on the past, come on top.
+        """
+        banks = [bank for track in self._tracks.values() for bank in track.hypotheses]
+        entries = {id(entry): entry for bank in banks for entry in (*bank.conditioning, *bank.recent)}
+        return sum(entry.nbytes for entry in entries.values())
 
     @torch.inference_mode()
     def step(self, rgb: np.ndarray, prompts: Iterable[Prompt] = (), *, time: float | None = None) -> FrameResult:
@@ -214,7 +243,12 @@ class VideoTracker:
         return by_object
 
     def _shrink(self, rgb: np.ndarray) -> torch.Tensor:
-        return shrink(rgb, self._model.image_size, self._options.resize)
+        size, device = self._model.image_size, self._model.device
+        if self._options.resize != 'bicubic' or (self._graphs is None and device.type != 'cuda'):
+            return shrink(rgb, size, self._options.resize)
+        image = to_device(torch.from_numpy(np.require(rgb, requirements=('C', 'W'))), device)
+        [pixels] = (self._graphs or PLAIN).run(Shrink(size), image)
+        return pixels
 
     def _new_track(self) -> Track:
         return Track(MemoryBank(self._policy))

@@ -37,7 +37,25 @@ def random_network(name: str, *, image_size: int | None = None) -> Sam2Network:
     network = Sam2Network(VARIANTS[name], image_size=image_size or size_of(name)).eval().requires_grad_(False)
     shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     network.load_state_dict(portable_weights(shapes, seed=1))
+    # Otherwise the prompt would soon be forgotten, because attention would average over all places. With more of it,
+    # the rounding of memories would grow from frame to frame.
+    emphasis = 8 if network.config.latent_side else 2
+    network.memory_encoder.mask_downsampler.encoder[-1].weight.mul_(emphasis)
+    for layer in network.memory_attention.layers:
+        layer.cross_attn_image.q_proj.weight.mul_(2)
+        layer.cross_attn_image.out_proj.weight.mul_(emphasis)
+    for embedding in network.sam_prompt_encoder.point_embeddings:
+        embedding.weight.mul_(3)
     return network
+
+
+def make_decided(network: Sam2Network) -> None:
+    """Let a random network see objects in every frame, and no two candidates be equally good.
+
+    Otherwise rounding could decide, and all later frames would differ.
+    """
+    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(ALWAYS_VISIBLE)
+    network.sam_mask_decoder.iou_prediction_head.layers[-1].bias.copy_(torch.tensor([0.0, 1.0, -1.0, 0.0]))
 
 
 class Inputs:
@@ -188,8 +206,9 @@ def clip(name: str, kind: str) -> tuple[Sam2Network, list[np.ndarray], list[Prom
 
     They are for two objects, of a kind that `Clip.prompt` knows.
     """
-    network, video = random_network(name), moving_clip(FRAMES)
-    network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(ALWAYS_VISIBLE)
+    network = random_network(name, image_size=256 if name == 'edgetam' else 160)
+    make_decided(network)
+    video = moving_clip(FRAMES)
     return network, [video.image(frame) for frame in range(FRAMES)], [video.prompt(one, kind) for one in 'ab']
 
 

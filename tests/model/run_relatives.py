@@ -55,9 +55,7 @@ def clip(name: str, kind: str, path: Path) -> None:
     from tests.official_video import add_prompt, official_state
 
     network, images, prompts = relatives.clip(name, kind)
-    predictor = official_video_predictor(
-        network.config, image_size=network.image_size, binarize_mask_from_pts_for_mem_enc=True
-    )
+    predictor = official_video_predictor(network.config, image_size=network.image_size)
     load_official(predictor.requires_grad_(False), network.state_dict())
     state = official_state(predictor, images)
     for prompt in prompts:

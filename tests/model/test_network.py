@@ -1,7 +1,7 @@
 """Properties of the network itself: batches, sizes, number formats, refused input."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -122,6 +122,47 @@ def test_a_batch_of_memories_equals_single_calls(
     for index in range(count):
         one = slice(index, index + 1)
         assert_near(batch[one], micro128.condition_on_memory(stride16, rows(read, one)), tolerance=1e-5)
+
+
+@RELAXED
+@given(
+    shapes=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5)), min_size=1, max_size=3), seed=st.integers(0, 999)
+)
+def test_free_places_change_nothing(micro128: Sam2Network, shapes: list[tuple[int, int]], seed: int) -> None:
+    """Objects that read differently much are one batch, whatever stands where they read nothing."""
+    compare_with_free_places(micro128, shapes, seed)
+
+
+@pytest.mark.parametrize('landmarks', ['scores', 'keys'])
+def test_free_places_change_nothing_of_landmarks(micro128: Sam2Network, landmarks: str) -> None:
+    """Those of a single memory are read otherwise than those of several."""
+    network = Sam2Network(replace(micro128.config, landmarks=landmarks), image_size=128).eval()
+    network.load_state_dict(micro128.state_dict())
+    with torch.inference_mode():
+        compare_with_free_places(network, [(1, 0), (4, 5), (2, 3), (1, 5)], seed=1)
+
+
+def compare_with_free_places(network: Sam2Network, shapes: list[tuple[int, int]], seed: int) -> None:
+    features = encode(network)
+    reads = [random_read(network, count=1, memories=m, pointers=k, seed=seed + n) for n, (m, k) in enumerate(shapes)]
+    ones = torch.ones(1, 9)
+    weights = [ones[:, : m + k] if r.key_weights is None else r.key_weights
+               for r, (m, k) in zip(reads, shapes, strict=True)]  # fmt: skip
+    padded = [
+        MemoryRead(
+            F.pad(read.spatial, (0, 0, 0, 0, 0, 0, 4 - memories, 0), value=3.0),
+            F.pad(read.temporal_index, (4 - memories, 0), value=5),
+            F.pad(read.pointers, (0, 0, 0, 5 - pointers), value=3.0),
+            F.pad(read.pointer_position, (0, 5 - pointers), value=0.3),
+            F.pad(weight, (4 - memories, 5 - pointers), value=2.0),
+            torch.tensor([[memories, pointers]]),
+        )
+        for read, weight, (memories, pointers) in zip(reads, weights, shapes, strict=True)
+    ]
+    columns = zip(*([getattr(one, field.name) for field in fields(MemoryRead)] for one in padded), strict=True)
+    together = network.condition_on_memory(features.stride16, MemoryRead(*map(torch.cat, columns)))
+    alone = torch.cat([network.condition_on_memory(features.stride16, read) for read in reads])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5 * float(alone.abs().max()))
 
 
 @RELAXED

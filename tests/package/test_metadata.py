@@ -30,6 +30,7 @@ CHOSEN = {'cv_bridge'}  # for this package, by its users; nothing calls it yet
 # For rclpy's lifecycle nodes, the launch files and the generated messages.
 NOT_IMPORTED = {'lifecycle_msgs', 'ros2launch', 'rosidl_default_runtime', 'rviz2'}
 # Too old in the distributions' packages, or in none: the README says how they get in.
+WITH_TORCH = {'triton'}  # where that is built for CUDA; nothing needs it elsewhere
 FROM_PIP = {'PIL', 'sam2', 'safetensors', 'selenium', 'torch', 'rosbags', 'ray', 'trax'}
 # make test installs the build of OpenCV that needs no window system.
 INSTALLED_AS = {'PIL': 'pillow', 'trax': 'vot-trax', 'opencv-python': 'opencv-python-headless'}
@@ -66,7 +67,8 @@ def _imported_modules(folder: str) -> set[str]:
 
 def _foreign(folder: str) -> set[str]:
     """The rosdep keys of what the sources below the folder import, without what comes from pip."""
-    modules = _imported_modules(folder) - set(sys.stdlib_module_names) - {'sam2_ros', 'tests', 'docs'} - FROM_PIP
+    modules = _imported_modules(folder) - set(sys.stdlib_module_names) - {'sam2_ros', 'tests', 'docs'}
+    modules -= FROM_PIP | WITH_TORCH
     return {ROSDEP_KEYS.get(module, module) for module in modules}
 
 

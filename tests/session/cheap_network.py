@@ -27,7 +27,8 @@ class CheapNetwork:
         return stride16
 
     def condition_on_memory(self, stride16: Tensor, read: MemoryRead) -> Tensor:
-        return stride16 + 0.01 * read.spatial.float().mean(dim=(1, 2))[:, None]
+        memories = read.spatial.shape[1] if read.counts is None else read.counts[:, 0, None, None]
+        return stride16 + 0.01 * (read.spatial.float().mean(dim=2).sum(dim=1) / memories)[:, None]
 
     def embed_prompts(self, points: Tensor, *_: Any) -> Any:
         return points

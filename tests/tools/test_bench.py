@@ -63,6 +63,30 @@ def test_both_sides_track_the_same_objects(case, dtype):
     assert measured.mask_iou >= (0.9999 if dtype == 'float32' else 0.98)
 
 
+def test_an_object_takes_its_memories_and_pointers(case):
+    """Four frames: four memories of 32 channels at 4 x 4 pixels in bfloat16, and four pointers of 128 numbers."""
+    assert measure(case).memory_per_object == 4 * (32 * 4 * 4 * 2 + 128 * 4)
+
+
+@pytest.mark.parametrize(('model', 'code'), [('edgetam', 'EDGETAM_CODE'), ('efficienttam_ti', 'EFFICIENTTAM_CODE')])
+def test_official_code_that_is_not_at_hand_is_asked_for(model, code, monkeypatch, capsys):
+    monkeypatch.delenv(code, raising=False)
+    assert main(['--official', '--models', f'sam2.1_hiera_micro,{model}']) == 1
+    assert code in capsys.readouterr().err
+
+
+def test_sizes_belong_to_models(capsys):
+    words = ['--models', 'sam2.1_hiera_micro@64,efficienttam_ti@96', '--objects', '1', '--camera', '160x96']
+    assert main([*words, '--warmup', '1', '--frames', '2', '--memory', 'sam2']) == 0
+    printed = capsys.readouterr().out
+    rows = [line.strip('| ').split(' | ') for line in printed.splitlines() if line.startswith(('| sam2', '| eff'))]
+    assert [row[:2] for row in rows] == [['sam2.1_hiera_micro', '64'], ['efficienttam_ti', '96']]
+    assert 'Random weights, made to see every object: efficienttam_ti.' in printed
+    with pytest.raises(SystemExit):
+        main(['--models', 'edgetam@wide'])
+    assert "'edgetam@wide' is not NAME or NAME@PIXELS" in capsys.readouterr().err
+
+
 def test_memory_is_that_of_this_process(case):
     measured = measure(case)
     assert measured.seconds.shape == (1, 3)
@@ -95,12 +119,14 @@ def cells(report, case, measured):
 
 
 def measurement(*milliseconds):
-    return Measurement(np.array(milliseconds) / 1000, 0.98765, 1.0, 100 * 2**20, 110 * 2**20, 120 * 2**20)
+    return Measurement(np.array(milliseconds) / 1000, 0.98765, 1.0, 100 * 2**20, 110 * 2**20, 120 * 2**20, 3.5 * 2**20)
 
 
 def test_known_times_give_known_rows(case):
     row = cells(PLAIN, case, measurement([10] * 98 + [20, 110]))
     assert (row['fps'], row['p50 ms'], row['p90 ms'], row['peak MiB']) == ('90.1', '10.0', '10.0', '120')
+    assert row['MiB / object'] == '3.50'
+    assert cells(PLAIN, replace(case, offline=True), measurement([10]))['MiB / object'] == '-'
     assert float(row['p99 ms']) == pytest.approx(np.percentile([10] * 98 + [20, 110], 99), abs=0.05)
     assert cells(PLAIN, case, measurement([60_000]))['fps'] == '0.0167'
     row = cells(OFFICIAL, case, measurement([10] * 9, [25] * 9))

@@ -15,7 +15,6 @@ from sam2_ros.tracking import (
     Prompt,
     TrackerOptions,
     VideoTracker,
-    frame_step,
     make_policy,
     memory_writes,
 )
@@ -77,8 +76,7 @@ def test_alternatives_are_resized_only_for_frames_that_pass_the_cheap_tests(
         resized.append(len(logits))
         return masks_at(logits, size)
 
-    for module in (frame_step, memory_writes):
-        monkeypatch.setattr(module, 'masks_at', counting)
+    monkeypatch.setattr(memory_writes, 'masks_at', counting)
     for settings, looked_at in ((replace(OFTEN, min_predicted_iou=2.0), False), (CAUTIOUS, True)):
         resized.clear()
         results = track(small, make_policy('dam', settings))

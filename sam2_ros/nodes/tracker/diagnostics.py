@@ -32,6 +32,7 @@ from sam2_ros.nodes.edge.messages import STATE_NAMES
 from sam2_ros.nodes.tracker.detection_input import DetectionInput
 from sam2_ros.nodes.tracker.detection_status import detections_status
 from sam2_ros.nodes.tracker.image_source import ImageSource
+from sam2_ros.tracking.graphs import GraphRunner
 
 BEHIND = 0.5  # share of the images; a node that processes fewer falls behind
 HANGS = 3.0  # after so many usual latencies without an output the network is said to hang
@@ -53,6 +54,7 @@ class Snapshot:
     model: str = ''
     memory: str = ''
     device: str = ''
+    graphs: GraphRunner | None = None  # that frames run on; None: they run plainly
     newest: TrackedObjectArray | None = None  # newest output
     detections: DetectionInput | None = None  # None: the node listens to no detector
 
@@ -134,6 +136,8 @@ class Diagnostics:
         _, usual = latencies.get('total', (0.0, 0.0))  # a slow model is not a network that hangs
         newest_ns = stamp_nanoseconds(snapshot.newest.header.stamp) if snapshot.newest else 0
         age, namesakes = self._age(newest_ns), self._once('name', self._namesakes())
+        graphs = snapshot.graphs
+        trouble = self._once('graphs', graphs.trouble if graphs else None)
         if not snapshot.model:
             level, message = WARN, f'the node is {snapshot.state}: no model is loaded'
         elif snapshot.source and behind > max(snapshot.timeout, HANGS * usual):
@@ -142,6 +146,8 @@ class Diagnostics:
             level, message = WARN, f'stamps are {-age:.1f} s ahead of the clock of this node (use_sim_time?)'
         elif namesakes:
             level, message = WARN, namesakes
+        elif trouble:
+            level, message = WARN, trouble
         states = Counter(tracked.state for tracked in snapshot.newest.objects) if snapshot.newest else Counter()
         values: dict[str, Any] = {
             'model': snapshot.model,
@@ -155,6 +161,8 @@ class Diagnostics:
         values['process memory, MB'] = f'{process_memory() / MEGABYTE:.0f}'
         if snapshot.device.startswith('cuda'):
             values['device memory, MB'] = f'{torch.cuda.memory_reserved(snapshot.device) / MEGABYTE:.0f}'
+        if graphs:
+            values |= {'graphs': graphs.count, 'memory of graphs, MB': f'{graphs.nbytes / MEGABYTE:.0f}'}
         return status('tracking', level, message, values)
 
     def _namesakes(self) -> str | None:

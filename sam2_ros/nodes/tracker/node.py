@@ -194,6 +194,7 @@ class TrackerNode(ManagedNode):
             model=self._network_settings['model'] if self.parts else '',
             memory=self._settings['memory'],
             device=self.parts.device if self.parts else '',
+            graphs=self.parts.tracker.graphs if self.parts else None,
             newest=self.parts.outputs.newest if self.parts else None,
             detections=self.parts.inputs.detections if self.parts and self._stream else None,
         )

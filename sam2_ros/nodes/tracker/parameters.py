@@ -41,7 +41,7 @@ TRACKER_PARAMETERS = (
     ParameterRow(
         'image_size',
         0,
-        'Side of the square image the network sees, a multiple of 32; smaller is faster. '
+        'Side of the square image the network sees, a multiple of 32 (edgetam: 256); smaller is faster. '
         '0: the size the model was trained at.',
         'pixels',
         0,
@@ -55,6 +55,13 @@ TRACKER_PARAMETERS = (
         'threads',
         0,
         256,
+        change=Change.UNCONFIGURED,
+    ),
+    ParameterRow(
+        'graphs',
+        'auto',
+        'auto: on a GPU, frames without prompts run as CUDA graphs, which is faster. off: they do not.',
+        choices=('auto', 'off'),
         change=Change.UNCONFIGURED,
     ),
     # How objects are tracked.

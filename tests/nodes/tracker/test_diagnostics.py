@@ -14,8 +14,10 @@ from sensor_msgs.msg import Image
 from sam2_ros.live import measurements
 from sam2_ros.nodes.edge.diagnostics import PERIOD
 from sam2_ros.nodes.tracker import diagnostics
+from sam2_ros.tracking.graphs import GraphRunner
 from tests.nodes import tracker_scene as scene
 from tests.nodes.graph import Client, graph
+from tests.tracking.fake_graphs import FakeCapture
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +74,21 @@ def test_stamps_ahead_of_the_clock_are_told(micro_weights: Path) -> None:
         client.step(0)
         status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.WARN, 'a warning')
         assert 'ahead of the clock of this node (use_sim_time?)' in status.message
+
+
+def test_graphs_and_their_trouble_are_told(micro_weights: Path) -> None:
+    """Graphs as on a GPU, on the CPU; then they are given up."""
+    with graph(micro_weights) as client:
+        runner = GraphRunner(FakeCapture())
+        client.tracker_node.parts.tracker._graphs = runner
+        client.step(0)
+        status = client.diagnosed('tracking', lambda _, values: values.get('graphs') == '1', 'one graph')
+        assert status.level == DiagnosticStatus.OK
+        assert float(values_of(status)['memory of graphs, MB']) >= 0
+        runner.trouble = 'frames run without graphs, which is slower: a reason'
+        status = client.diagnosed('tracking', lambda status, _: status.level == DiagnosticStatus.WARN, 'a warning')
+        assert status.message == runner.trouble
+        client.log_line(runner.trouble)
 
 
 def test_two_cameras_on_one_topic_are_told(tracker: Client) -> None:
