@@ -48,8 +48,22 @@ def remembering_micro(micro_weights: Path) -> Sam2Network:
 
 
 @pytest.fixture(scope='session')
+def remembering_micro128(micro_weights: Path) -> Sam2Network:
+    """The same at 128 pixels, for comparisons over many frames."""
+    return remembering_micro_network(micro_weights, image_size=128)
+
+
+@pytest.fixture(scope='session')
 def official_micro(micro_state_dict: dict[str, Tensor]) -> Any:
     """The official video predictor with the same weights and size; shared, so leave its switches as they are."""
     from tests.official_video import official_predictor  # slow to import
 
     return official_predictor(micro_state_dict, image_size=256)
+
+
+@pytest.fixture(scope='session')
+def official_micro128(micro_state_dict: dict[str, Tensor]) -> Any:
+    """The same at 128 pixels."""
+    from tests.official_video import official_predictor
+
+    return official_predictor(micro_state_dict, image_size=128)
