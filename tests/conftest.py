@@ -17,6 +17,12 @@ settings.register_profile('repeatable', deadline=None, derandomize=True)
 settings.load_profile('repeatable')
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files without slow tests come last, so that no process of a run in several is busy alone for long at the end."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope='session')
 def micro_weights() -> Path:
     """File of trained weights of the micro variant: masks follow the prompt, objects come and go."""
