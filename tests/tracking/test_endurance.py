@@ -2,7 +2,6 @@
 
 import gc
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,16 +35,6 @@ def live_tensors() -> int:
     return sum(count for kind, count in kinds.items() if issubclass(kind, torch.Tensor))
 
 
-@pytest.fixture
-def new_objects_alone() -> Iterator[None]:
-    """What was there before is neither looked through nor counted."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.mark.usefixtures('new_objects_alone')
 @pytest.mark.parametrize('memory', ['dam', 'samurai', 'sam2long'])
 def test_memory_is_flat_over_hundreds_of_frames(suited: Sam2Network, clip: Clip, memory: str) -> None:
     """With anchors, corrections, prompts for past frames, and objects that come and go."""
