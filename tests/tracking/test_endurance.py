@@ -19,8 +19,8 @@ SETTLED = 100  # frames after which everything that is bounded is full
 PERIOD = 50  # frames after which an object joins, leaves, and another is prompted in the past again
 MEBIBYTE = 2**20
 # Looked at only where a period ends, most tensors of a tracker that loses nothing are the same in both halves, and its
-# bytes stay within 0.3 MiB. So these limits find one tensor lost in 85 frames, or 2.4 kB a frame.
-MORE_TENSORS = 2
+# bytes stay within 0.3 MiB. So these limits find one tensor lost in 90 frames, or 2.4 kB a frame.
+MORE_TENSORS = 1
 MORE_BYTES = 1 * MEBIBYTE
 
 
