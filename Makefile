@@ -5,8 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-# Two workers of one thread each: tests wait for messages as often as they compute.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Two workers of one thread each: tests wait for messages as often as they compute. tests/conftest.py orders the files.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 # A sourced ROS installation gets an environment and a build of its own; scripts/activate.sh knows the same names.
 VENV := .venv$(ROS_DISTRO:%=-%)

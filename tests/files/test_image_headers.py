@@ -87,7 +87,7 @@ def test_what_lies_between_the_segments_of_a_jpeg_is_skipped_as_the_decoder_does
 @pytest.mark.parametrize('filling', [b'\xff', b'\xff\x01', b'\xff\xfe\x00\x02', b'\0'])
 def test_megabytes_of_nothing_cost_no_time(filling: bytes) -> None:
     data = JPEG[:3] + filling * (10_000_000 // len(filling))
-    started = time.perf_counter()
+    started = time.process_time()
     assert image_size(data) is None
     assert is_truncated(data)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

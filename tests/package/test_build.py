@@ -1,6 +1,5 @@
 """colcon builds the package both ways; what it installs is complete and works without the source tree."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,8 +16,6 @@ pytestmark = pytest.mark.slow
 
 BUILT = Path(get_package_prefix('sam2_ros')).parent  # by make build; all tests run on it
 LINTERS = ('mypy', 'ruff_check', 'ruff_format')
-# What the compiled messages are made from. Python sources, launch and config files are only copied.
-COMPILED = ('CMakeLists.txt', 'package.xml', 'constraints.txt', 'cmake/*', 'msg/*', 'srv/*')
 
 USE = """
 import sys
@@ -49,31 +46,37 @@ def _environment_without_the_package() -> dict[str, str]:
     return env
 
 
-def _made_from() -> str:
-    """A digest of what is compiled, and with what."""
-    files = sorted(file for pattern in COMPILED for file in REPOSITORY.glob(pattern))
-    parts = [sys.executable.encode(), *(part for file in files for part in (file.name.encode(), file.read_bytes()))]
-    return hashlib.sha256(b'\0'.join(parts)).hexdigest()
+def _copy_compiled(workspace: Path) -> None:
+    """Give a workspace the compiled messages of `make build`: to compile them once more would take a minute.
+
+    Whatever is older than its source is compiled all the same. Files of CMake name their own folder; libraries do, too,
+    and are linked anew. Of commands that name a folder CMake keeps digests, which would have all of them run again.
+    """
+    if not (BUILT.parent / 'build').exists():
+        return
+    before, now = (f'{folder}/'.encode() for folder in (BUILT.parent, workspace))
+    anew = shutil.ignore_patterns('*.so', 'CMakeRuleHashes.txt')
+    shutil.copytree(BUILT.parent / 'build', workspace / 'build', symlinks=True, ignore=anew)
+    for file in (workspace / 'build').rglob('*'):
+        if file.is_symlink() or not file.is_file() or before not in (content := file.read_bytes()) or b'\0' in content:
+            continue
+        times = file.stat()
+        file.write_bytes(content.replace(before, now))
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.fixture(scope='module')
 def plain_workspace() -> Path:
-    """A workspace that is built and installed now, without links.
-
-    It lies beside the install folder of `make build`. The compiled messages of an earlier run stay there, as long as
-    all that they are made from is the same: a minute less. What is installed never stays.
-    """
-    workspace, made_from = BUILT.parent / 'plain', _made_from()
-    stamp = workspace / 'made_from'
-    if not stamp.exists() or stamp.read_text() != made_from:
-        shutil.rmtree(workspace, ignore_errors=True)
-        (workspace / 'src').mkdir(parents=True)
-        (workspace / 'src/sam2_ros').symlink_to(REPOSITORY)
-    for folder in ('install', 'build/sam2_ros/test_results'):
-        shutil.rmtree(workspace / folder, ignore_errors=True)
+    """A workspace that is built and installed now, without links. It lies beside the install folder of `make build`."""
+    workspace = BUILT.parent / 'plain'
+    shutil.rmtree(workspace, ignore_errors=True)
+    (workspace / 'src').mkdir(parents=True)
+    (workspace / 'src/sam2_ros').symlink_to(REPOSITORY)
+    _copy_compiled(workspace)
     python = [f'-DPython3_EXECUTABLE={sys.executable}', f'-DPYTHON_EXECUTABLE={sys.executable}']
-    _run(['colcon', 'build', '--cmake-args', *python], cwd=workspace, env=_environment_without_the_package())
-    stamp.write_text(made_from)
+    command = ['colcon', 'build', '--cmake-args', *python, '-DAMENT_CMAKE_SYMLINK_INSTALL=OFF']
+    _run(command, cwd=workspace, env=_environment_without_the_package())
+    assert not any(path.is_symlink() for path in (workspace / 'install').rglob('*'))
     return workspace
 
 

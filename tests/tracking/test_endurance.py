@@ -1,6 +1,7 @@
 """A long stream: what the process holds does not grow."""
 
 import gc
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,14 @@ from tests.tracking.conftest import OFTEN
 
 pytestmark = pytest.mark.slow
 
-FRAMES = 1000
+FRAMES = 550
 SETTLED = 100  # frames after which everything that is bounded is full
 PERIOD = 50  # frames after which an object joins, leaves, and another is prompted in the past again
 MEBIBYTE = 2**20
-# Looked at only where a period ends, the numbers of a tracker that loses nothing stay within 3 tensors and 0.3 MiB. So
-# these limits find one tensor lost in 90 frames, or 2.4 kB a frame.
-MORE_TENSORS = 10
-MORE_BYTES = 2 * MEBIBYTE
+# Looked at only where a period ends, most tensors of a tracker that loses nothing are the same in both halves, and its
+# bytes stay within 0.3 MiB. So these limits find one tensor lost in 90 frames, or 2.4 kB a frame.
+MORE_TENSORS = 1
+MORE_BYTES = 1 * MEBIBYTE
 
 
 def resident_bytes() -> int:
@@ -30,11 +31,12 @@ def resident_bytes() -> int:
 
 def live_tensors() -> int:
     gc.collect()
-    return sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
+    kinds = Counter(map(type, gc.get_objects()))
+    return sum(count for kind, count in kinds.items() if issubclass(kind, torch.Tensor))
 
 
 @pytest.mark.parametrize('memory', ['dam', 'samurai', 'sam2long'])
-def test_memory_is_flat_over_1000_frames(suited: Sam2Network, clip: Clip, memory: str) -> None:
+def test_memory_is_flat_over_hundreds_of_frames(suited: Sam2Network, clip: Clip, memory: str) -> None:
     """With anchors, corrections, prompts for past frames, and objects that come and go."""
     tracker = VideoTracker(
         suited, make_policy(memory, OFTEN), options=TrackerOptions(ring_frames=8, clear_on_correction=False)
@@ -56,5 +58,6 @@ def test_memory_is_flat_over_1000_frames(suited: Sam2Network, clip: Clip, memory
             resident.append(resident_bytes())
     anchors = {MemoryEvent.ANCHOR} if memory == 'dam' else set()
     assert {MemoryEvent.RECENT, MemoryEvent.PROMPT} | anchors <= set(events)
-    assert max(tensors) - min(tensors) <= MORE_TENSORS, tensors
+    half = len(tensors) // 2
+    assert max(tensors[half:]) - max(tensors[:half]) <= MORE_TENSORS, tensors
     assert resident[-1] - resident[0] < MORE_BYTES, resident

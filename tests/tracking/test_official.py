@@ -1,4 +1,7 @@
-"""The `sam2` policy against the official video predictor: same weights, same images, 256 pixels, fp32."""
+"""The `sam2` policy against the official video predictor: same weights, same images, fp32.
+
+Each kind of prompt at 128 pixels, all of them together and the way from files to masks at 256.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -73,18 +76,18 @@ def run_ours(model: Sam2Network, clip: Clip, script: Script, options: TrackerOpt
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_one_object_corrected_at_frame_12(
-    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip, kind: str
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip, kind: str
 ) -> None:
     script = {0: [clip.prompt('a', kind)], 12: [clip.prompt('a', kind, 12)]}
-    compare(run_ours(remembering_micro, clip, script), OfficialRun(official_micro, clip, script).run())
+    compare(run_ours(remembering_micro128, clip, script), OfficialRun(official_micro128, clip, script).run())
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_three_objects_one_added_at_frame_8(
-    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip, kind: str
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip, kind: str
 ) -> None:
     script = {0: [clip.prompt('a', kind), clip.prompt('b', kind)], 8: [clip.prompt('c', kind, 8)]}
-    compare(run_ours(remembering_micro, clip, script), OfficialRun(official_micro, clip, script).run())
+    compare(run_ours(remembering_micro128, clip, script), OfficialRun(official_micro128, clip, script).run())
 
 
 def test_mixed_prompts_late_object_and_correction(
@@ -101,7 +104,7 @@ def test_mixed_prompts_late_object_and_correction(
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_objects_that_are_gone_for_a_while(
-    remembering_micro: Sam2Network, official_micro: SAM2VideoPredictor, clip: Clip, kind: str
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip, kind: str
 ) -> None:
     """Hidden frames have pointers and memories of their own, which the frames after them read."""
     hidden = range(6, 12)
@@ -111,8 +114,8 @@ def test_objects_that_are_gone_for_a_while(
     ]
     script = {0: [clip.prompt('a', kind), clip.prompt('b', kind)]}
     gone = Clip(scenes)
-    official = OfficialRun(official_micro, gone, script).run()
-    compare(run_ours(remembering_micro, gone, script), official)
+    official = OfficialRun(official_micro128, gone, script).run()
+    compare(run_ours(remembering_micro128, gone, script), official)
     assert all(official[frame, object_id].max() < 0 for frame in hidden for object_id in 'ab')
     assert any(official[frame, object_id].max() > 0 for frame in range(12, len(gone)) for object_id in 'ab')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from sam2_ros.nodes.trackers.node import TrackersNode
 from sam2_ros.nodes.trackers.parameters import EXAMPLE, TITLE, process_parameters
 from tests.common import REPOSITORY
 from tests.nodes import tracker_scene as scene
-from tests.nodes.graph import Client, client_of
+from tests.nodes.graph import DOMAINS, Client, client_of
 from tests.nodes.trackers.cameras import Cameras, cameras_graph
 
 YAML = REPOSITORY / 'config/cameras.yaml'
@@ -128,13 +129,16 @@ def test_a_camera_that_is_configured_waits_for_the_network_and_nobody_for_it(cam
     left.connected()
 
 
+def settings_words(weights: Path) -> list[str]:
+    values = {'checkpoint': weights, 'image_size': 64, 'cpu_threads': 1}
+    return [word for name, value in values.items() for word in ('-p', f'{name}:={value}')]
+
+
 @contextmanager
 def process(weights: Path, *words: str) -> Iterator[tuple[subprocess.Popen, Client]]:
     """The executable in a process of its own, and a client of camera front."""
     with client_of('/front/tracker', image='/front/color') as client:
-        values = {'checkpoint': weights, 'image_size': 64, 'cpu_threads': 1}
-        given = [word for name, value in values.items() for word in ('-p', f'{name}:={value}')]
-        command = [sys.executable, '-m', 'sam2_ros.nodes.trackers.node', '--ros-args', *given, *words]
+        command = [sys.executable, '-m', 'sam2_ros.nodes.trackers.node', '--ros-args', *settings_words(weights), *words]
         environment = os.environ | {'ROS_DOMAIN_ID': str(client.context.get_domain_id())}
         running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         try:
@@ -164,25 +168,57 @@ def test_the_process_tracks_and_ends_in_order(micro_weights: Path, number: signa
         assert 'Traceback' not in errors and 'terminate' not in errors
 
 
+# Each command line is given to a process of its own, which is forked when all is imported: that takes the most time.
+TRY_ALL = """
+import json, os, signal, sys, tempfile
+from sam2_ros.nodes.trackers.node import main
+ends = []
+for words in json.load(sys.stdin):
+    with tempfile.TemporaryFile() as errors:
+        child = os.fork()
+        if not child:
+            os.dup2(errors.fileno(), 2)
+            signal.alarm(60)  # ends what should not have started
+            main(words)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        errors.seek(0)
+        ends.append((code, errors.read().decode()))
+print(json.dumps(ends))
+"""
+REFUSED: dict[str, tuple[str, ...]] = {
+    'cameras is [], but must be a list of texts, one at least': (),
+    "cameras is 'front', but must be a list of texts": ('-p', 'cameras:=front'),
+    "cameras holds 'front' several times": ('-p', 'cameras:=[front, front]'),
+    "cameras holds '2nd'; names are words of letters, digits and _": ('-p', 'cameras:=[2nd]'),
+    "a.image is '//x', but must be the name of a topic": ('-p', 'cameras:=[a]', '-p', 'a.image:=//x'),
+    'a.weight is 0.0, but must be a number from 0.01 to 100': ('-p', 'cameras:=[a]', '-p', 'a.weight:=0.0'),
+    "model is 'odd', but must be one of": ('-p', 'cameras:=[a]', '-p', 'model:=odd'),
+}
+
+
+@pytest.fixture(scope='module')
+def ends(micro_weights: Path) -> dict[str, tuple[int, str]]:
+    """How the processes end: exit code and what they print to stderr, by the sentence that is expected."""
+    given = [['--ros-args', *settings_words(micro_weights), *words] for words in REFUSED.values()]
+    environment = os.environ | {'ROS_DOMAIN_ID': str(next(DOMAINS))}
+    done = subprocess.run(
+        [sys.executable, '-c', TRY_ALL],
+        input=json.dumps(given),
+        env=environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(zip(REFUSED, json.loads(done.stdout), strict=True))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ('words', 'sentence'),
-    [
-        ((), 'cameras is [], but must be a list of texts, one at least'),
-        (('-p', 'cameras:=front'), "cameras is 'front', but must be a list of texts"),
-        (('-p', 'cameras:=[front, front]'), "cameras holds 'front' several times"),
-        (('-p', 'cameras:=[2nd]'), "cameras holds '2nd'; names are words of letters, digits and _"),
-        (('-p', 'cameras:=[a]', '-p', 'a.image:=//x'), "a.image is '//x', but must be the name of a topic"),
-        (('-p', 'cameras:=[a]', '-p', 'a.weight:=0.0'), 'a.weight is 0.0, but must be a number from 0.01 to 100'),
-        (('-p', 'cameras:=[a]', '-p', 'model:=odd'), "model is 'odd', but must be one of"),
-    ],
-)
-def test_what_cannot_be_started_ends_with_a_sentence(
-    micro_weights: Path, words: tuple[str, ...], sentence: str
-) -> None:
-    with process(micro_weights, *words) as (running, _):
-        _, errors = running.communicate(timeout=60)
-        assert running.returncode == 2 and sentence in errors and 'Traceback' not in errors
+@pytest.mark.parametrize('sentence', REFUSED)
+def test_what_cannot_be_started_ends_with_a_sentence(ends: dict[str, tuple[int, str]], sentence: str) -> None:
+    code, errors = ends[sentence]
+    assert code == 2 and sentence in errors and 'Traceback' not in errors
 
 
 @pytest.mark.slow
