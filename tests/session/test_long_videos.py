@@ -18,10 +18,10 @@ from tests.session.conftest import assert_same
 from tests.tracking.clips import Clip
 
 MEBIBYTE = 2**20
-LONG = 10_000  # frames
+LONG = 20_000  # frames
 SETTLED = 1000  # frames after which caches are full and what is loaded late is loaded
 SMALL_BUDGET = 4 * MEBIBYTE
-MOST_GROWTH = 7 * MEBIBYTE  # 3 were measured; the state itself is 120. So this finds 0.8 kB lost in each frame
+MOST_GROWTH = 16 * MEBIBYTE  # 2 were measured; the state itself is 240
 
 
 class DrawnVideo(Sequence[np.ndarray]):
@@ -61,7 +61,7 @@ def forget_peak() -> None:
 
 
 @pytest.mark.slow
-def test_peak_memory_over_thousands_of_frames(tmp_path: Path) -> None:
+def test_peak_memory_over_20000_frames(tmp_path: Path) -> None:
     """Every frame is drawn, encoded, tracked and remembered. Only the network is cheap: it has no part in the state."""
     video = DrawnVideo(LONG)
     options = SessionOptions(memory_bytes=SMALL_BUDGET, features_bytes=SMALL_BUDGET, spill_folder=tmp_path)
