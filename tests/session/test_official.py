@@ -1,20 +1,17 @@
 """`VideoSession` against the official video predictor: same weights, same images, 128 pixels, fp32."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
 from sam2.sam2_video_predictor import SAM2VideoPredictor
-from torch import Tensor
 
 from sam2_ros.model import Sam2Network
 from sam2_ros.session import SessionOptions, VideoSession
 from sam2_ros.tracking import Prompt
-from tests.official_video import Logits, add_prompt, compare, official_predictor, official_state
-from tests.remembering import remembering_micro_network
+from tests.official_video import Logits, add_prompt, compare, official_state
 from tests.tracking.clips import Clip, moving_clip
 
 pytestmark = pytest.mark.slow
@@ -55,16 +52,6 @@ class Remove:
 
 
 Script = Sequence[Say | Go | Unsay | Remove]
-
-
-@pytest.fixture(scope='module')
-def model(micro_weights: Path) -> Sam2Network:
-    return remembering_micro_network(micro_weights, image_size=128)
-
-
-@pytest.fixture(scope='module')
-def predictor(micro_state_dict: Mapping[str, Tensor]) -> SAM2VideoPredictor:
-    return official_predictor(micro_state_dict, image_size=128)
 
 
 @pytest.fixture(scope='module')
@@ -128,7 +115,7 @@ def assert_equal(
 
 @pytest.mark.parametrize('kind', ['point', 'points', 'box', 'mask'])
 def test_three_objects_prompted_on_different_frames_forwards_then_backwards(
-    model: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip, kind: str
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip, kind: str
 ) -> None:
     script = [
         Say(8, clip.prompt('a', kind, 8)),
@@ -137,11 +124,11 @@ def test_three_objects_prompted_on_different_frames_forwards_then_backwards(
         Go(8),
         Go(14, reverse=True),
     ]
-    assert_equal(model, predictor, clip, script)
+    assert_equal(remembering_micro128, official_micro128, clip, script)
 
 
 def test_corrections_on_later_frames_and_a_prompt_after_propagation(
-    model: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip
 ) -> None:
     """Frames tracked backwards are corrected in that direction; a second prompt on a frame goes on top of the first."""
     script = [
@@ -160,11 +147,11 @@ def test_corrections_on_later_frames_and_a_prompt_after_propagation(
         Say(12, clip.prompt('c', 'points', 12)),
         Go(12, frames=6),
     ]
-    assert_equal(model, predictor, clip, script)
+    assert_equal(remembering_micro128, official_micro128, clip, script)
 
 
 def test_prompts_and_objects_are_removed_in_between(
-    model: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip
 ) -> None:
     script = [
         Say(0, clip.prompt('a', 'box')),
@@ -181,12 +168,12 @@ def test_prompts_and_objects_are_removed_in_between(
         Unsay(9, 'c'),
         Go(),
     ]
-    assert_equal(model, predictor, clip, script)
+    assert_equal(remembering_micro128, official_micro128, clip, script)
 
 
 @pytest.mark.parametrize('most', [2, 3])
 def test_the_closest_prompted_frames_are_read(
-    model: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip, most: int
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip, most: int
 ) -> None:
     """Those not read as prompted frames are read as tracked ones where they are among the last."""
     prompted = [
@@ -194,11 +181,13 @@ def test_the_closest_prompted_frames_are_read(
     ]
     script = [*[Say(frame, clip.prompt('a', kind, frame)) for frame, kind in prompted], Go(), Go(22, reverse=True)]
     options = SessionOptions(max_conditioning=most, clear_on_correction=False)
-    with mock.patch.object(predictor, 'max_cond_frames_in_attn', most):
-        assert_equal(model, predictor, clip, script, options)
+    with mock.patch.object(official_micro128, 'max_cond_frames_in_attn', most):
+        assert_equal(remembering_micro128, official_micro128, clip, script, options)
 
 
-def test_corrections_that_are_not_kept(model: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip) -> None:
+def test_corrections_that_are_not_kept(
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip
+) -> None:
     """The default of the official predictor: clicks on tracked frames are shown, and lost with the next propagation."""
     script = [
         Say(5, clip.prompt('a', 'point', 5)),
@@ -209,10 +198,14 @@ def test_corrections_that_are_not_kept(model: Sam2Network, predictor: SAM2VideoP
         Go(),
     ]
     options = SessionOptions(max_conditioning=None, clear_on_correction=False, keep_corrections=False)
-    with mock.patch.object(predictor, 'add_all_frames_to_correct_as_cond', False):
-        assert_equal(model, predictor, clip, script, options)
+    with mock.patch.object(official_micro128, 'add_all_frames_to_correct_as_cond', False):
+        assert_equal(remembering_micro128, official_micro128, clip, script, options)
 
 
-def test_a_video_of_less_than_16_frames(model: Sam2Network, predictor: SAM2VideoPredictor, clip: Clip) -> None:
+def test_a_video_of_less_than_16_frames(
+    remembering_micro128: Sam2Network, official_micro128: SAM2VideoPredictor, clip: Clip
+) -> None:
     short = Clip(clip.scenes[:9])
-    assert_equal(model, predictor, short, [Say(4, short.prompt('a', 'box', 4)), Go(), Go(4, reverse=True)])
+    assert_equal(
+        remembering_micro128, official_micro128, short, [Say(4, short.prompt('a', 'box', 4)), Go(), Go(4, reverse=True)]
+    )
