@@ -14,11 +14,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2_ros.evaluation.cluster import RayCluster
 from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, facts, positive
 from sam2_ros.evaluation.datasets.registry import DATASETS
 from sam2_ros.evaluation.evaluation import DatasetSource, Evaluation, Failure, evaluate
-from sam2_ros.evaluation.executors import Executor, Processes
+from sam2_ros.evaluation.executor_arguments import add_executor_arguments, chosen_executor
+from sam2_ros.evaluation.executors import Executor
 from sam2_ros.evaluation.pages.evaluation import EvaluationReport, write_page
 from sam2_ros.evaluation.plan import plan
 from sam2_ros.evaluation.protocols.first_prompts import FIRST_PROMPTS
@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if options.plan:
         print(plan(evaluation, names))
         return 0
-    executor = _executor(options, network.device)
+    executor = chosen_executor(options, network.device)
     store = evaluation.open_store(chosen_output(options), overwrite=options.overwrite)
     failures = _do(evaluation, store, names, executor=executor)
     scores = {
@@ -86,25 +86,6 @@ def _do(evaluation: Evaluation, store: ResultStore, names: Sequence[str], *, exe
     return sorted(failures, key=lambda failure: (names.index(failure.name), evaluation.memories.index(failure.memory)))
 
 
-def _executor(options: argparse.Namespace, device: str) -> Executor:
-    """That of --processes, --ray and --gpus.
-
-    Raises:
-        ValueError: if these do not fit together.
-        ImportError: if Ray is not installed.
-    """
-    if options.ray is None:
-        if options.gpus is not None:
-            raise ValueError('--gpus is for --ray, which shares them out')
-        return Processes(options.processes)
-    if device.startswith('cuda:'):
-        raise ValueError(f'--ray chooses the GPU of each process: --device cuda, not {device}')
-    if options.gpus and device == 'cpu':
-        raise ValueError('--gpus is for --device cuda')
-    gpus = options.gpus or (0.0 if device == 'cpu' else 1.0)
-    return RayCluster(options.ray, options.processes, gpus)
-
-
 def _chosen(names: Sequence[str], patterns: str) -> list[str]:
     """The videos whose names match one of the patterns; all if there are none.
 
@@ -117,17 +98,6 @@ def _chosen(names: Sequence[str], patterns: str) -> list[str]:
     if not chosen:
         raise ValueError(f'no video is named {patterns!r}; the first of {len(names)} is {names[0]!r}')
     return chosen
-
-
-def _share(text: str) -> float:
-    """Type of an argument that is a part of one thing, or all of it."""
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0 and up to 1')
-    return share
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -167,19 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         help='the six memory policies of the ablation that DAM4SAM has published, beside it; in place of --memory',
     )
     add('--videos', default='', metavar='PATTERN,PATTERN', help="only those of these names, such as 'bear,car-*'")
-    add('--processes', type=positive, default=1, metavar='N', help='how many work side by side (default: %(default)s)')
-    add(
-        '--ray',
-        metavar='ADDRESS',
-        help='these work on a Ray cluster: host:port, auto, or local for one of this machine alone; needs pip install '
-        "'.[cluster]'",
-    )
-    add(
-        '--gpus',
-        type=_share,
-        metavar='SHARE',
-        help='with --ray, GPUs for each of them, such as 0.25 (default: 1, without GPUs 0)',
-    )
+    add_executor_arguments(parser)
     add('--plan', action='store_true', help='run nothing; print videos, frames, and the hours that they would take')
     add('--image-size', type=positive, metavar='PIXELS', help="side of the network's input (default: as trained)")
     add('--overwrite', action='store_true', help='delete kept results of other weights, code or settings')

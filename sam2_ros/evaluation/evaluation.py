@@ -115,6 +115,9 @@ class WorkItem:
     memory: str
     name: str
 
+    def __str__(self) -> str:
+        return f'{self.name} with {self.memory}'
+
 
 @dataclass(frozen=True)
 class Failure:
