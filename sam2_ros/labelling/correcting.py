@@ -13,6 +13,7 @@ from sam2_ros.labelling.corrections import DROP, Correction
 from sam2_ros.labelling.labels import OBJECT, LabelledObject, Labels
 from sam2_ros.labelling.passes import Watch, collect, labelling_session, unwatched
 from sam2_ros.model import Network
+from sam2_ros.session import SessionOptions
 from sam2_ros.tracking.prompt import Prompt
 
 
@@ -31,6 +32,7 @@ def apply_corrections(
     model: Network,
     frames: Sequence[np.ndarray],
     *,
+    memory_bytes: int = SessionOptions.memory_bytes,
     spill_folder: Path | None = None,
     watch: Watch = unwatched,
 ) -> Iterator[Labels]:
@@ -44,7 +46,7 @@ def apply_corrections(
     Args:
         labels: where to begin.
         corrections: in the order in which they are meant.
-        model, frames, spill_folder, watch: as for `find_masklets`.
+        model, frames, memory_bytes, spill_folder, watch: as for `find_masklets`.
 
     Yields:
         The labels after each object.
@@ -67,7 +69,14 @@ def apply_corrections(
                 )
             try:
                 changed = _propagated(
-                    changed, touched, labels.frame_count, model, frames, spill_folder=spill_folder, watch=watch
+                    changed,
+                    touched,
+                    labels.frame_count,
+                    model,
+                    frames,
+                    memory_bytes=memory_bytes,
+                    spill_folder=spill_folder,
+                    watch=watch,
                 )
             except ValueError as error:
                 raise ValueError(f'object {number} of {labels.name}: {error}') from error
@@ -165,12 +174,13 @@ def _propagated(
     model: Network,
     frames: Sequence[np.ndarray],
     *,
+    memory_bytes: int,
     spill_folder: Path | None,
     watch: Watch,
 ) -> LabelledObject:
     """The object with the masks that its prompts give around the touched frames."""
     prompted = tuple(changed.prompts)
-    with labelling_session(model, frames, spill_folder=spill_folder) as session:
+    with labelling_session(model, frames, memory_bytes=memory_bytes, spill_folder=spill_folder) as session:
         # those that say where it is go first, because an object cannot begin with the others
         for frame in sorted(prompted, key=lambda frame: (not _starts(changed.prompts[frame][0]), frame)):
             for prompt in changed.prompts[frame]:

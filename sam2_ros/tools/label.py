@@ -22,6 +22,7 @@ from sam2_ros.labelling import LabelOptions, Labels, read_corrections
 from sam2_ros.masklets import FORMATS, AnnotatedVideo, write_masklets
 from sam2_ros.masklets.sav_json import STRIDE, SavJson
 from sam2_ros.model import Sam2Network
+from sam2_ros.session import SessionOptions
 from sam2_ros.tools.grid_arguments import add_grid_arguments, given_grid, usual_grid
 from sam2_ros.tools.label_video import (
     LabelWork,
@@ -153,6 +154,7 @@ def _run(options: argparse.Namespace) -> int:
         given,
         network,
         options.points_per_batch,
+        SessionOptions.memory_bytes // options.processes,
         alone,
     )
     items = [WorkItem(work, name, video, tuple(corrections.get(name, ()))) for name, video in videos.items()]

@@ -38,6 +38,7 @@ class LabelWork:
         given: those that were given. Those of the network always are.
         network: which network.
         points_per_batch: see `AutomaticMaskGenerator`.
+        memory_bytes: see `SessionOptions`.
         alone: whether this is the process of the command: it shows progress, and SIGINT and SIGTERM stop it after the
             frame in work.
     """
@@ -49,6 +50,7 @@ class LabelWork:
     given: Mapping[str, Any]
     network: NetworkSource
     points_per_batch: int
+    memory_bytes: int
     alone: bool
 
 
@@ -171,26 +173,30 @@ def _label(item: WorkItem, now: Labels, frames: VideoFrames, *, interruption: In
     """
     name, silent = item.name, not item.work.alone
 
-    def watch(passes: Iterable[FrameResult], count: int) -> Iterator[FrameResult]:
+    def watch(results: Iterable[FrameResult], count: int) -> Iterator[FrameResult]:
         words = f'{name}: tracking'
-        for result in tqdm(passes, total=count, unit='frame', desc=words, leave=False, disable=silent):
+        for result in tqdm(results, total=count, unit='frame', desc=words, leave=False, disable=silent):
             _stop_if(interruption)
             yield result
 
     model = loaded(item.work.network)
     generator = mask_generator(model, now.settings, points_per_batch=item.work.points_per_batch)
-    spill: dict[str, Any] = {'spill_folder': item.file.parent, 'watch': watch}
+    passes: dict[str, Any] = {
+        'memory_bytes': item.work.memory_bytes,
+        'spill_folder': item.file.parent,
+        'watch': watch,
+    }
     if not item.file.exists():
         now.save(item.file)
     with tqdm(total=now.frame_count, unit='frame', desc=f'{name}: looking for objects', disable=silent) as bar:
         bar.update(min(now.next_look, now.frame_count))
-        for step in find_masklets(now, frames, generator, options=label_options(now.settings), **spill):
+        for step in find_masklets(now, frames, generator, options=label_options(now.settings), **passes):
             now = step
             now.save(item.file)
             bar.set_postfix(objects=len(now.objects))
             bar.update(min(now.next_look, now.frame_count) - bar.n)
             _stop_if(interruption)
-    for step in apply_corrections(now, item.corrections, model, frames, **spill):
+    for step in apply_corrections(now, item.corrections, model, frames, **passes):
         now = step
         now.save(item.file)
         _stop_if(interruption)
