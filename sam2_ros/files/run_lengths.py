@@ -87,7 +87,7 @@ class RunLengths:
 
     @property
     def counts(self) -> np.ndarray:
-        """Lengths of the runs in pixels: (N,) int64."""
+        """The lengths of the runs in pixels, (N,) int64."""
         return np.array(short_counts(self.text.decode()), np.int64)
 
     def mask(self) -> np.ndarray:

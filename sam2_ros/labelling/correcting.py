@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sam2_ros.labelling.corrections import DROP, Correction
-from sam2_ros.labelling.labels import OBJECT, LabelledObject, Labels
+from sam2_ros.labelling.labels import OBJECT, LabelledObject, Labels, as_prompt, kept_prompt
 from sam2_ros.labelling.passes import Watch, collect, labelling_session, unwatched
 from sam2_ros.model import Network
 from sam2_ros.session import SessionOptions
@@ -62,7 +62,7 @@ def apply_corrections(
         changed = _told(known, mine)
         touched = sorted({one.frame for one in mine if one.prompt is not None})
         if touched:
-            if not any(_starts(given[0]) for given in changed.prompts.values()):
+            if not any(_starts(as_prompt(given[0])) for given in changed.prompts.values()):
                 raise ValueError(
                     f'nothing is left that says where object {number} of {labels.name} is; drop it, or give a positive '
                     'click, a box or a mask on another frame'
@@ -142,8 +142,8 @@ def _told(known: LabelledObject, corrections: Sequence[Correction]) -> LabelledO
         if not one.prompt.only_refines:
             before = ()
         elif not before and one.frame in known.masks:
-            before = (Prompt(one.prompt.object_id, mask=known.masks[one.frame].mask()),)
-        prompts[one.frame] = (*before, one.prompt)
+            before = (known.masks[one.frame],)
+        prompts[one.frame] = (*before, kept_prompt(one.prompt))
         edited.add(one.frame)
     return replace(known, prompts=dict(sorted(prompts.items())), edited=tuple(sorted(edited)))
 
@@ -182,9 +182,9 @@ def _propagated(
     prompted = tuple(changed.prompts)
     with labelling_session(model, frames, memory_bytes=memory_bytes, spill_folder=spill_folder) as session:
         # those that say where it is go first, because an object cannot begin with the others
-        for frame in sorted(prompted, key=lambda frame: (not _starts(changed.prompts[frame][0]), frame)):
-            for prompt in changed.prompts[frame]:
-                session.prompt(frame, replace(prompt, object_id=OBJECT))
+        for frame in sorted(prompted, key=lambda frame: (not _starts(as_prompt(changed.prompts[frame][0])), frame)):
+            for kept in changed.prompts[frame]:
+                session.prompt(frame, as_prompt(kept))
         parts = stretches(prompted, touched, frame_count)
         passes = chain.from_iterable(
             session.propagate(part.start, reverse=part.reverse, max_frames=part.count) for part in parts

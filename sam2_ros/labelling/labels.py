@@ -19,6 +19,20 @@ FORMAT = 'sam2_ros labels 1'
 OBJECT = 'object'  # what prompts call an object; who it is, its number says
 
 
+# A prompt as it is kept: of a mask the run lengths, because a mask as an image takes a byte for each pixel.
+KeptPrompt = Prompt | RunLengths
+
+
+def kept_prompt(prompt: Prompt) -> KeptPrompt:
+    """What is kept of a prompt; `as_prompt` gives it back."""
+    return prompt if prompt.mask is None else RunLengths.of(prompt.mask)
+
+
+def as_prompt(kept: KeptPrompt) -> Prompt:
+    """The prompt, for the object `OBJECT`."""
+    return Prompt(OBJECT, mask=kept.mask()) if isinstance(kept, RunLengths) else replace(kept, object_id=OBJECT)
+
+
 @dataclass(frozen=True)
 class LabelledObject:
     """One object of a video.
@@ -36,7 +50,7 @@ class LabelledObject:
 
     masks: Mapping[int, RunLengths] = field(default_factory=dict)
     stability: Mapping[int, float] = field(default_factory=dict)
-    prompts: Mapping[int, tuple[Prompt, ...]] = field(default_factory=dict)
+    prompts: Mapping[int, tuple[KeptPrompt, ...]] = field(default_factory=dict)
     score: float = 1.0
     class_name: str = ''
     checked: bool = False
@@ -201,15 +215,16 @@ def _object_of(tree: dict[str, Any]) -> LabelledObject:
     )
 
 
-def _prompt_tree(prompt: Prompt) -> dict[str, Any]:
+def _prompt_tree(prompt: KeptPrompt) -> dict[str, Any]:
+    if isinstance(prompt, RunLengths):
+        return {'mask': prompt.to_coco()}
     tree: dict[str, Any] = {}
-    if prompt.mask is not None:
-        return tree | {'mask': RunLengths.of(prompt.mask).to_coco()}
     if len(prompt.points):
         tree |= {'points': prompt.points.tolist(), 'labels': prompt.labels.tolist()}
     return tree if prompt.box is None else tree | {'box': prompt.box.tolist()}
 
 
-def _prompt_of(tree: dict[str, Any]) -> Prompt:
-    mask = _mask_of(tree['mask']).mask() if 'mask' in tree else None
-    return Prompt(OBJECT, points=tree.get('points', ()), labels=tree.get('labels'), box=tree.get('box'), mask=mask)
+def _prompt_of(tree: dict[str, Any]) -> KeptPrompt:
+    if 'mask' in tree:
+        return _mask_of(tree['mask'])
+    return Prompt(OBJECT, points=tree.get('points', ()), labels=tree.get('labels'), box=tree.get('box'))

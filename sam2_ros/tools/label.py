@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import cache
@@ -193,7 +194,7 @@ def _chosen_videos(sources: Sequence[str]) -> dict[str, str]:
     """
     videos = [video for source in sources for video in videos_of(source)]
     names = [name_of(video) for video in videos]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ValueError(f'two videos have the same name: {", ".join(twice)}; rename one, or give it its own --out')
     return dict(zip(names, map(_absolute, videos), strict=True))
