@@ -10,7 +10,7 @@ import numpy as np
 
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.images import AutomaticMaskGenerator
-from sam2_ros.labelling.labels import LabelledObject, Labels, kept_prompt
+from sam2_ros.labelling.labels import LabelledObject, Labels
 from sam2_ros.labelling.merging import are_same, merged
 from sam2_ros.labelling.options import LabelOptions
 from sam2_ros.labelling.passes import Seen, Watch, collect, labelling_session, unwatched
@@ -125,7 +125,7 @@ def _object(seen: Seen, frame: int, prompt: Prompt) -> LabelledObject:
     return LabelledObject(
         masks=dict(sorted(seen.masks.items())),
         stability=dict(sorted(seen.stability.items())),
-        prompts={frame: (kept_prompt(prompt),)},
+        prompts={frame: (prompt,)},
         score=seen.score,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sam2_ros.labelling.corrections import DROP, Correction
-from sam2_ros.labelling.labels import OBJECT, LabelledObject, Labels, as_prompt, kept_prompt
+from sam2_ros.labelling.labels import OBJECT, LabelledObject, Labels, as_prompt
 from sam2_ros.labelling.passes import Watch, collect, labelling_session, unwatched
 from sam2_ros.model import Network
 from sam2_ros.session import SessionOptions
@@ -143,7 +143,7 @@ def _told(known: LabelledObject, corrections: Sequence[Correction]) -> LabelledO
             before = ()
         elif not before and one.frame in known.masks:
             before = (known.masks[one.frame],)
-        prompts[one.frame] = (*before, kept_prompt(one.prompt))
+        prompts[one.frame] = (*before, one.prompt)
         edited.add(one.frame)
     return replace(known, prompts=dict(sorted(prompts.items())), edited=tuple(sorted(edited)))
 

@@ -23,9 +23,10 @@ OBJECT = 'object'  # what prompts call an object; who it is, its number says
 KeptPrompt = Prompt | RunLengths
 
 
-def kept_prompt(prompt: Prompt) -> KeptPrompt:
-    """What is kept of a prompt; `as_prompt` gives it back."""
-    return prompt if prompt.mask is None else RunLengths.of(prompt.mask)
+def _kept(prompt: KeptPrompt) -> KeptPrompt:
+    if isinstance(prompt, RunLengths) or prompt.mask is None:
+        return prompt
+    return RunLengths.of(prompt.mask)
 
 
 def as_prompt(kept: KeptPrompt) -> Prompt:
@@ -40,7 +41,8 @@ class LabelledObject:
     Attributes:
         masks: by frame; a frame that does not show it is not among them.
         stability: of the masks, 0 to 1, by frame.
-        prompts: what says where it is, by frame; those of a frame in the order in which they were given.
+        prompts: what says where it is, by frame; those of a frame in the order in which they were given. Prompts that
+            are masks are kept as run lengths; `as_prompt` makes prompts of them.
         score: see `LabelOptions.least_score`; 1 for objects of a person.
         class_name: may be empty.
         checked: a person has kept or edited it.
@@ -56,6 +58,10 @@ class LabelledObject:
     checked: bool = False
     dropped: bool = False
     edited: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        kept = {frame: tuple(map(_kept, given)) for frame, given in self.prompts.items()}
+        object.__setattr__(self, 'prompts', kept)
 
 
 @dataclass(frozen=True)
