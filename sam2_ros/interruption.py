@@ -66,6 +66,16 @@ def noted_interruption() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: raise KeyboardInterrupt. For the main thread only."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def end_with_parent() -> None:
     """Let this worker process end when its parent process ends. Call it at the start of the worker."""
     parent = multiprocessing.parent_process()

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2_ros.evaluation.cluster import RayCluster
 from sam2_ros.evaluation.command_line import add_network_arguments, chosen_network, chosen_output, facts, positive
 from sam2_ros.evaluation.datasets.dataset import ClipChoice
 from sam2_ros.evaluation.datasets.registry import DATASETS
 from sam2_ros.evaluation.evaluation import DatasetSource, Evaluation, Failure, Method, evaluate
-from sam2_ros.evaluation.executors import Executor, Processes
+from sam2_ros.evaluation.executor_arguments import add_executor_arguments, chosen_executor
+from sam2_ros.evaluation.executors import Executor
 from sam2_ros.evaluation.measures.speed import FrameTime, check_long_enough, time_trackers
 from sam2_ros.evaluation.pages.evaluation import write_page
 from sam2_ros.evaluation.pages.report import EvaluationReport
@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     timed = _chosen(all_names, options.time) if options.time else []
     for name in timed:
         check_long_enough(source.open().sequence(name))
-    executor = _executor(options, networks[0].device)
+    executor = chosen_executor(options, networks[0].device)
     methods = _methods(options, evaluations)
     failures = _do(methods, names, executor=executor)
     scores = {
@@ -122,25 +122,6 @@ def _times(methods: Sequence[Method], names: Sequence[str]) -> list[FrameTime]:
     return time_trackers(trackers, map(data.sequence, names))
 
 
-def _executor(options: argparse.Namespace, device: str) -> Executor:
-    """That of --processes, --ray and --gpus.
-
-    Raises:
-        ValueError: if these do not fit together.
-        ImportError: if Ray is not installed.
-    """
-    if options.ray is None:
-        if options.gpus is not None:
-            raise ValueError('--gpus is for --ray, which shares them out')
-        return Processes(options.processes)
-    if device.startswith('cuda:'):
-        raise ValueError(f'--ray chooses the GPU of each process: --device cuda, not {device}')
-    if options.gpus and device == 'cpu':
-        raise ValueError('--gpus is for --device cuda')
-    gpus = options.gpus or (0.0 if device == 'cpu' else 1.0)
-    return RayCluster(options.ray, options.processes, gpus)
-
-
 def _chosen(names: Sequence[str], patterns: str) -> list[str]:
     """The videos whose names match one of the patterns; all if there are none.
 
@@ -153,17 +134,6 @@ def _chosen(names: Sequence[str], patterns: str) -> list[str]:
     if not chosen:
         raise ValueError(f'no video is named {patterns!r}; the first of {len(names)} is {names[0]!r}')
     return chosen
-
-
-def _share(text: str) -> float:
-    """Type of an argument that is a part of one thing, or all of it."""
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0 and up to 1')
-    return share
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -248,19 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add('--videos', default='', metavar='PATTERN,PATTERN', help="only those of these names, such as 'bear,car-*'")
     _add_clip_arguments(parser)
-    add('--processes', type=positive, default=1, metavar='N', help='how many work side by side (default: %(default)s)')
-    add(
-        '--ray',
-        metavar='ADDRESS',
-        help='these work on a Ray cluster: host:port, auto, or local for one of this machine alone; needs pip install '
-        "'.[cluster]'",
-    )
-    add(
-        '--gpus',
-        type=_share,
-        metavar='SHARE',
-        help='with --ray, GPUs for each of them, such as 0.25 (default: 1, without GPUs 0)',
-    )
+    add_executor_arguments(parser)
     add('--plan', action='store_true', help='run nothing; print videos, frames, and the hours that they would take')
     add('--overwrite', action='store_true', help='delete kept results of other weights, code or settings')
     add_network_arguments(parser)

@@ -113,7 +113,7 @@ def _share_out(work: Callable[[Item], Result], items: Sequence[Item], free: list
     ray = _ray()
     waiting = deque(enumerate(items))
     running: dict[Any, tuple[int, Any]] = {}
-    lost: list[Item] = []
+    lost: list[str] = []
     while waiting or running:
         while free and waiting:
             index, item = waiting.popleft()
@@ -127,9 +127,11 @@ def _share_out(work: Callable[[Item], Result], items: Sequence[Item], free: list
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayActorError:
-            lost.append(items[index])
+            lost.append(str(items[index]))
     if lost:
-        raise RuntimeError(f'processes ended {TRIES} times, such as for want of memory, over each of: {lost}')
+        raise RuntimeError(
+            f'processes ended {TRIES} times, such as for want of memory, over each of: {", ".join(lost)}'
+        )
 
 
 @cache

@@ -140,6 +140,9 @@ class WorkItem:
     method: Method
     name: str
 
+    def __str__(self) -> str:
+        return f'{self.name} with {self.method.label}'
+
 
 @dataclass(frozen=True)
 class Failure:

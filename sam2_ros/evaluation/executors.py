@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Protocol, TypeVar
 
 import torch
@@ -40,6 +42,8 @@ class Executor(Protocol):
 class Processes:
     """Processes of this machine, which share its processor cores.
 
+    When the caller stops, by Ctrl-C or an error, they are ended in the middle of their work.
+
     Attributes:
         count: how many; 1 = this one.
     """
@@ -52,15 +56,26 @@ class Processes:
             yield from ((index, work(item)) for index, item in enumerate(items))
             return
         threads = max(1, (os.cpu_count() or 1) // self.count)
+        others = set(active_children())
         pool = ProcessPoolExecutor(self.count, get_context('spawn'), _begin, (threads,))
         try:
             futures = {pool.submit(work, item): index for index, item in enumerate(items)}
             for future in as_completed(futures):
                 yield futures[future], future.result()
+        except BaseException as error:
+            for process in set(active_children()) - others:  # the pool would wait for what they do
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise RuntimeError(
+                    'a process was ended from outside, such as for want of memory; the same command goes on from what '
+                    'is kept'
+                ) from error
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def _begin(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes of a terminal; the caller ends these
     torch.set_num_threads(threads)
     end_with_parent()

@@ -1,4 +1,4 @@
-"""Which network is evaluated: small enough to send to another process, which loads the same weights or fails."""
+"""Which network is to run: small enough to send to another process, which loads the same weights or fails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+
+import torch
 
 from sam2_ros.model import Sam2Network, build_sam2
 
@@ -20,16 +22,22 @@ class NetworkSource:
         checkpoint: file of the weights.
         image_size: side of the network input in pixels.
         device: of the network.
+        dtype: of the weights; evaluations run in float32.
     """
 
     name: str
     checkpoint: Path
     image_size: int
     device: str = 'cpu'
+    dtype: torch.dtype = torch.float32
 
     @cached_property
     def weights_digest(self) -> str:
-        """SHA-256 of the checkpoint, computed when first asked for."""
+        """SHA-256 of the checkpoint, computed when first asked for.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+        """
         return self._digest()
 
     def load(self) -> Sam2Network:
@@ -38,12 +46,14 @@ class NetworkSource:
         Raises:
             ValueError: if the checkpoint has changed since `weights_digest` was computed.
         """
-        model = build_sam2(self.name, self.checkpoint, device=self.device, image_size=self.image_size)
+        model = build_sam2(self.name, self.checkpoint, device=self.device, dtype=self.dtype, image_size=self.image_size)
         if self.weights_digest != self._digest():
             raise ValueError(f'{self.checkpoint} has changed since this run began; copy it and start again')
         return model
 
     def _digest(self) -> str:
+        if not self.checkpoint.is_file():
+            raise FileNotFoundError(f'there is no checkpoint {self.checkpoint}')
         return hashlib.sha256(self.checkpoint.read_bytes()).hexdigest()
 
 

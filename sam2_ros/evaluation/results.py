@@ -57,7 +57,7 @@ class ResultStore:
         """Keep the tracks of a video, and how long it took to make them."""
         arrays: dict[str, np.ndarray] = {'seconds': np.array(seconds)}
         for number, track in enumerate(tracks):
-            counts = [np.array(mask.counts, np.int64) for mask in track.masks]
+            counts = [mask.counts for mask in track.masks]
             arrays |= {
                 f'{number} name': np.array([track.object_id, track.run]),
                 f'{number} frames': np.array(track.frames, np.int64),
@@ -82,7 +82,7 @@ class ResultStore:
                 own = {field: stored[f'{number} {field}'] for field in ('name', 'frames', 'size', 'lengths', 'counts')}
                 size = tuple(own['size'].tolist())
                 parts = np.split(own['counts'], np.cumsum(own['lengths'])[:-1])
-                masks = tuple(RunLengths((size[0], size[1]), tuple(part.tolist())) for part in parts)
+                masks = tuple(RunLengths.from_counts((size[0], size[1]), part) for part in parts)
                 object_id, run = own['name'].tolist()
                 tracks.append(Track(object_id, run, tuple(own['frames'].tolist()), masks, stored[f'{number} score']))
         return tracks

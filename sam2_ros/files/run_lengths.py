@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 _MOST_PIXELS = 1 << 28  # of an image
 _LONGEST_NUMBER = 12  # characters of a number in the short form, so that it fits into 64 bits
+_LIMITS = 1 << (5 * np.arange(1, _LONGEST_NUMBER) - 1)  # from which on a number needs one character more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunLengths:
-    """A mask of a whole image, compressed.
+    """A mask of a whole image, compressed: some hundred bytes.
 
     Attributes:
         size: (height, width) of the image in pixels.
-        counts: lengths of the runs in pixels, outside and inside the object in turn. Only the first may be 0.
+        text: the runs, outside and inside the object in turn, in COCO's short form. Only the first run may be 0.
     """
 
     size: tuple[int, int]
-    counts: tuple[int, ...]
+    text: bytes
 
     @classmethod
     def of(cls, mask: np.ndarray) -> RunLengths:
@@ -35,14 +36,20 @@ class RunLengths:
         pixels = mask.T.ravel()
         changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
         edges = np.concatenate(([0], changes, [len(pixels)]))
-        begins_inside = len(pixels) > 0 and bool(pixels[0])
-        counts = [0] * begins_inside + np.diff(edges).tolist()
-        return cls((mask.shape[0], mask.shape[1]), tuple(counts))
+        counts = np.diff(edges)
+        if len(pixels) and pixels[0]:
+            counts = np.concatenate(([0], counts))
+        return cls.from_counts((mask.shape[0], mask.shape[1]), counts)
+
+    @classmethod
+    def from_counts(cls, size: tuple[int, int], counts: Sequence[int] | np.ndarray) -> RunLengths:
+        """Of lengths of runs in pixels, as in `text`; they are not checked."""
+        return cls(_shared(*size), counts_as_text(counts).encode())
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> RunLengths:
         """The mask of an object that is not to be seen."""
-        return cls(size, (size[0] * size[1],))
+        return cls.from_counts(size, (size[0] * size[1],))
 
     @classmethod
     def from_coco(cls, entry: Any, *, size: tuple[int, int] | None = None) -> RunLengths:
@@ -71,22 +78,28 @@ class RunLengths:
             raise ValueError(f'run lengths must not be negative, but one is {min(counts)}')
         if sum(counts) != sides[0] * sides[1]:
             raise ValueError(f'run lengths cover {sum(counts)} pixels of an image of {sides[0] * sides[1]}')
-        runs = cls((sides[0], sides[1]), tuple(counts))
+        runs = cls.from_counts((sides[0], sides[1]), counts)
         return cls.of(runs.mask()) if 0 in counts[1:] else runs
 
     def to_coco(self, *, short: bool = True) -> dict[str, Any]:
         """For a JSON file: 'counts' as COCO's short text, or as a list."""
-        return {'size': list(self.size), 'counts': counts_as_text(self.counts) if short else list(self.counts)}
+        return {'size': list(self.size), 'counts': self.text.decode() if short else self.counts.tolist()}
+
+    @property
+    def counts(self) -> np.ndarray:
+        """The lengths of the runs in pixels, (N,) int64."""
+        return np.array(short_counts(self.text.decode()), np.int64)
 
     def mask(self) -> np.ndarray:
         """(H, W) bool."""
-        inside = np.arange(len(self.counts)) % 2 == 1
-        return np.ascontiguousarray(np.repeat(inside, self.counts).reshape(self.size[::-1]).T)
+        counts = self.counts
+        inside = np.arange(len(counts)) % 2 == 1
+        return np.ascontiguousarray(np.repeat(inside, counts).reshape(self.size[::-1]).T)
 
-    @cached_property
+    @property
     def area(self) -> int:
         """Number of pixels of the object."""
-        return sum(self.counts[1::2])
+        return int(self.counts[1::2].sum())
 
     def shared(self, other: RunLengths) -> int:
         """Number of pixels that are of both objects. Nothing is decompressed.
@@ -96,8 +109,9 @@ class RunLengths:
         """
         if self.size != other.size:
             raise ValueError(f'masks of different sizes share no pixels: {self.size} and {other.size}')
-        ends, other_ends = np.cumsum(self.counts), np.cumsum((0, *other.counts))
-        inside = np.cumsum((0, *(count if place % 2 else 0 for place, count in enumerate(other.counts))))
+        others = other.counts
+        ends, other_ends = np.cumsum(self.counts), np.concatenate(([0], np.cumsum(others)))
+        inside = np.concatenate(([0], np.cumsum(others * (np.arange(len(others)) % 2))))
         before = np.interp(ends, other_ends, inside)  # pixels of the other one up to the end of each run
         last = len(ends) - len(ends) % 2
         return round(float((before[1:last:2] - before[:last:2]).sum()))
@@ -144,15 +158,20 @@ def short_counts(text: str) -> list[int]:
     return values.tolist()
 
 
-def counts_as_text(counts: Sequence[int]) -> str:
+def counts_as_text(counts: Sequence[int] | np.ndarray) -> str:
     """COCO's short form of run lengths; `short_counts` reads it."""
-    characters = []
-    for number, count in enumerate(counts):
-        value = count - (counts[number - 2] if number > 2 else 0)
-        while True:
-            chunk, value = value & 31, value >> 5
-            more = value != (-1 if chunk & 16 else 0)
-            characters.append(chr(48 + chunk + 32 * more))
-            if not more:
-                break
-    return ''.join(characters)
+    values = np.array(counts, np.int64)
+    values[3:] -= np.array(counts[1:-2], np.int64)
+    # characters of each number: so many that its sign bit fits, too
+    lengths = 1 + np.searchsorted(_LIMITS, np.where(values < 0, ~values, values), side='right')
+    ends = np.cumsum(lengths)
+    places = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+    chunks = np.repeat(values, lengths) >> 5 * places & 31
+    more = places < np.repeat(lengths, lengths) - 1
+    return (48 + chunks + 32 * more).astype(np.uint8).tobytes().decode()
+
+
+@lru_cache(maxsize=64)
+def _shared(height: int, width: int) -> tuple[int, int]:
+    """The same tuple for all masks of a size: there are many, and a tuple takes as much as a small mask."""
+    return height, width

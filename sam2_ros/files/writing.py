@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,12 @@ def named_in_errors(path: Path) -> Iterator[None]:
         raise OSError(f'{path} cannot be written: {error.strerror}') from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file. Missing folders are made. When that fails, an earlier file of that name is left as it was.
+
+    Args:
+        path: of the file.
+        data: all of it, or its parts one after the other.
 
     Raises:
         OSError: if it cannot be written; the message names it.
@@ -28,7 +32,8 @@ def write_whole(path: Path, data: bytes) -> None:
     with named_in_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            part.write_bytes(data)
+            with open(part, 'wb') as file:
+                file.writelines([data] if isinstance(data, bytes) else data)
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)

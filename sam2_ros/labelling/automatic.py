@@ -14,6 +14,7 @@ from sam2_ros.labelling.labels import LabelledObject, Labels
 from sam2_ros.labelling.merging import are_same, merged
 from sam2_ros.labelling.options import LabelOptions
 from sam2_ros.labelling.passes import Seen, Watch, collect, labelling_session, unwatched
+from sam2_ros.session import SessionOptions
 from sam2_ros.tracking.prompt import Prompt
 
 
@@ -23,6 +24,7 @@ def find_masklets(
     generator: AutomaticMaskGenerator,
     *,
     options: LabelOptions,
+    memory_bytes: int = SessionOptions.memory_bytes,
     spill_folder: Path | None = None,
     watch: Watch = unwatched,
 ) -> Iterator[Labels]:
@@ -36,7 +38,7 @@ def find_masklets(
         frames: of the video, (H, W, 3) uint8 RGB each, read when they are asked for.
         generator: segments a frame; of the output mode 'binary_mask'. Its network tracks, too.
         options: see there.
-        spill_folder: for what does not fit into memory; None = the folder for temporary files.
+        memory_bytes, spill_folder: of the session that tracks, see `SessionOptions`.
         watch: gets the passes through the video; it may show progress. If it raises an error, the step is not done.
 
     Yields:
@@ -49,7 +51,16 @@ def find_masklets(
     while not labels.finished:
         if labels.waiting:
             batch = labels.waiting[: options.objects_at_once]
-            found = _track(batch, labels, frames, generator, options=options, spill_folder=spill_folder, watch=watch)
+            found = _track(
+                batch,
+                labels,
+                frames,
+                generator,
+                options=options,
+                memory_bytes=memory_bytes,
+                spill_folder=spill_folder,
+                watch=watch,
+            )
             for one in found:
                 labels = _with_found(labels, one, overlap=options.same)
             labels = replace(labels, waiting=labels.waiting[len(batch) :])
@@ -89,13 +100,14 @@ def _track(
     generator: AutomaticMaskGenerator,
     *,
     options: LabelOptions,
+    memory_bytes: int,
     spill_folder: Path | None,
     watch: Watch,
 ) -> list[LabelledObject]:
     """Track masks of the frame looked at last to both ends of the video; those that are good."""
     frame = labels.next_look - options.every
     prompts = [Prompt(f'{place}', mask=mask.mask()) for place, mask in enumerate(batch)]
-    with labelling_session(generator.model, frames, spill_folder=spill_folder) as session:
+    with labelling_session(generator.model, frames, memory_bytes=memory_bytes, spill_folder=spill_folder) as session:
         for prompt in prompts:
             session.prompt(frame, prompt)
         passes = watch(session.propagate_both_ways(), len(frames))

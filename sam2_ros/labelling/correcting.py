@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from sam2_ros.labelling.corrections import DROP, Correction
-from sam2_ros.labelling.labels import OBJECT, LabelledObject, Labels
+from sam2_ros.labelling.labels import OBJECT, LabelledObject, Labels, as_prompt
 from sam2_ros.labelling.passes import Watch, collect, labelling_session, unwatched
 from sam2_ros.model import Network
+from sam2_ros.session import SessionOptions
 from sam2_ros.tracking.prompt import Prompt
 
 
@@ -31,6 +32,7 @@ def apply_corrections(
     model: Network,
     frames: Sequence[np.ndarray],
     *,
+    memory_bytes: int = SessionOptions.memory_bytes,
     spill_folder: Path | None = None,
     watch: Watch = unwatched,
 ) -> Iterator[Labels]:
@@ -44,7 +46,7 @@ def apply_corrections(
     Args:
         labels: where to begin.
         corrections: in the order in which they are meant.
-        model, frames, spill_folder, watch: as for `find_masklets`.
+        model, frames, memory_bytes, spill_folder, watch: as for `find_masklets`.
 
     Yields:
         The labels after each object.
@@ -60,14 +62,21 @@ def apply_corrections(
         changed = _told(known, mine)
         touched = sorted({one.frame for one in mine if one.prompt is not None})
         if touched:
-            if not any(_starts(given[0]) for given in changed.prompts.values()):
+            if not any(_starts(as_prompt(given[0])) for given in changed.prompts.values()):
                 raise ValueError(
                     f'nothing is left that says where object {number} of {labels.name} is; drop it, or give a positive '
                     'click, a box or a mask on another frame'
                 )
             try:
                 changed = _propagated(
-                    changed, touched, labels.frame_count, model, frames, spill_folder=spill_folder, watch=watch
+                    changed,
+                    touched,
+                    labels.frame_count,
+                    model,
+                    frames,
+                    memory_bytes=memory_bytes,
+                    spill_folder=spill_folder,
+                    watch=watch,
                 )
             except ValueError as error:
                 raise ValueError(f'object {number} of {labels.name}: {error}') from error
@@ -133,7 +142,7 @@ def _told(known: LabelledObject, corrections: Sequence[Correction]) -> LabelledO
         if not one.prompt.only_refines:
             before = ()
         elif not before and one.frame in known.masks:
-            before = (Prompt(one.prompt.object_id, mask=known.masks[one.frame].mask()),)
+            before = (known.masks[one.frame],)
         prompts[one.frame] = (*before, one.prompt)
         edited.add(one.frame)
     return replace(known, prompts=dict(sorted(prompts.items())), edited=tuple(sorted(edited)))
@@ -165,16 +174,17 @@ def _propagated(
     model: Network,
     frames: Sequence[np.ndarray],
     *,
+    memory_bytes: int,
     spill_folder: Path | None,
     watch: Watch,
 ) -> LabelledObject:
     """The object with the masks that its prompts give around the touched frames."""
     prompted = tuple(changed.prompts)
-    with labelling_session(model, frames, spill_folder=spill_folder) as session:
+    with labelling_session(model, frames, memory_bytes=memory_bytes, spill_folder=spill_folder) as session:
         # those that say where it is go first, because an object cannot begin with the others
-        for frame in sorted(prompted, key=lambda frame: (not _starts(changed.prompts[frame][0]), frame)):
-            for prompt in changed.prompts[frame]:
-                session.prompt(frame, replace(prompt, object_id=OBJECT))
+        for frame in sorted(prompted, key=lambda frame: (not _starts(as_prompt(changed.prompts[frame][0])), frame)):
+            for kept in changed.prompts[frame]:
+                session.prompt(frame, as_prompt(kept))
         parts = stretches(prompted, touched, frame_count)
         passes = chain.from_iterable(
             session.propagate(part.start, reverse=part.reverse, max_frames=part.count) for part in parts

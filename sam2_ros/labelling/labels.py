@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,21 @@ FORMAT = 'sam2_ros labels 1'
 OBJECT = 'object'  # what prompts call an object; who it is, its number says
 
 
+# A prompt as it is kept: of a mask the run lengths, because a mask as an image takes a byte for each pixel.
+KeptPrompt = Prompt | RunLengths
+
+
+def _kept(prompt: KeptPrompt) -> KeptPrompt:
+    if isinstance(prompt, RunLengths) or prompt.mask is None:
+        return prompt
+    return RunLengths.of(prompt.mask)
+
+
+def as_prompt(kept: KeptPrompt) -> Prompt:
+    """The prompt, for the object `OBJECT`."""
+    return Prompt(OBJECT, mask=kept.mask()) if isinstance(kept, RunLengths) else replace(kept, object_id=OBJECT)
+
+
 @dataclass(frozen=True)
 class LabelledObject:
     """One object of a video.
@@ -25,7 +41,8 @@ class LabelledObject:
     Attributes:
         masks: by frame; a frame that does not show it is not among them.
         stability: of the masks, 0 to 1, by frame.
-        prompts: what says where it is, by frame; those of a frame in the order in which they were given.
+        prompts: what says where it is, by frame; those of a frame in the order in which they were given. Prompts that
+            are masks are kept as run lengths; `as_prompt` makes prompts of them.
         score: see `LabelOptions.least_score`; 1 for objects of a person.
         class_name: may be empty.
         checked: a person has kept or edited it.
@@ -35,12 +52,16 @@ class LabelledObject:
 
     masks: Mapping[int, RunLengths] = field(default_factory=dict)
     stability: Mapping[int, float] = field(default_factory=dict)
-    prompts: Mapping[int, tuple[Prompt, ...]] = field(default_factory=dict)
+    prompts: Mapping[int, tuple[KeptPrompt, ...]] = field(default_factory=dict)
     score: float = 1.0
     class_name: str = ''
     checked: bool = False
     dropped: bool = False
     edited: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        kept = {frame: tuple(map(_kept, given)) for frame, given in self.prompts.items()}
+        object.__setattr__(self, 'prompts', kept)
 
 
 @dataclass(frozen=True)
@@ -104,7 +125,11 @@ class Labels:
         Raises:
             OSError: if it cannot be written.
         """
-        tree = {
+        write_whole(path, self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
+        """The file, object by object, so that no second copy of all masks is needed."""
+        head = {
             'format': FORMAT,
             'name': self.name,
             'size': list(self.size),
@@ -115,9 +140,11 @@ class Labels:
             'next_look': self.next_look,
             'waiting': [mask.to_coco() for mask in self.waiting],
             'applied': list(self.applied),
-            'objects': {str(number): _object_tree(one) for number, one in self.objects.items()},
         }
-        write_whole(path, json.dumps(tree, allow_nan=False).encode())
+        yield f'{_json(head)[:-1]}, "objects": {{'.encode()
+        for place, (number, one) in enumerate(self.objects.items()):
+            yield f'{", " if place else ""}"{number}": {_json(_object_tree(one))}'.encode()
+        yield b'}}'
 
     @classmethod
     def load(cls, path: Path) -> Labels:
@@ -127,7 +154,7 @@ class Labels:
             OSError: if it cannot be read.
             ValueError: if it is no file of labels.
         """
-        tree = read_json(path)
+        tree = read_json(path, each=_packed)
         if tree.get('format') != FORMAT:
             raise ValueError(f'{path} is no file of labels that this version has written')
         try:
@@ -140,11 +167,32 @@ class Labels:
                 objects={int(number): _object_of(one) for number, one in tree['objects'].items()},
                 numbered=tree['numbered'],
                 next_look=tree['next_look'],
-                waiting=tuple(RunLengths.from_coco(mask) for mask in tree['waiting']),
-                applied=tuple(tree['applied']),
+                waiting=tuple(map(_mask_of, tree['waiting'])),
+                applied=tuple(map(_unpacked, tree['applied'])),
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ValueError(f'{path} is damaged: {type(error).__name__}: {error}') from error
+
+
+def _json(tree: dict[str, Any]) -> str:
+    return json.dumps(tree, allow_nan=False)
+
+
+def _packed(entry: dict[str, Any]) -> Any:
+    """Run lengths in place of their entry, which takes several times as much memory."""
+    if entry.keys() == {'size', 'counts'}:
+        with suppress(ValueError):  # then `_mask_of` tells
+            return RunLengths.from_coco(entry)
+    return entry
+
+
+def _unpacked(correction: dict[str, Any]) -> dict[str, Any]:
+    """An applied correction as it was in its file."""
+    return {name: one.to_coco() if isinstance(one, RunLengths) else one for name, one in correction.items()}
+
+
+def _mask_of(entry: Any) -> RunLengths:
+    return entry if isinstance(entry, RunLengths) else RunLengths.from_coco(entry)
 
 
 def _object_tree(one: LabelledObject) -> dict[str, Any]:
@@ -162,7 +210,7 @@ def _object_tree(one: LabelledObject) -> dict[str, Any]:
 
 def _object_of(tree: dict[str, Any]) -> LabelledObject:
     return LabelledObject(
-        masks={int(frame): RunLengths.from_coco(mask) for frame, mask in tree['masks'].items()},
+        masks={int(frame): _mask_of(mask) for frame, mask in tree['masks'].items()},
         stability={int(frame): float(value) for frame, value in tree['stability'].items()},
         prompts={int(frame): tuple(map(_prompt_of, given)) for frame, given in tree['prompts'].items()},
         score=float(tree['score']),
@@ -173,15 +221,16 @@ def _object_of(tree: dict[str, Any]) -> LabelledObject:
     )
 
 
-def _prompt_tree(prompt: Prompt) -> dict[str, Any]:
+def _prompt_tree(prompt: KeptPrompt) -> dict[str, Any]:
+    if isinstance(prompt, RunLengths):
+        return {'mask': prompt.to_coco()}
     tree: dict[str, Any] = {}
-    if prompt.mask is not None:
-        return tree | {'mask': RunLengths.of(prompt.mask).to_coco()}
     if len(prompt.points):
         tree |= {'points': prompt.points.tolist(), 'labels': prompt.labels.tolist()}
     return tree if prompt.box is None else tree | {'box': prompt.box.tolist()}
 
 
-def _prompt_of(tree: dict[str, Any]) -> Prompt:
-    mask = RunLengths.from_coco(tree['mask']).mask() if 'mask' in tree else None
-    return Prompt(OBJECT, points=tree.get('points', ()), labels=tree.get('labels'), box=tree.get('box'), mask=mask)
+def _prompt_of(tree: dict[str, Any]) -> KeptPrompt:
+    if 'mask' in tree:
+        return _mask_of(tree['mask'])
+    return Prompt(OBJECT, points=tree.get('points', ()), labels=tree.get('labels'), box=tree.get('box'))

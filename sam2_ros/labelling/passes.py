@@ -72,10 +72,17 @@ def stability_of(result: ObjectResult) -> float:
 
 @contextmanager
 def labelling_session(
-    model: Network, frames: Sequence[np.ndarray], *, spill_folder: Path | None
+    model: Network, frames: Sequence[np.ndarray], *, memory_bytes: int, spill_folder: Path | None
 ) -> Iterator[VideoSession]:
     """A session with masks that have no specks, and without undo, which nobody asks for here."""
-    options = SessionOptions(max_hole_area=SMALL, max_speck_area=SMALL, undo_steps=0, spill_folder=spill_folder)
+    options = SessionOptions(
+        max_hole_area=SMALL,
+        max_speck_area=SMALL,
+        undo_steps=0,
+        memory_bytes=memory_bytes,
+        features_bytes=0,  # passes seldom come to a frame a second time
+        spill_folder=spill_folder,
+    )
     with VideoSession(model, frames, options=options) as session:
         yield session
 

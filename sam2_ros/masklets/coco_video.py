@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sam2_ros.files.json_files import read_json
+from sam2_ros.files.json_files import long_lists, read_json
 from sam2_ros.files.outlines import outline_mask
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
@@ -61,23 +61,24 @@ class CocoVideo:
             ValueError: if two masklets of a video have the same number.
             OSError: if the file cannot be written.
         """
-        lists: dict[str, list[dict[str, Any]]] = {'videos': [], 'images': [], 'annotations': []}
+        lists: dict[str, list[str]] = {'videos': [], 'images': [], 'annotations': []}
         categories: dict[str, int] = {}
         for video_id, video in enumerate(videos, start=1):
             numbers = [masklet.number for masklet in video.masklets]
             if len(set(numbers)) < len(numbers):
                 raise ValueError(f'{video.name} has masklets of the same number; AnnotatedVideo.numbered changes them')
-            lists['videos'].append(_video_entry(video, video_id))
+            lists['videos'].append(json.dumps(_video_entry(video, video_id)))
             for frame in video.frames:
                 image = _image_entry(video, frame, video_id, len(lists['images']) + 1)
-                lists['images'].append(image)
+                lists['images'].append(json.dumps(image))
                 for masklet in video.masklets:
                     category = categories.setdefault(masklet.class_name or _WITHOUT_CLASS, len(categories) + 1)
                     if frame in masklet.masks:
                         entry = {'id': len(lists['annotations']) + 1, 'image_id': image['id'], 'video_id': video_id}
-                        lists['annotations'].append(entry | {'category_id': category} | _annotation(masklet, frame))
-        listed = [{'id': number, 'name': name} for name, number in categories.items()]
-        write_whole(path, json.dumps({'info': {}, 'licenses': [], **lists, 'categories': listed}).encode())
+                        entry |= {'category_id': category} | _annotation(masklet, frame)
+                        lists['annotations'].append(json.dumps(entry))
+        lists['categories'] = [json.dumps({'id': number, 'name': name}) for name, number in categories.items()]
+        write_whole(path, long_lists({'info': {}, 'licenses': []}, lists))
 
 
 def _video(

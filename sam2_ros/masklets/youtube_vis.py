@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sam2_ros.files.json_files import read_json
+from sam2_ros.files.json_files import long_lists, read_json
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.masklets.masklet import AnnotatedVideo, Masklet
@@ -53,23 +53,16 @@ class YoutubeVis:
         Raises:
             OSError: if the file cannot be written.
         """
-        listed: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
+        lists: dict[str, list[str]] = {'videos': [], 'annotations': []}
         categories: dict[str, int] = {}
         for video_id, video in enumerate(videos, start=1):
-            listed.append(_video_entry(video, video_id))
+            lists['videos'].append(json.dumps(_video_entry(video, video_id)))
             for masklet in video.masklets:
                 category = categories.setdefault(masklet.class_name or _WITHOUT_CLASS, len(categories) + 1)
-                entry = {'id': len(annotations) + 1, 'video_id': video_id, 'category_id': category}
-                annotations.append(entry | _annotation(video, masklet))
-        tree = {
-            'info': {},
-            'licenses': [],
-            'videos': listed,
-            'annotations': annotations,
-            'categories': [{'id': number, 'name': name} for name, number in categories.items()],
-        }
-        write_whole(path, json.dumps(tree).encode())
+                entry = {'id': len(lists['annotations']) + 1, 'video_id': video_id, 'category_id': category}
+                lists['annotations'].append(json.dumps(entry | _annotation(video, masklet)))
+        lists['categories'] = [json.dumps({'id': number, 'name': name}) for name, number in categories.items()]
+        write_whole(path, long_lists({'info': {}, 'licenses': []}, lists))
 
 
 def _video(

@@ -23,7 +23,7 @@ from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.files.writing import write_whole
 from sam2_ros.interruption import command_status, noted_interruption
 from sam2_ros.labelling import Labels
-from sam2_ros.tools.label import labels_file, name_of
+from sam2_ros.tools.label_video import labels_file, name_of
 from sam2_ros.video.ffmpeg import MISSING, add_sound, has_ffmpeg, has_sound, write_prores
 from sam2_ros.video.sink import VideoSink, video_files
 from sam2_ros.video.source import ACCEPTED, FrameSource, files_of, open_source, read_image

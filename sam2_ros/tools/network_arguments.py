@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sam2_ros.evaluation.network import NetworkSource
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.build import bundled_weights
 from sam2_ros.model.config import DEFAULT_MODEL
@@ -61,13 +62,37 @@ def load_requested_network(arguments: argparse.Namespace) -> Sam2Network:
         ValueError: for a model without weights, a file that does not fit, or a device that is not there.
         FileNotFoundError: if there is no such file.
     """
-    name, checkpoint = arguments.model, arguments.checkpoint
-    if checkpoint is None and bundled_weights(name) is None:
-        raise ValueError(
-            f'{name} has no bundled weights; give a file with --checkpoint, for instance what '
-            f'python -m sam2_ros.tools.download_weights {name} downloads'
-        )
     device = choose_device(arguments.device)
     return build_sam2(
-        name, checkpoint, device=device, dtype=choose_dtype(arguments.dtype, device), image_size=arguments.image_size
+        arguments.model,
+        _checkpoint(arguments),
+        device=device,
+        dtype=choose_dtype(arguments.dtype, device),
+        image_size=arguments.image_size,
     )
+
+
+def requested_network(arguments: argparse.Namespace) -> NetworkSource:
+    """The same network, for processes that load it themselves.
+
+    Raises:
+        ValueError: for a model without weights, or a device that is not there.
+    """
+    device = choose_device(arguments.device)
+    return NetworkSource(
+        arguments.model,
+        _checkpoint(arguments).absolute(),
+        arguments.image_size or VARIANTS[arguments.model].image_size,
+        str(device),
+        choose_dtype(arguments.dtype, device),
+    )
+
+
+def _checkpoint(arguments: argparse.Namespace) -> Path:
+    checkpoint = arguments.checkpoint or bundled_weights(arguments.model)
+    if checkpoint is None:
+        raise ValueError(
+            f'{arguments.model} has no bundled weights; give a file with --checkpoint, for instance what '
+            f'python -m sam2_ros.tools.download_weights {arguments.model} downloads'
+        )
+    return checkpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -131,7 +131,7 @@ def files_of(source: str) -> list[Path]:
     address = urlsplit(source)
     path = Path(unquote(address.path) if address.scheme == 'file' else source).expanduser()
     if source and path.is_dir():
-        return _images_of(path)
+        return images_of(path)
     return [path] if path.is_file() else []
 
 
@@ -163,16 +163,21 @@ def _scene(name: str, height: int, width: int) -> FrameSource:
     return FrameSource(name, (height, width), rate, None, lambda: map(scene.frame, itertools.count()), depth, access)
 
 
-def _images_of(folder: Path) -> list[Path]:
-    """The images of a folder in the order of their names; numbers in names are compared as numbers (9 before 10)."""
+def images_of(folder: Path) -> list[Path]:
+    """The images of a folder, in natural order."""
+    return in_natural_order(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def in_natural_order(files: Iterable[Path]) -> list[Path]:
+    """Files in the order of their names; numbers in names are compared as numbers (9 before 10)."""
     return sorted(
-        (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES),
+        files,
         key=lambda file: [int(part) if part.isdecimal() else part for part in re.split(r'([0-9]+)', file.name)],
     )
 
 
 def _folder(folder: Path, width: int, height: int) -> FrameSource:
-    files = _images_of(folder)
+    files = images_of(folder)
     if not files:
         raise SourceError(f'the folder {folder} holds no images; accepted are {", ".join(IMAGE_SUFFIXES)}')
     own_size = read_image(files[0]).shape[:2]

@@ -16,7 +16,7 @@ from sam2_ros.evaluation.__main__ import main
 from tests.common import REPOSITORY
 from tests.evaluation import layouts
 from tests.evaluation.filmed import write_clip
-from tests.processes import children_of
+from tests.processes import ray_workers_of
 
 pytestmark = pytest.mark.slow
 PATIENCE = 120  # seconds
@@ -102,22 +102,11 @@ def test_after_ctrl_c_the_same_command_goes_on(
 def test_a_killed_worker_of_a_ray_cluster_loses_nothing(data: Path, undisturbed: Path, micro_weights: Path) -> None:
     out = data.parent / 'cluster'
     with command(arguments(data, out, micro_weights, '--ray', 'local', '--processes', '2')) as process:
-        wait_for(lambda: finished(out) and workers_of(process), process)
-        killed = workers_of(process)[0]
+        wait_for(lambda: finished(out) and ray_workers_of(process.pid), process)
+        killed = ray_workers_of(process.pid)[0]
         os.kill(killed, signal.SIGKILL)
         before = finished(out)
         error = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 0, error
     assert len(before) < VIDEOS, 'it came too late'
     assert_same_results(out, undisturbed, arguments=' --ray local --processes 2')
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """Those that do an item at this moment: Ray says so in their title."""
-    found = []
-    for daemon in children_of(process.pid):
-        for child in children_of(int(daemon)):
-            title = Path(f'/proc/{child}/cmdline').read_bytes()
-            if title.startswith(b'ray::_Worker.do'):
-                found.append(int(child))
-    return found

@@ -26,9 +26,9 @@ from sam2_ros.evaluation.protocols.vots import Vots
 from sam2_ros.evaluation.vot import main
 from sam2_ros.model import Sam2Network
 from tests.evaluation import layouts
+from tests.evaluation.vot_toolkit import TOOLKIT, needs_toolkit
 
 HAS_TRAX = importlib.util.find_spec('trax') is not None
-TOOLKIT = os.environ.get('VOT_PYTHON') or (sys.executable if importlib.util.find_spec('vot') else '')
 needs_trax = pytest.mark.skipif(not HAS_TRAX, reason="needs vot-trax: pip install '.[vot]'")
 STACK = """title: local
 experiments:
@@ -104,7 +104,7 @@ def cropped(mask: np.ndarray) -> np.ndarray:
 
 @pytest.mark.slow
 @needs_trax
-@pytest.mark.skipif(not TOOLKIT, reason='needs vot-toolkit 0.7.1: VOT_PYTHON names an interpreter that has it')
+@needs_toolkit
 def test_the_toolkit_evaluates_our_tracker(
     micro128: Sam2Network, micro_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

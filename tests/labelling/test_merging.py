@@ -7,7 +7,6 @@ import numpy as np
 from sam2_ros.files.run_lengths import RunLengths
 from sam2_ros.labelling import LabelledObject
 from sam2_ros.labelling.merging import are_same, merged
-from sam2_ros.tracking import Prompt
 
 
 def bar(first: int, last: int) -> RunLengths:
@@ -18,8 +17,9 @@ def bar(first: int, last: int) -> RunLengths:
 
 
 def thing(frames: range, mask: RunLengths, *, score: float, **more: bool) -> LabelledObject:
-    prompt = (Prompt('object', mask=mask.mask()),)
-    return LabelledObject(dict.fromkeys(frames, mask), dict.fromkeys(frames, score), {frames[0]: prompt}, score, **more)
+    return LabelledObject(
+        dict.fromkeys(frames, mask), dict.fromkeys(frames, score), {frames[0]: (mask,)}, score, **more
+    )
 
 
 def test_masks_that_overlap_enough_on_enough_frames_are_the_same() -> None:

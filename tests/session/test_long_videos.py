@@ -1,6 +1,5 @@
 """Memory of a session: bounded, whatever the length of the video; what does not fit goes to a file and comes back."""
 
-import gc
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ from sam2_ros.model import Sam2Network
 from sam2_ros.session import SessionOptions, SpillError, VideoSession
 from sam2_ros.session.spill import SpillStore
 from sam2_ros.tracking import Prompt
+from tests.peak_memory import MEBIBYTE, forget_peak, peak_bytes
 from tests.session.cheap_network import CheapNetwork
 from tests.session.conftest import assert_same
 from tests.tracking.clips import Clip
 
-MEBIBYTE = 2**20
 LONG = 20_000  # frames
 SETTLED = 1000  # frames after which caches are full and what is loaded late is loaded
 SMALL_BUDGET = 4 * MEBIBYTE
@@ -47,17 +46,6 @@ class DrawnVideo(Sequence[np.ndarray]):
     def prompt(self, index: int, object_id: str = 'a') -> Prompt:
         x, y = self.corner(index)
         return Prompt(object_id, box=(x, y, x + 16, y + 16))
-
-
-def peak_bytes() -> int:
-    """Most memory the process has held since the last `forget_peak`."""
-    (line,) = [line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM')]
-    return int(line.split()[1]) * 1024
-
-
-def forget_peak() -> None:
-    gc.collect()
-    Path('/proc/self/clear_refs').write_text('5')
 
 
 @pytest.mark.slow

@@ -127,7 +127,7 @@ def test_other_settings_are_refused_or_look_for_more(
 
 Words = Callable[[Path, Path], list[str]]
 REFUSED: dict[str, tuple[Words, str]] = {
-    'two of a name': (lambda v, o: [str(v), str(v), '--out', str(o)], 'two videos have the same name: clip, clip'),
+    'two of a name': (lambda v, o: [str(v), str(v), '--out', str(o)], 'two videos have the same name: clip; rename'),
     'no end': (lambda v, o: ['synthetic', '--out', str(o)], 'has no end'),
     'no frames': (lambda v, o: [str(v), '--out', str(o), '--frames', '0'], '1 or more, got 0'),
     'no earlier result': (lambda v, o: [str(v), '--out', str(o), '--start-from', str(o / 'x')], 'does not exist'),

@@ -24,6 +24,9 @@ TRUTH = 'groundtruth_rect.txt'
 class Utb180:
     """UTB180. The object is visible where its box has an area.
 
+    The attributes of its paper are not read: no file of them is known in the download. Its authors evaluate each one as
+    a data set of its own, a folder of the videos that have it; such a folder is read like the whole.
+
     Attributes:
         root: holds the folders of videos.
     """

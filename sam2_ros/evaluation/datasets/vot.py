@@ -38,7 +38,8 @@ class VotDataset:
         """Read one; see `Dataset`."""
         folder = self.root / name
         properties = _properties(folder / 'sequence')
-        frames = image_files(folder / properties.get('channels.color', 'color/').rpartition('/')[0])
+        usual = 'color/' if (folder / 'color').is_dir() else ''  # before 2018, images lie beside the truth
+        frames = image_files(folder / properties.get('channels.color', usual).rpartition('/')[0])
         height, width = read_image(frames[0]).shape[:2]
         files = {file.stem.removeprefix('groundtruth_'): file for file in sorted(folder.glob('groundtruth_*.txt'))}
         files = files or {ONLY_OBJECT: folder / 'groundtruth.txt'}

@@ -1,5 +1,7 @@
 """The layout of the VOT toolkit, and the texts of its regions."""
 
+import subprocess
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sam2_ros.evaluation.datasets.dataset import DatasetError
 from sam2_ros.evaluation.datasets.vot import VotDataset
 from sam2_ros.evaluation.datasets.vot_regions import box_text, mask_text, region_mask
 from sam2_ros.evaluation.measures.boxes import boxes_of
+from tests.evaluation.vot_toolkit import TOOLKIT, needs_toolkit
 
 SIZE = (6, 8)
 
@@ -42,11 +45,118 @@ def test_boxes_round_trip(x, y, width, height):
     assert boxes_of(region_mask(box_text(np.array([x, y, width, height])), (6, 8))).tolist() == [x, y, width, height]
 
 
+# Masks that vot-toolkit 0.7.1 makes of polygons, in images of 9 x 12 pixels.
+POLYGONS = {
+    '3.2,1.1,9.6,2.9,8.4,7.2,2.0,5.4': """
+............
+...#........
+..#####.....
+..#########.
+..########..
+..########..
+.....####...
+........#...
+............""",
+    '1,1,1,4,6,4': """
+............
+.#..........
+.##.........
+.####.......
+.######.....
+............
+............
+............
+............""",
+    '2,1,8,1,2,7,8,7': """
+............
+..#######...
+...#####....
+....###.....
+.....#......
+....###.....
+...#####....
+..#######...
+............""",
+    '-3.5,4.5,5.5,-3.5,14.5,4.5,5.5,12.5': """
+.##########.
+############
+############
+############
+############
+############
+############
+############
+.##########.""",
+    '4,3,9,3,9,3,4,3': """
+............
+............
+............
+....######..
+............
+............
+............
+............
+............""",
+    '2,7,4,2,6,7,8,2,10,7': """
+............
+............
+....#####...
+...##..##...
+...##..##...
+..########..
+..########..
+..#########.
+............""",
+}
+
+
+@pytest.mark.parametrize('text', POLYGONS)
+def test_polygons(text):
+    mask = region_mask(text, (9, 12))
+    assert ''.join(np.where(mask, '#', '.').ravel()) == POLYGONS[text].replace('\n', '')
+
+
+def test_a_polygon_outside_the_image_is_empty():
+    assert not region_mask('30,30,40,30,40,40', SIZE).any()
+    assert region_mask('-1e30,-1e30,1e30,-1e30,1e30,1e30,-1e30,1e30', SIZE).all()
+    assert region_mask('nan,nan,nan,nan,nan,nan,nan,nan', SIZE) is None
+
+
+@given(st.lists(st.integers(0, 7), min_size=2, max_size=2, unique=True), st.lists(st.integers(0, 5), min_size=2,
+       max_size=2, unique=True))  # fmt: skip
+def test_an_upright_polygon_has_its_last_row_and_column_unlike_a_box(xs, ys):
+    (left, right), (top, bottom) = sorted(xs), sorted(ys)
+    mask = region_mask(f'{left},{top},{right},{top},{right},{bottom},{left},{bottom}', SIZE)
+    assert boxes_of(mask).tolist() == [left, top, right - left + 1, bottom - top + 1] and mask.sum() == (
+        (right - left + 1) * (bottom - top + 1)
+    )
+
+
+@pytest.mark.slow
+@needs_toolkit
+def test_polygons_equal_those_of_the_toolkit():
+    """Random ones, also with corners on pixels, between two, twice the same, and outside."""
+    rng = np.random.default_rng(0)
+    corners = [rng.uniform(-12, 24, (int(rng.choice([3, 4, 4, 4, 7])), 2)) for _ in range(1000)]
+    kinds = (lambda one: one, np.round, lambda one: np.round(2 * one) / 2, lambda one: np.round(one / 4))
+    texts = [','.join(f'{x:.4f}' for x in kinds[n % 4](one).ravel()) for n, one in enumerate(corners)]
+    program = (
+        'import sys\nfrom vot.region.io import parse_region\nfor line in sys.stdin:\n'
+        '    print(parse_region(line.strip()).rasterize((0, 0, 11, 8)).tobytes().hex())'
+    )
+    run = subprocess.run([TOOLKIT, '-c', program], input='\n'.join(texts), capture_output=True, text=True, check=True)
+    for text, line in zip(texts, run.stdout.split(), strict=True):
+        official = np.frombuffer(bytes.fromhex(line), np.uint8).reshape(9, 12)
+        assert np.array_equal(region_mask(text, (9, 12)), official), text
+
+
 @pytest.mark.parametrize(
     ('text', 'sentence'),
     [
         ('1,2,x,4', 'its parts must be numbers'),
-        ('1,2,3,4,5,6', 'polygons are not read'),
+        ('1,2,3,4,5', 'a polygon 6, 8 or more'),
+        ('1,2', 'a box has 4 numbers'),
+        ('1,2,3,4,5,inf', 'must be finite'),
         ('m0,0,2,2,1,9', 'do not fit into 2 x 2 pixels'),
         ('m0,0,-2,2', 'do not fit into'),
     ],
@@ -79,6 +189,20 @@ def test_a_sequence(root):
     assert only.scored == (1,) and sequence.masks(2) == {} and sequence.masks(3) == {}
     assert sequence.anchors == {0: True, 3: False} and sequence.attributes == {'occlusion': 'yes'}
     assert sequence.first_mask(only).sum() == 6
+
+
+def test_a_sequence_of_the_first_years(root):
+    """Images beside the truth, which is polygons; no file `sequence`, no anchors."""
+    folder = root / 'ants'
+    for image in list((folder / 'color').iterdir()):
+        image.rename(folder / image.name)
+    (folder / 'color').rmdir()
+    for file in ('sequence', 'anchor.value'):
+        (folder / file).unlink()
+    (folder / 'groundtruth.txt').write_text('1,1,3,1,3,2,1,2\n' * 4)
+    sequence = VotDataset(root).sequence('ants')
+    assert (len(sequence.frames), sequence.anchors, sequence.objects[0].scored) == (4, {}, (1, 2, 3))
+    assert boxes_of(sequence.first_mask(sequence.objects[0])).tolist() == [1, 1, 3, 2]
 
 
 def test_several_objects(root):
