@@ -102,7 +102,9 @@ def official_video_predictor(
     """
     package = _package(config)
     name = 'EfficientTAMVideoPredictor' if package == 'efficient_track_anything' else 'SAM2VideoPredictor'
-    name += 'VOS' if optimized else ''
+    if optimized:
+        name += 'VOS'
+        switches = {'compile_image_encoder': True, **switches}
     predictor = getattr(import_module(f'{package}.{_prefix(package)}_video_predictor'), name)
     return predictor(**_arguments(config, image_size or config.image_size), **switches).eval()
 

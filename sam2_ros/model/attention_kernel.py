@@ -42,14 +42,15 @@ def attend_tiled(q: Tensor, k: Tensor, v: Tensor, used: Tensor, tiling: Tiling =
     width = v.shape[2]
     attended = torch.empty(count, queries, width, dtype=q.dtype, device=q.device)
     grid = (triton.cdiv(queries, tiling.queries), count)
-    _attend[grid](
-        q, k, v, used, attended,
-        q.stride(0), q.stride(1), k.stride(0), k.stride(1), v.stride(0), v.stride(1),
-        attended.stride(0), attended.stride(1), used.stride(0), used.stride(1),
-        queries, math.log2(math.e) / math.sqrt(channels),
-        CHANNELS=channels, WIDTH=width, QUERIES=tiling.queries, KEYS=tiling.keys,
-        num_warps=tiling.warps, num_stages=tiling.stages,
-    )  # fmt: skip
+    with torch.cuda.device_of(q):  # Triton takes the current one
+        _attend[grid](
+            q, k, v, used, attended,
+            q.stride(0), q.stride(1), k.stride(0), k.stride(1), v.stride(0), v.stride(1),
+            attended.stride(0), attended.stride(1), used.stride(0), used.stride(1),
+            queries, math.log2(math.e) / math.sqrt(channels),
+            CHANNELS=channels, WIDTH=width, QUERIES=tiling.queries, KEYS=tiling.keys,
+            num_warps=tiling.warps, num_stages=tiling.stages,
+        )  # fmt: skip
     return attended
 
 

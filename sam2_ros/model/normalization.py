@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ def normalize(pixels: Tensor) -> Tensor:
     return (pixels.float() - mean) / std
 
 
-@lru_cache(maxsize=8)
+@cache  # all are kept: graphs on a GPU read them where they lie
 def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False):
         mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))

@@ -7,7 +7,7 @@ alone.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 TEMPERATURE = 10000.0
 
 
-@lru_cache(maxsize=32)
+@cache  # all are kept: graphs on a GPU read them where they lie
 def sine_position_2d(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """Sine map (channels, height, width): the first half of the channels encodes y, the second half x.
 
@@ -37,7 +37,7 @@ def sine_position_2d(height: int, width: int, channels: int, device: torch.devic
         return torch.cat((y, x), dim=-1).permute(2, 0, 1).contiguous()
 
 
-@lru_cache(maxsize=32)
+@cache  # all are kept: graphs on a GPU read them where they lie
 def axial_rope_turns(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """Unit complex numbers (height * width, channels / 2) of the axial rotary encoding.
 

@@ -49,8 +49,9 @@ is how many times faster the encoder would take one image of each camera as a ba
 """
 OFFICIAL_NOTES = """
 The official video predictor ran in the same process, on the same frames, prompts and weights. It took turns with ours
-frame by frame. Its time includes the same work: scaling the image (by our code), all objects, masks as numpy arrays. In
-bfloat16 and float16 it runs under autocast, as its examples do. "official / ours" divides the medians.
+frame by frame. Its time includes the same work, all objects and masks as numpy arrays, but not the scaling of the
+image, which it gets as its own reader makes it; ours includes that. In bfloat16 and float16 it runs under autocast, as
+its examples do. "official / ours" divides the medians.
 """
 
 

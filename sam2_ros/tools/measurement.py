@@ -68,6 +68,7 @@ class Measurement:
         memory_at_end: memory after the last frame.
         memory_peak: most memory that was in use.
         memory_per_object: what our tracker remembers of an object at the end, on the average; 0 for a session.
+        graphs_trouble: see `GraphRunner.trouble`.
     """
 
     seconds: np.ndarray
@@ -77,17 +78,23 @@ class Measurement:
     memory_at_end: int
     memory_peak: int
     memory_per_object: float
+    graphs_trouble: str = ''
 
 
 @dataclass
 class Feed:
-    """A camera that holds only its newest frame. For the official predictor it is the list of its network inputs."""
+    """A camera that holds only its newest frame. For the official predictor it is the list of its network inputs.
+
+    These are made when a frame is shown, as its own reader does, outside the time that is measured.
+    """
 
     scene: LadybirdScene
     model: Sam2Network
     length: int
+    official: bool = False
     index: int = -1
     rgb: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
+    _input: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
 
     @property
     def images(self) -> FeedImages:
@@ -96,6 +103,9 @@ class Feed:
 
     def show(self, index: int) -> None:
         self.index, self.rgb = index, self.scene.frame(index)
+        if self.official:
+            pixels = shrink(self.rgb, self.model.image_size, 'bicubic').to(self.model.device, torch.float32)
+            self._input = normalize(pixels / 255)
 
     def __len__(self) -> int:
         return self.length
@@ -107,7 +117,7 @@ class Feed:
 
     def __getitem__(self, index: int) -> torch.Tensor:
         self.check_shown(index)
-        return normalize(shrink(self.rgb, self.model.image_size, 'bicubic').to(self.model.device, torch.float32) / 255)
+        return self._input
 
 
 class FeedImages(Sequence[np.ndarray]):
@@ -209,7 +219,7 @@ def measure(case: Case, model: Sam2Network | None = None) -> Measurement:
     """Run one case in this process. `model`: its network, if it was built before."""
     torch.set_num_threads(case.threads)
     total = case.warmup + case.frames
-    feed = Feed(LadybirdScene(*case.camera), model or build_model(case), total)
+    feed = Feed(LadybirdScene(*case.camera), model or build_model(case), total, official=case.official)
     tracker = VideoTracker(feed.model, memory=case.memory)
     sides = [session_masks(case, feed) if case.offline else our_masks(case, feed, tracker)]
     if case.official:
@@ -237,6 +247,7 @@ def measure(case: Case, model: Sam2Network | None = None) -> Measurement:
         current_memory(case.device),
         peak_memory(case.device),
         tracker.memory_nbytes / case.objects,
+        tracker.graphs.trouble if tracker.graphs is not None else '',
     )
 
 

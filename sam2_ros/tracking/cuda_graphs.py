@@ -25,22 +25,28 @@ class CudaCapture:
         self.nbytes = 0
         self._device = device
         self._pool: Any = None
+        # One for all: torch's own belongs to the device that was first, and libraries keep memory for each stream.
+        self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
         with torch.cuda.device(self._device):
-            self._pool = self._pool or torch.cuda.graph_pool_handle()
-            usual, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-            aside.wait_stream(usual)
-            with torch.cuda.stream(aside):
+            if self._stream is None:
+                self._stream, self._pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+            usual = torch.cuda.current_stream()
+            self._stream.wait_stream(usual)
+            with torch.cuda.stream(self._stream):
                 for _ in range(WARM_UPS):
                     compute()
-            usual.wait_stream(aside)
+            usual.wait_stream(self._stream)
             torch.cuda.empty_cache()
             before = torch.cuda.memory_reserved()
             graph = torch.cuda.CUDAGraph()
-            # what other threads do on the device meanwhile does not disturb the capture
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode='thread_local'):
-                results = compute()
+            try:
+                # what other threads do on the device meanwhile does not disturb the capture
+                with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode='thread_local'):
+                    results = compute()
+            finally:
+                torch.cuda.set_stream(usual)  # which a capture that fails does not restore
             self.nbytes += max(0, torch.cuda.memory_reserved() - before)
         return graph.replay, results
 

@@ -7,7 +7,7 @@ floats, which would differ in more than a tenth of the values. Here the same sum
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ def _resized(image: Tensor, size: int) -> Tensor:
     return ((total + (1 << (precision - 1))) >> precision).clamp(0, 255).to(torch.uint8)
 
 
-@lru_cache(maxsize=32)
+@cache  # all are kept: graphs on a GPU read them where they lie
 def _taps(length: int, size: int, device: torch.device) -> tuple[Tensor, Tensor, int]:
     """Which pixels (S, T) of a line each pixel of the new one is made of, with which whole weights (S, T).
 

@@ -118,9 +118,11 @@ class GraphRunner:
         try:
             buffers = tuple(one.clone() for one in arguments)
             graph = _Graph(*_ordered(buffers, self._capture(lambda: function(*buffers))))
+            for result in graph.results:
+                result.zero_()  # or what the capture left there would pass, if the graph did nothing
             difference = _difference(_replayed(graph, arguments), function(*arguments))
         except Exception as error:  # whatever it is: frames can do without
-            self._give_up(f'{name} could not be captured: {type(error).__name__}: {str(error).partition(chr(10))[0]}')
+            self._give_up(f'{name} could not be captured: {_cause(error)}')
             return
         if difference:
             self._give_up(f'{name} differs from what it should compute: {difference}')
@@ -134,6 +136,13 @@ class GraphRunner:
         self.trouble = f'frames run without graphs, which is slower: {reason}'
         self._graphs.clear()
         _log.warning('%s', self.trouble)
+
+
+def _cause(error: BaseException) -> str:
+    """The first of several errors, by its first line: where a capture fails, its end mostly fails, too."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return f'{type(error).__name__}: {str(error).partition(chr(10))[0]}'
 
 
 def _ordered(

@@ -142,19 +142,27 @@ def test_old_graphs_make_room() -> None:
 
 
 def wrong(compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
-    results = tuple(one.clone() for one in compute())
-    results[0][-1] += 1
-    return lambda: None, results
+    replay, results = FakeCapture()(compute)
+    return lambda: (replay(), results[0][-1].add_(1)), results  # type: ignore[return-value]
+
+
+def empty(compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
+    """Has the results already, but computes nothing."""
+    return lambda: None, tuple(one.clone() for one in compute())
 
 
 def out_of_memory(compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
-    raise torch.OutOfMemoryError('CUDA out of memory.\nmore')
+    try:
+        raise torch.OutOfMemoryError('CUDA out of memory.\nmore')
+    finally:
+        raise RuntimeError('the end of a capture that failed fails, too')
 
 
 @pytest.mark.parametrize(
     ('capture', 'reason'),
     [
         (wrong, 'function (2) differs from what it should compute: 1 of 2 values of result 0, the largest of which is'),
+        (empty, 'function (2) differs from what it should compute: 2 of 2 values of result 0, the largest of which is'),
         (out_of_memory, 'function (2) could not be captured: OutOfMemoryError: CUDA out of memory.'),
     ],
 )
