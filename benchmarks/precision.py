@@ -21,12 +21,12 @@ from tqdm import tqdm
 from sam2_ros.evaluation.datasets.dataset import VideoSequence
 from sam2_ros.evaluation.datasets.registry import open_dataset
 from sam2_ros.evaluation.machine import processor_name
-from sam2_ros.evaluation.measures.metrics import region_similarity
 from sam2_ros.evaluation.pages.markdown import markdown_row, markdown_table
 from sam2_ros.evaluation.protocols.first_prompts import box_prompt
 from sam2_ros.model import build_sam2
 from sam2_ros.model.config import DEFAULT_MODEL
 from sam2_ros.model.device import AUTO, DTYPES, choose_device
+from sam2_ros.tools.agreement import Agreement
 from sam2_ros.tracking import FrameResult, VideoTracker
 
 REDUCED = ('bfloat16', 'float16')
@@ -42,13 +42,10 @@ def track(sequence: VideoSequence, *, frames: int, dtype: str, device: torch.dev
 
 
 def row(clip: str, dtype: str, ours: Sequence[FrameResult], exact: Sequence[FrameResult]) -> list[str]:
-    pairs = [(one[name], other[name]) for one, other in zip(ours, exact, strict=True) for name in one]
-    overlaps = np.array([region_similarity(one.mask, other.mask) for one, other in pairs])
-    presence = np.mean([bool(one.area) != bool(other.area) for one, other in pairs])
-    events = np.mean([one.memory_event is not other.memory_event for one, other in pairs])
+    found = Agreement.of(ours, exact)
     return [
-        clip, dtype, str(len(pairs)), f'{overlaps.mean():.4f}', f'{overlaps.min():.3f}',
-        f'{np.mean(overlaps < 0.95):.1%}', f'{presence:.1%}', f'{events:.1%}',
+        clip, dtype, str(len(found.overlaps)), f'{found.overlaps.mean():.4f}', f'{found.overlaps.min():.3f}',
+        f'{np.mean(found.overlaps < 0.95):.1%}', f'{found.other_presence:.1%}', f'{found.other_event:.1%}',
     ]  # fmt: skip
 
 

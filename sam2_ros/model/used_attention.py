@@ -24,6 +24,7 @@ TRIAL_QUERIES, TRIAL_KEYS, TRIAL_OBJECTS = 4096, 4096 * 7 + 64, 2  # about those
 TRIAL_RUNS = 5
 TRIAL_SCALE = 4.0  # of the queries, so that few keys have most of the weight
 AGREEMENT = {torch.float32: 1e-3}  # largest difference to the reference, of numbers around 1
+SLOW_IN_FLOAT32 = 'has no tensor cores for float32, and takes long to compile'  # why a kernel is not tried
 TILED = 'triton '  # begins the names of our own kernel's versions
 ROUGH_AGREEMENT = 0.05  # the same for other types
 
@@ -133,7 +134,7 @@ def kernel_times(
     found: dict[str, float | str] = {}
     for name, kernel in kernels().items():
         if dtype == torch.float32 and name.startswith(TILED):
-            found[name] = 'has no tensor cores for float32, and takes minutes to compile'
+            found[name] = SLOW_IN_FLOAT32
             continue
         try:
             difference = (kernel(q, k, v, used).float() - expected).abs().max().item()

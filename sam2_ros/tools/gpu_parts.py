@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from sam2_ros.evaluation.machine import cpu_name, processor_name
-from sam2_ros.evaluation.measures.metrics import region_similarity
 from sam2_ros.evaluation.pages.markdown import markdown_row, markdown_table
 from sam2_ros.model import VARIANTS, Sam2Network, build_sam2
 from sam2_ros.model.config import DEFAULT_MODEL
@@ -26,6 +25,7 @@ from sam2_ros.model.device import DTYPES
 from sam2_ros.model.used_attention import chosen_kernel, kernel_times
 from sam2_ros.synthetic.demo_scene import DemoScene
 from sam2_ros.synthetic.ladybirds import LadybirdScene
+from sam2_ros.tools.agreement import Agreement
 from sam2_ros.tools.camera_measurement import measure_cameras
 from sam2_ros.tools.measurement import Case, Measurement, build_model, measure, prompts_for
 from sam2_ros.tracking import POLICY_NAMES, FrameResult, Prompt, TrackerOptions, VideoTracker
@@ -270,12 +270,10 @@ def _run(tracker: VideoTracker, scene: DemoScene | LadybirdScene, frames: int) -
 
 def _compared(what: str, ours: list[FrameResult], theirs: list[FrameResult]) -> str:
     """A row about the masks of one run against those of another."""
-    pairs = [(one[name], other[name]) for one, other in zip(ours, theirs, strict=True) for name in one]
-    overlaps = [region_similarity(one.mask, other.mask) for one, other in pairs]
-    presence = np.mean([bool(one.area) != bool(other.area) for one, other in pairs])
-    events = np.mean([one.memory_event is not other.memory_event for one, other in pairs])
+    found = Agreement.of(ours, theirs)
     return markdown_row([
-        what, f'{np.mean(overlaps):.5f}', f'{min(overlaps):.4f}', f'{presence:.2%}', f'{events:.2%}'
+        what, f'{found.overlaps.mean():.5f}', f'{found.overlaps.min():.4f}', f'{found.other_presence:.2%}',
+        f'{found.other_event:.2%}',
     ])  # fmt: skip
 
 

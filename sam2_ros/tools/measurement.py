@@ -94,7 +94,7 @@ class Feed:
     official: bool = False
     index: int = -1
     rgb: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
-    _input: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    _input: torch.Tensor = field(init=False)
 
     @property
     def images(self) -> FeedImages:

@@ -86,7 +86,13 @@ def test_the_fastest_kernel_that_is_right_is_chosen(monkeypatch: pytest.MonkeyPa
     def off(*given: Tensor) -> Tensor:
         return attend_masked(*given) + 0.2
 
-    known = {'masked': attend_masked, 'off': off, 'fails': fails, 'quick': lambda *given: attend_masked(*given)}
+    known = {
+        'masked': attend_masked,
+        'triton 1x1': fails,
+        'off': off,
+        'fails': fails,
+        'quick': lambda *given: attend_masked(*given),
+    }
     times = {'masked': 3.0, 'off': 1.0, 'quick': 2.0}
     monkeypatch.setattr(used_attention, 'kernels', lambda: known)
     monkeypatch.setattr(used_attention, 'TRIAL_QUERIES', 16)
@@ -98,7 +104,12 @@ def test_the_fastest_kernel_that_is_right_is_chosen(monkeypatch: pytest.MonkeyPa
     try:
         assert used_attention.chosen_kernel(*key) == 'quick'
         found = used_attention.kernel_times(*key)
-        assert found == {**times, 'off': 'is wrong by 0.2', 'fails': 'RuntimeError: no kernel image'}
+        assert found == {
+            **times,
+            'off': 'is wrong by 0.2',
+            'fails': 'RuntimeError: no kernel image',
+            'triton 1x1': used_attention.SLOW_IN_FLOAT32,
+        }
     finally:
         used_attention.chosen_kernel.cache_clear()
         used_attention.kernel_times.cache_clear()

@@ -254,6 +254,12 @@ class NoHost(TorchDispatchMode):
         return func(*args, **(kwargs or {}))  # type: ignore[operator]
 
 
+@pytest.mark.parametrize('look', [Tensor.item, Tensor.nonzero, lambda x: torch.tensor([1.0]) + x])
+def test_no_host_finds_what_looks_there(look: Callable[[Tensor], object]) -> None:
+    with pytest.raises(AssertionError), NoHost():
+        look(torch.ones(1))
+
+
 @pytest.mark.parametrize('config', [SMALLEST, *(VARIANTS[name] for name in ('edgetam', 'efficienttam_ti_1'))])
 def test_a_frame_neither_waits_for_the_host_nor_reads_from_it(
     monkeypatch: pytest.MonkeyPatch, config: ModelConfig

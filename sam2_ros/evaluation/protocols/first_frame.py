@@ -9,7 +9,7 @@ import numpy as np
 
 from sam2_ros.evaluation.datasets.dataset import VideoSequence
 from sam2_ros.evaluation.measures.scores import AUC, MEASURES, mean_figure, of_run, visibility_auc
-from sam2_ros.evaluation.protocols.first_prompts import FIRST_PROMPTS, track_all
+from sam2_ros.evaluation.protocols.first_prompts import check_kind, track_all
 from sam2_ros.evaluation.protocols.mask_scores import mask_scores
 from sam2_ros.evaluation.protocols.protocol import Cost, SequenceScore, Track, TrackScore
 from sam2_ros.evaluation.protocols.semi_supervised import CLICK_RULES, tracked_cost
@@ -35,8 +35,7 @@ class FirstFrame:
 
     def __post_init__(self) -> None:
         for prompt in self.prompts:
-            if prompt not in FIRST_PROMPTS:
-                raise ValueError(f'there is no prompt {prompt!r}; accepted are {", ".join(FIRST_PROMPTS)}')
+            check_kind(prompt)
         if len(set(self.prompts)) < len(self.prompts):
             raise ValueError(f'prompts must be named once each, not {" ".join(self.prompts)}')
 

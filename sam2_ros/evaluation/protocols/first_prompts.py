@@ -16,6 +16,12 @@ CLICKS = {'1-click': 1, '3-click': 3, '5-click': 5}
 FIRST_PROMPTS = ('mask', 'box', *CLICKS)
 
 
+def check_kind(kind: str) -> None:
+    """Raise ValueError if this is not one of `FIRST_PROMPTS`."""
+    if kind not in FIRST_PROMPTS:
+        raise ValueError(f'there is no prompt {kind!r}; accepted are {", ".join(FIRST_PROMPTS)}')
+
+
 def box_prompt(object_id: str, mask: np.ndarray) -> Prompt:
     """The tight half-open box of a mask (H, W) bool."""
     return Prompt(object_id, box=mask_box(mask))

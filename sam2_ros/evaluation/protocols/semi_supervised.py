@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sam2_ros.evaluation.datasets.dataset import VideoSequence
-from sam2_ros.evaluation.protocols.first_prompts import FIRST_PROMPTS, track_all
+from sam2_ros.evaluation.protocols.first_prompts import check_kind, track_all
 from sam2_ros.evaluation.protocols.mask_scores import DEFINITIONS, mask_figures, mask_scores, tracks_with_names
 from sam2_ros.evaluation.protocols.protocol import (
     Cost,
@@ -36,8 +36,7 @@ class SemiSupervised:
     memories: Sequence[str] = POLICY_NAMES
 
     def __post_init__(self) -> None:
-        if self.prompt not in FIRST_PROMPTS:
-            raise ValueError(f'there is no prompt {self.prompt!r}; accepted are {", ".join(FIRST_PROMPTS)}')
+        check_kind(self.prompt)
 
     @property
     def name(self) -> str:
